@@ -1,0 +1,1 @@
+export { ROOT_VERSION } from "./layout";

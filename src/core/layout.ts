@@ -1,0 +1,234 @@
+// Copied from assembly/layout.ts by `npm run build`; change it there.
+
+// Every offset, magic number and tag of the shared linear memory, drawn where it is defined.
+//
+// This file is the only owner. It is written in the common subset of AssemblyScript and TypeScript (bare
+// integer constants), so that `npm run build` copies it word for word to `src/core/layout.ts`; a test
+// compares the two. Offsets end in no unit and count bytes; `…_SIZE` is a size in bytes.
+//
+// ── The linear memory ────────────────────────────────────────────────────────────────────────────────
+//
+//   0        ┌──────────────────────────────┐
+//            │ root block                   │  region table, reader pins, number tables
+//   65,536   ├──────────────────────────────┤
+//            │ intake ring                  │  written by the HTTP thread, read by the engine thread
+//            ├──────────────────────────────┤
+//            │ decoder                      │  engine thread: path trie, batch builder
+//            ├──────────────────────────────┤
+//            │ batches                      │  engine thread: finished ColumnBatches until applied
+//            ├──────────────────────────────┤
+//            │ dedup                        │  engine thread: id table and id order
+//            ├──────────────────────────────┤
+//            │ hot slots                    │  engine thread writes, everyone reads: newest segments
+//            ├──────────────────────────────┤
+//            │ reader 0 … reader n          │  scratch and column cache of each reading thread
+//            └──────────────────────────────┘
+//
+// A region has one writing thread. Addresses are absolute u32 byte addresses; 0 means "none".
+
+// ── Root block ───────────────────────────────────────────────────────────────────────────────────────
+//
+//   0    magic 'MRLM' u32 │ 4 layout version u32 │ 8 region count u32 │ 12 unused
+//   64   region table: REGION_COUNT_MAX × { base u32, size u32 }
+//   256  reader pins: READERS_MAX × u32, the slot epoch a reader holds (0: none)
+//   512  hot slot directory: { count u32, slot size u32, epoch u32 (atomic), base u32 }
+//   1024 CRC-32C tables: 8 × 256 × u32          (8,192 bytes)
+//   9216 SHA-256 round constants: 64 × u32      (256 bytes)
+//   9472 powers of ten 1e0 … 1e22: 23 × f64     (184 bytes)
+//   9728 128-bit truncated significands of 5^q for q = -342 … 308: 651 × { low u64, high u64 }
+export const ROOT_MAGIC = 0x4d4c524d;
+export const ROOT_VERSION = 1;
+export const ROOT_SIZE = 65536;
+export const ROOT_REGIONS = 64;
+export const ROOT_PINS = 256;
+export const ROOT_SLOTS = 512;
+export const ROOT_SLOTS_COUNT = 512;
+export const ROOT_SLOTS_SIZE = 516;
+export const ROOT_SLOTS_EPOCH = 520;
+export const ROOT_SLOTS_BASE = 524;
+export const ROOT_CRC32C = 1024;
+export const ROOT_SHA256 = 9216;
+export const ROOT_POWERS_OF_TEN = 9472;
+export const ROOT_POWERS_OF_FIVE = 9728;
+export const POWER_OF_FIVE_MIN = -342;
+export const POWER_OF_FIVE_MAX = 308;
+export const REGION_COUNT_MAX = 24;
+export const READERS_MAX = 16;
+
+export const REGION_RING = 0;
+export const REGION_DECODER = 1;
+export const REGION_BATCHES = 2;
+export const REGION_DEDUP = 3;
+export const REGION_SLOTS = 4;
+export const REGION_READER_FIRST = 5;
+
+// ── Lanes: which kind of value a column holds; a path has one column per lane it was ever seen with ────
+export const LANE_NUMBER = 0;
+export const LANE_STRING = 1;
+export const LANE_BOOLEAN = 2;
+export const LANE_JSON = 3;
+export const LANE_NULL = 4; // presence only: the JSON nulls of a path
+export const LANE_ID = 5; // 16 bytes a row, big-endian as in the UUID's text
+
+// ── ColumnBatch v1: what the decoder makes, the journal stores and the engine applies ─────────────────
+//
+// Little-endian; offsets are relative to the batch's first byte; every section is 16-byte aligned.
+//
+//   0    magic 'MRB1' u32 │ 4 version u16 │ 6 flags u16 │ 8 CRC-32C u32 of bytes [16, length) │ 12 length u32
+//   16   rows u32 │ 20 columns u32 │ 24 first sequence i64
+//   32   received at, µs i64 │ 40 partition u32 │ 44 duplicates u32 (rows left out as known ids)
+//   48   column descriptors offset u32 │ 52 ids offset u32 │ 56 made-ids bitmap offset u32 (0: all client-sent)
+//   60   timestamps offset u32 │ 64 lateness offset u32 (0: all zero) │ 68 rejected u32 │ 72 zeros to 96
+//
+//   descriptors   columns × BATCH_COLUMN_SIZE
+//   ids           rows × 16
+//   made-ids      ceil(rows / 128) × 16: bit r is set when the engine made row r's id
+//   timestamps    rows × i64 µs
+//   lateness      rows × i64 µs
+//   then each column's path text, presence bitmap, values, kinds, dictionary
+//
+// `event_type`, `source`, `user_id`, `session_id` are ordinary string columns under those paths;
+// a property's path is `properties.` and its escaped, dotted path.
+export const BATCH_MAGIC = 0x3142524d;
+export const BATCH_VERSION = 1;
+export const BATCH_HEADER_SIZE = 96;
+export const BATCH_CRC = 8;
+export const BATCH_LENGTH = 12;
+export const BATCH_ROWS = 16;
+export const BATCH_COLUMNS = 20;
+export const BATCH_FIRST_SEQUENCE = 24;
+export const BATCH_RECEIVED_AT = 32;
+export const BATCH_PARTITION = 40;
+export const BATCH_DUPLICATES = 44;
+export const BATCH_DESCRIPTORS = 48;
+export const BATCH_IDS = 52;
+export const BATCH_MADE_IDS = 56;
+export const BATCH_TIMESTAMPS = 60;
+export const BATCH_LATENESS = 64;
+export const BATCH_REJECTED = 68;
+
+// Column descriptor of a batch, 48 bytes.
+//
+//   0 path offset u32 │ 4 path length u16 │ 6 lane u8 │ 7 encoding u8 │ 8 present count u32
+//   12 presence bitmap offset u32 (0: every row) │ 16 values offset u32 │ 20 kinds offset u32
+//   24 dictionary count u32 │ 28 dictionary ends offset u32 │ 32 dictionary bytes offset u32 │ 36 zeros to 48
+//
+// Values are compact: one per present row, in row order.
+//   number   BATCH_I64 | BATCH_F64: 8 bytes each; BATCH_MIXED: 8 bytes each, and in the kinds bitmap
+//            (bit i belongs to value i) a set bit says f64, a clear one i64
+//   string, json   encoding is the code width in bytes: 1, 2 or 4, or 0 when value i is dictionary entry i
+//   boolean  one byte each, 0 or 1
+//   null     nothing
+// Dictionary entry i is bytes [i = 0 ? 0 : ends[i - 1], ends[i]) of the dictionary bytes; ends are u32.
+export const BATCH_COLUMN_SIZE = 48;
+export const BATCH_COLUMN_PATH = 0;
+export const BATCH_COLUMN_PATH_LENGTH = 4;
+export const BATCH_COLUMN_LANE = 6;
+export const BATCH_COLUMN_ENCODING = 7;
+export const BATCH_COLUMN_COUNT = 8;
+export const BATCH_COLUMN_PRESENCE = 12;
+export const BATCH_COLUMN_VALUES = 16;
+export const BATCH_COLUMN_KINDS = 20;
+export const BATCH_COLUMN_DICT_COUNT = 24;
+export const BATCH_COLUMN_DICT_ENDS = 28;
+export const BATCH_COLUMN_DICT_BYTES = 32;
+export const BATCH_I64 = 0;
+export const BATCH_F64 = 1;
+export const BATCH_MIXED = 2;
+
+// ── Hot slot: one segment in memory, open or sealed ───────────────────────────────────────────────────
+//
+//   0   magic 'MRS1' u32 │ 4 state u32 (atomic) │ 8 published rows u32 (atomic) │ 12 published columns u32 (atomic)
+//   16  first sequence i64 │ 24 earliest timestamp i64 µs │ 32 latest timestamp i64 µs
+//   40  segment id u32 │ 44 top u32: next free byte │ 48 limit u32 │ 52 column descriptors u32 (address)
+//   56  column capacity u32 │ 60 column table u32 │ 64 column table capacity u32
+//   68  records u32 (address) │ 72 record count u32 (atomic) │ 76 record capacity u32
+//   80  rows written u32 (the writer's own count; readers use the published one) │ 84 zeros to 256
+//
+// The writer fills pages and dictionaries, then publishes columns, then rows. A reader loads the rows first:
+// every cell, code, dictionary entry and record of a row below it is complete, whatever is loaded later is newer.
+// Arrays that grow are copied to fresh memory and their address is published; the old ones stay until the slot
+// is freed, so a reader that has loaded an address may use it as long as it pins the slot's epoch.
+export const SLOT_MAGIC = 0x3153524d;
+export const SLOT_HEADER_SIZE = 256;
+export const SLOT_STATE = 4;
+export const SLOT_ROWS = 8;
+export const SLOT_COLUMNS = 12;
+export const SLOT_FIRST_SEQUENCE = 16;
+export const SLOT_TIME_MIN = 24;
+export const SLOT_TIME_MAX = 32;
+export const SLOT_SEGMENT_ID = 40;
+export const SLOT_TOP = 44;
+export const SLOT_LIMIT = 48;
+export const SLOT_DESCRIPTORS = 52;
+export const SLOT_COLUMN_CAPACITY = 56;
+export const SLOT_TABLE = 60;
+export const SLOT_TABLE_CAPACITY = 64;
+export const SLOT_RECORDS = 68;
+export const SLOT_RECORD_COUNT = 72;
+export const SLOT_RECORD_CAPACITY = 76;
+export const SLOT_ROWS_WRITTEN = 80;
+
+export const SLOT_FREE = 0;
+export const SLOT_OPEN = 1; // takes rows
+export const SLOT_FULL = 2; // takes no more rows, not yet in LMDB
+export const SLOT_SEALED = 3; // also in LMDB: may be freed when nobody pins it
+
+// A journal record inside a segment, 32 bytes: where its rows begin, when it came, what it left out.
+//   0 first row u32 │ 4 rows u32 │ 8 received at i64 µs │ 16 duplicates u32 │ 20 rejected u32 │ 24 zeros
+export const RECORD_SIZE = 32;
+export const RECORD_FIRST_ROW = 0;
+export const RECORD_ROWS = 4;
+export const RECORD_RECEIVED_AT = 8;
+export const RECORD_DUPLICATES = 16;
+export const RECORD_REJECTED = 20;
+
+// ── Column: a path and a lane over the rows of one segment, in a hot slot or in a reader's cache ───────
+//
+//   0   path address u32 │ 4 path length u32 │ 8 lane u32 │ 12 present count u32
+//   16  dictionary entries u32: address of { text address u32, text length u32 } × count
+//   20  dictionary count u32 (atomic) │ 24 dictionary capacity u32 │ 28 dictionary table u32 (the writer's)
+//   32  dictionary table capacity u32 │ 36 flags u32 │ 40 base i64 │ 48 decimal exponent u32 │ 52 zeros to 64
+//   64  pages: PAGES_MAX × u32, the address of each page, 0 where no row of that page is present
+//
+// PAGE_U8 … PAGE_U32 pages of a number column hold raw unsigned integers; the value is
+// (base + raw) / 10^exponent, computed in f64 when exponent > 0 and in i64 when it is 0.
+// In string and json columns they hold dictionary codes, in boolean columns 0 or 1 (always PAGE_U8).
+export const COLUMN_SIZE = 192;
+export const COLUMN_PATH = 0;
+export const COLUMN_PATH_LENGTH = 4;
+export const COLUMN_LANE = 8;
+export const COLUMN_COUNT = 12;
+export const COLUMN_DICT = 16;
+export const COLUMN_DICT_COUNT = 20;
+export const COLUMN_DICT_CAPACITY = 24;
+export const COLUMN_DICT_TABLE = 28;
+export const COLUMN_DICT_TABLE_CAPACITY = 32;
+export const COLUMN_FLAGS = 36;
+export const COLUMN_BASE = 40;
+export const COLUMN_EXPONENT = 48;
+export const COLUMN_PAGES = 64;
+export const COLUMN_FLAG_SORTED = 1; // dictionary codes are in byte order of their text
+
+// ── Page: PAGE_ROWS rows of a column ──────────────────────────────────────────────────────────────────
+//
+//   0    encoding u32 │ 4 present count u32 │ 8 zeros to 64
+//   64   presence bitmap: PAGE_ROWS bits (512 bytes), bit r of the page set when row r has a value
+//   576  values, one per row whether present or not (absent ones are 0)
+//        PAGE_MIXED: PAGE_ROWS × 8 bytes, then a bitmap of PAGE_ROWS bits: set = f64, clear = i64
+export const PAGE_ROWS = 4096;
+export const PAGES_MAX = 32;
+export const SEGMENT_ROWS_MAX = 131072; // PAGE_ROWS × PAGES_MAX
+export const PAGE_ENCODING = 0;
+export const PAGE_COUNT = 4;
+export const PAGE_PRESENCE = 64;
+export const PAGE_PRESENCE_SIZE = 512;
+export const PAGE_VALUES = 576;
+export const PAGE_U8 = 0;
+export const PAGE_U16 = 1;
+export const PAGE_U32 = 2;
+export const PAGE_I64 = 3;
+export const PAGE_F64 = 4;
+export const PAGE_MIXED = 5;
+export const PAGE_ID = 6; // 16 bytes a row
+export const PAGE_NONE = 7; // presence only

@@ -1,0 +1,57 @@
+import type { EventsPage, EventsRequest, QueryResult } from "../query/result.ts";
+import type { Query } from "../query/schema.ts"; // written with the query area
+import type { IngestDone, IngestRequest } from "./ingest.ts";
+
+/** Figures of the engine thread and of the memory, for metrics and health. Counters only ever grow. */
+export interface EngineStats {
+  readonly eventsProcessed: number;
+  readonly duplicates: number;
+  readonly rejected: number;
+  readonly ingestBytes: number;
+  /** Bodies refused whole, by error code. */
+  readonly bodiesRefused: Readonly<Record<string, number>>;
+  readonly commits: number;
+  /** Upper bounds in milliseconds and the number of commits at or below each; the last bound is Infinity. */
+  readonly commitMs: {
+    readonly bounds: readonly number[];
+    readonly counts: readonly number[];
+    readonly sum: number;
+  };
+  readonly queueBytes: number;
+  readonly queueRequests: number;
+  readonly nextSequence: string;
+  readonly segments: number;
+  readonly storedRows: number;
+  readonly storedBytes: number;
+  readonly journalRecords: number;
+  /** Bytes of linear memory in use, by region. */
+  readonly memory: Readonly<Record<string, number>>;
+  readonly dedupIds: number;
+  readonly dedupWindowSeconds: number;
+  /** Rows whose timestamp was behind their source's watermark, and rows too far in the future to advance one. */
+  readonly lateRows: number;
+  readonly futureRows: number;
+}
+
+/** `reads`: queries are answered. `ingest`: the ids are loaded and bodies are taken. */
+export interface Readiness {
+  readonly reads: boolean;
+  readonly ingest: boolean;
+  /** Why not, in words, when one is false. */
+  readonly reason?: string;
+}
+
+/** The engine as the HTTP thread sees it. */
+export interface Engine {
+  /** Copies the body into the ring. Throws OverloadError when it does not fit: nothing is queued then. */
+  ingest(request: IngestRequest, done: IngestDone): void;
+  query(query: Query, signal?: AbortSignal): Promise<QueryResult>;
+  events(request: EventsRequest, signal?: AbortSignal): Promise<EventsPage>;
+  /** Calls `listener` with the next sequence after each publish, at most once per event-loop turn. */
+  onPublish(listener: (nextSequence: bigint) => void): () => void;
+  nextSequence(): bigint;
+  readiness(): Readiness;
+  stats(): EngineStats;
+  /** Finishes what was accepted, commits it and closes. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,59 @@
+/** A value of a result: integers beyond 2^53 are bigints. Json cells are `JsonText`. */
+export type Value = null | boolean | number | bigint | string | JsonText;
+
+/** JSON text as stored, to be written as it is. */
+export class JsonText {
+  readonly text: string;
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
+export interface ResultColumn {
+  readonly name: string;
+  readonly type: "number" | "string" | "boolean" | "json" | "timestamp" | "variant";
+}
+
+export interface QueryStats {
+  readonly rowsScanned: number;
+  readonly rowsMatched: number;
+  readonly segmentsScanned: number;
+  readonly segmentsPruned: number;
+  readonly executionUs: number;
+}
+
+export interface QueryResult {
+  readonly columns: readonly ResultColumn[];
+  readonly rows: readonly (readonly Value[])[];
+  /** The sequence that the answer reflects: every row below it, none from it on. */
+  readonly asOf: string;
+  readonly stats: QueryStats;
+}
+
+/** `GET /analytics/events`, and one step of a live subscription (order: "sequence"). */
+export interface EventsRequest {
+  /** Microseconds, [from, to). */
+  readonly fromUs?: bigint;
+  readonly toUs?: bigint;
+  readonly eventType?: string;
+  readonly source?: string;
+  readonly userId?: string;
+  readonly sessionId?: string;
+  /** SQL expression text, or the JSON form of a predicate. */
+  readonly where?: unknown;
+  /** By timestamp, then sequence; or, for subscriptions, by sequence alone. */
+  readonly order: "asc" | "desc" | "sequence";
+  readonly limit: number;
+  /** Opaque, from the page before; for order "sequence" also a decimal first sequence through `fromSequence`. */
+  readonly cursor?: string;
+  readonly fromSequence?: bigint;
+}
+
+export interface EventsPage {
+  /** JSON text of each event, in order. */
+  readonly events: readonly string[];
+  readonly nextCursor: string | null;
+  readonly asOf: string;
+  /** For order "sequence": the first sequence not looked at yet. */
+  readonly nextSequence?: bigint;
+}
