@@ -1,0 +1,177 @@
+import { ConfigError } from "./errors.ts";
+import { type Config, type Setting, settings } from "./settings.ts";
+
+export type { Config } from "./settings.ts";
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+const rows = Object.entries(settings) as [keyof Config, Setting<unknown>][];
+const keyOfName = new Map(rows.map(([key, setting]) => [setting.name, key]));
+
+/** `MILLRACE_LOG_LEVEL` for `log-level`. */
+export function variableOf(name: string): string {
+  return `MILLRACE_${name.toUpperCase().replaceAll("-", "_")}`;
+}
+
+/**
+ * The settings of `millrace serve`: a flag wins over its variable, the variable over the default.
+ *
+ * Throws ConfigError that names the setting, what it got and what it wants.
+ */
+export function parseConfig(flags: readonly string[], environment: Environment): Config {
+  const given = new Map<keyof Config, { text: string; origin: string }>();
+  for (const [key, { name }] of rows) {
+    const text = environment[variableOf(name)];
+    if (text !== undefined) given.set(key, { text, origin: variableOf(name) });
+  }
+  refuseUnknownVariables(environment);
+  for (const { name, text } of splitFlags(flags)) {
+    given.set(keyOfFlag(name), { text, origin: `--${name}` });
+  }
+  const config: Record<string, unknown> = {};
+  for (const [key, setting] of rows) {
+    const { text, origin } = given.get(key) ?? { text: setting.default, origin: "default" };
+    const value = setting.parse(text);
+    if (value === undefined) {
+      throw new ConfigError(
+        "invalid_setting",
+        `${origin}: got ${JSON.stringify(text)}, want ${setting.want}`,
+        { setting: setting.name },
+      );
+    }
+    config[key] = value;
+  }
+  const complete = Object.freeze(config) as Config;
+  checkTogether(complete);
+  return complete;
+}
+
+/** The configuration of this process: its flags and its environment. */
+export function processConfig(flags: readonly string[]): Config {
+  return parseConfig(flags, process.env);
+}
+
+/** Variables that `parseConfig` leaves to others: the path of the WebAssembly core, for development. */
+const foreignVariables = new Set(["MILLRACE_WASM"]);
+
+function refuseUnknownVariables(environment: Environment): void {
+  const known = rows.map(([, { name }]) => variableOf(name));
+  for (const variable of Object.keys(environment)) {
+    if (!variable.startsWith("MILLRACE_") || foreignVariables.has(variable)) continue;
+    if (known.includes(variable)) continue;
+    throw new ConfigError(
+      "unknown_setting",
+      `${variable}: no such setting, the nearest is ${nearest(variable, known)}`,
+    );
+  }
+}
+
+function splitFlags(flags: readonly string[]): { name: string; text: string }[] {
+  const split: { name: string; text: string }[] = [];
+  for (let i = 0; i < flags.length; i++) {
+    const flag = flags[i] as string;
+    if (!flag.startsWith("--") || flag === "--") {
+      throw new ConfigError("unknown_setting", `got "${flag}", want flags such as --port 8080`);
+    }
+    const equals = flag.indexOf("=");
+    const name = flag.slice(2, equals < 0 ? undefined : equals);
+    keyOfFlag(name);
+    if (equals >= 0) {
+      split.push({ name, text: flag.slice(equals + 1) });
+      continue;
+    }
+    const text = flags[++i];
+    if (text === undefined || text.startsWith("--")) {
+      throw new ConfigError("invalid_setting", `--${name}: got no value, want one`, {
+        setting: name,
+      });
+    }
+    split.push({ name, text });
+  }
+  return split;
+}
+
+function keyOfFlag(name: string): keyof Config {
+  const key = keyOfName.get(name);
+  if (key === undefined) {
+    const known = rows.map(([, setting]) => setting.name);
+    throw new ConfigError(
+      "unknown_setting",
+      `--${name}: no such flag, the nearest is --${nearest(name, known)}`,
+    );
+  }
+  return key;
+}
+
+const memoryBytesMax = 3.5 * 1024 ** 3;
+
+/** What no setting can say alone. */
+function checkTogether(config: Config): void {
+  if (config.ingestQueueBytes < config.bodyBytesMax + 4096) {
+    throw conflict("ingest-queue", config.ingestQueueBytes, "more than body-max", config);
+  }
+  if (config.bodiesBytesMax < config.bodyBytesMax) {
+    throw conflict("bodies-max", config.bodiesBytesMax, "at least body-max", config);
+  }
+  const memory =
+    config.ingestQueueBytes + config.dedupIds * 32 + config.hotMemoryBytes + config.queryCacheBytes;
+  if (memory > memoryBytesMax) {
+    throw new ConfigError(
+      "conflicting_settings",
+      `ingest-queue, dedup-ids, hot-memory and query-cache share one memory: got ${memory} bytes, want at most ${memoryBytesMax}`,
+    );
+  }
+}
+
+function conflict(name: string, got: number, want: string, config: Config): ConfigError {
+  const detail = { setting: name };
+  const message = `--${name}: got ${got} bytes, want ${want} (${config.bodyBytesMax} bytes)`;
+  return new ConfigError("conflicting_settings", message, detail);
+}
+
+/** The candidate that fewest single-letter edits turn `name` into. */
+export function nearest(name: string, candidates: readonly string[]): string {
+  let best = "";
+  let least = Infinity;
+  for (const candidate of candidates) {
+    const distance = editDistance(name, candidate);
+    if (distance < least) [best, least] = [candidate, distance];
+  }
+  return best;
+}
+
+/** Levenshtein's distance, one row of the table at a time. */
+function editDistance(a: string, b: string): number {
+  let above = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const substituted = (above[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      row.push(Math.min(substituted, (above[j] as number) + 1, (row[j - 1] as number) + 1));
+    }
+    above = row;
+  }
+  return above[b.length] as number;
+}
+
+/** The text of `millrace serve --help`: each flag, its variable, its default and what it takes. */
+export function settingsHelp(): string {
+  const lines = rows.map(([, setting]) => {
+    const standard = setting.default === "" ? "empty" : setting.default;
+    const flag = `  --${setting.name} <${standard}>`.padEnd(34);
+    return `${flag}${setting.description}\n${" ".repeat(34)}${setting.want}; ${variableOf(setting.name)}`;
+  });
+  return lines.join("\n");
+}
+
+/** The table of settings as Markdown, for docs/configuration.md. */
+export function settingsTable(): string {
+  const lines = rows.map(([, setting]) => {
+    const standard = setting.default === "" ? "empty" : `\`${setting.default}\``;
+    // The number of workers depends on the machine that prints the table.
+    const shown = setting.name === "query-workers" ? "cores − 1, at least 1" : standard;
+    return `| \`--${setting.name}\` | \`${variableOf(setting.name)}\` | ${shown} | ${setting.want} | ${setting.description} |`;
+  });
+  const header = "| flag | variable | default | takes | what for |\n|---|---|---|---|---|";
+  return `${header}\n${lines.join("\n")}`;
+}
