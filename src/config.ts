@@ -1,3 +1,4 @@
+import { didYouMean } from "./base/near.ts";
 import { ConfigError } from "./errors.ts";
 import { type Config, type Setting, settings } from "./settings.ts";
 
@@ -61,7 +62,7 @@ function refuseUnknownVariables(environment: Environment): void {
     if (known.includes(variable)) continue;
     throw new ConfigError(
       "unknown_setting",
-      `${variable}: no such setting, the nearest is ${nearest(variable, known)}`,
+      `${variable}: no such setting${didYouMean(variable, known)}`,
     );
   }
 }
@@ -97,7 +98,7 @@ function keyOfFlag(name: string): keyof Config {
     const known = rows.map(([, setting]) => setting.name);
     throw new ConfigError(
       "unknown_setting",
-      `--${name}: no such flag, the nearest is --${nearest(name, known)}`,
+      `--${name}: no such flag${didYouMean(name, known)}; millrace serve --help lists them`,
     );
   }
   return key;
@@ -127,31 +128,6 @@ function conflict(name: string, got: number, want: string, config: Config): Conf
   const detail = { setting: name };
   const message = `--${name}: got ${got} bytes, want ${want} (${config.bodyBytesMax} bytes)`;
   return new ConfigError("conflicting_settings", message, detail);
-}
-
-/** The candidate that fewest single-letter edits turn `name` into. */
-export function nearest(name: string, candidates: readonly string[]): string {
-  let best = "";
-  let least = Infinity;
-  for (const candidate of candidates) {
-    const distance = editDistance(name, candidate);
-    if (distance < least) [best, least] = [candidate, distance];
-  }
-  return best;
-}
-
-/** Levenshtein's distance, one row of the table at a time. */
-function editDistance(a: string, b: string): number {
-  let above = Array.from({ length: b.length + 1 }, (_, i) => i);
-  for (let i = 1; i <= a.length; i++) {
-    const row = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const substituted = (above[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      row.push(Math.min(substituted, (above[j] as number) + 1, (row[j - 1] as number) + 1));
-    }
-    above = row;
-  }
-  return above[b.length] as number;
 }
 
 /** The text of `millrace serve --help`: each flag, its variable, its default and what it takes. */

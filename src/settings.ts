@@ -1,6 +1,7 @@
 import { availableParallelism } from "node:os";
-import { parseDurationMs, parseSize } from "./base/units.ts";
+import { parseSize } from "./base/size.ts";
 import { bodyBytesMax } from "./limits.ts";
+import { parseDuration } from "./query/duration.ts";
 
 /** One setting: its flag, what it takes and what it is for. The table below drives everything else. */
 export interface Setting<T> {
@@ -37,10 +38,19 @@ function size(row: Row, min: string, max: string): Setting<number> {
   });
 }
 
+/** Milliseconds, or undefined when `value` is no duration. */
+function durationMs(value: string): number | undefined {
+  try {
+    return Number(parseDuration(value) / 1000n);
+  } catch {
+    return undefined;
+  }
+}
+
 function duration(row: Row, min: string, max: string): Setting<number> {
-  const [low, high] = [parseDurationMs(min) as number, parseDurationMs(max) as number];
+  const [low, high] = [durationMs(min) as number, durationMs(max) as number];
   return setting(row, `a duration from ${min} to ${max}`, (value) => {
-    const ms = parseDurationMs(value);
+    const ms = durationMs(value);
     return ms !== undefined && ms >= low && ms <= high ? ms : undefined;
   });
 }
