@@ -1,0 +1,86 @@
+import { parseArgs } from "node:util";
+import { ConfigError } from "../errors.ts";
+
+/** A flag that takes a value, or one that is there or not. */
+export type FlagKind = "value" | "switch";
+
+export interface Flags {
+  readonly values: Readonly<Record<string, string | boolean | undefined>>;
+  readonly positionals: readonly string[];
+}
+
+/** Reads `argv` against the flags a command has; anything else is a ConfigError that names the flag. */
+export function parseFlags(argv: readonly string[], kinds: Record<string, FlagKind>): Flags {
+  const options = Object.fromEntries(
+    Object.entries(kinds).map(([name, kind]) => [
+      name,
+      {
+        type: kind === "value" ? ("string" as const) : ("boolean" as const),
+        ...(name === "help" ? { short: "h" } : {}),
+      },
+    ]),
+  );
+  try {
+    const parsed = parseArgs({ args: [...argv], options, allowPositionals: true, strict: true });
+    return { values: parsed.values as Flags["values"], positionals: parsed.positionals };
+  } catch (error) {
+    // Node's own sentence names the flag; what follows it is advice about escaping that does not fit here.
+    const [sentence = "unknown flag"] = (error as Error).message.split(". ");
+    throw new ConfigError("invalid_flag", sentence, {}, { cause: error });
+  }
+}
+
+export function textFlag(flags: Flags, name: string): string | undefined {
+  const value = flags.values[name];
+  return typeof value === "string" ? value : undefined;
+}
+
+/** A whole number within [min, max]. */
+export function countFlag(
+  flags: Flags,
+  name: string,
+  fallback: number,
+  min: number,
+  max: number,
+): number {
+  const text = textFlag(flags, name);
+  if (text === undefined) return fallback;
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || value < min || value > max) {
+    throw new ConfigError(
+      "invalid_flag",
+      `--${name}: got '${text}', want a whole number from ${min} to ${max}`,
+    );
+  }
+  return value;
+}
+
+export function choiceFlag<T extends string>(
+  flags: Flags,
+  name: string,
+  choices: readonly T[],
+): T | undefined {
+  const text = textFlag(flags, name);
+  if (text === undefined) return undefined;
+  const choice = choices.find((candidate) => candidate === text);
+  if (choice === undefined) {
+    throw new ConfigError(
+      "invalid_flag",
+      `--${name}: got '${text}', want one of ${choices.join(", ")}`,
+    );
+  }
+  return choice;
+}
+
+/** The server's address, without a path. */
+export function urlFlag(flags: Flags): URL {
+  const text = textFlag(flags, "url") ?? "http://127.0.0.1:8080";
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || (url.protocol !== "http:" && url.protocol !== "https:")) {
+    throw new ConfigError(
+      "invalid_flag",
+      `--url: got '${text}', want an address such as http://127.0.0.1:8080`,
+    );
+  }
+  return url;
+}
