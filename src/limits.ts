@@ -23,6 +23,13 @@ export const batchColumnsMax = 2048;
 export const eventColumnsMax = 2048;
 /** Errors listed in a receipt; the rest are only counted. */
 export const receiptErrorsMax = 1000;
+/** Bytes of one SQL text, statement or expression. */
+export const sqlBytesMax = 64 * 1024;
+/** Nesting of one condition. */
+export const predicateDepthMax = 256;
+/** Events in one page of `GET /analytics/events`, at most and where the request doesn't say. */
+export const eventsPageMax = 10_000;
+export const eventsPageDefault = 100;
 /** Rows of one segment. */
 export const segmentRowsMax = 131_072;
 
