@@ -1,0 +1,176 @@
+// Times as they come in events, to microseconds since 1970-01-01T00:00:00Z (i64), years 0001 to 9999.
+//
+// Text is RFC 3339: a date, `T`, `t` or a space, a time with seconds, an optional fraction (cut off after
+// microseconds), and a zone: `Z`, `z` or ±hh:mm. A leap second (:60) is taken where one can be, in the last minute of a UTC
+// day, and is the same instant as the first second of the next day, as POSIX time has it.
+//
+// An error is i64.MIN_VALUE plus one of the codes below; no time comes near it.
+
+export const TIMESTAMP_MALFORMED: i64 = i64.MIN_VALUE;
+export const TIMESTAMP_NO_ZONE: i64 = i64.MIN_VALUE + 1;
+export const TIMESTAMP_OUT_OF_RANGE: i64 = i64.MIN_VALUE + 2;
+
+export const UNIT_AUTO: u32 = 0;
+export const UNIT_SECONDS: u32 = 1;
+export const UNIT_MILLISECONDS: u32 = 2;
+export const UNIT_MICROSECONDS: u32 = 3;
+export const UNIT_NANOSECONDS: u32 = 4;
+
+const DAY_US: i64 = 86400000000;
+/** 0001-01-01T00:00:00Z, and 10000-01-01T00:00:00Z, which is the first time too late. */
+const EARLIEST_US: i64 = -62135596800000000;
+const END_US: i64 = 253402300800000000;
+
+/** True for the three error values. */
+@inline
+export function isTimestampError(timeUs: i64): bool {
+  return timeUs <= TIMESTAMP_OUT_OF_RANGE;
+}
+
+@inline
+function inRange(timeUs: i64): i64 {
+  return timeUs < EARLIEST_US || timeUs >= END_US ? TIMESTAMP_OUT_OF_RANGE : timeUs;
+}
+
+/**
+ * RFC 3339 text to µs.
+ *
+ * `cache`: 32 bytes that the caller keeps, zeros at first: 0 the last date's text, 10 bytes │ 16 its midnight i64 µs.
+ * Memory:  reads up to 16 bytes beyond the text.
+ */
+export function parseTimestamp(p: usize, length: u32, cache: usize): i64 {
+  if (length < 19) return TIMESTAMP_MALFORMED;
+  const separator = load<u8>(p, 10);
+  if ((separator | 0x20) != 0x74 && separator != 0x20) return TIMESTAMP_MALFORMED;
+  if (load<u64>(p) != load<u64>(cache) || load<u16>(p, 8) != load<u16>(cache, 8)) {
+    const midnight = parseDate(p);
+    if (midnight == TIMESTAMP_MALFORMED) return midnight;
+    store<u64>(cache, load<u64>(p));
+    store<u16>(cache, load<u16>(p, 8), 8);
+    store<i64>(cache, midnight, 16);
+  }
+
+  // "hh:mm:ss" in one word: digits become 0 to 9, colons 0.
+  const clock = load<u64>(p, 11) ^ 0x30303a30303a3030;
+  if ((((clock + 0x0606060606060606) | clock) & 0xf0f0f0f0f0f0f0f0) != 0) return TIMESTAMP_MALFORMED;
+  if ((clock & 0x0000ff0000ff0000) != 0) return TIMESTAMP_MALFORMED;
+  const hour = <u32>(clock & 15) * 10 + <u32>((clock >> 8) & 15);
+  const minute = <u32>((clock >> 24) & 15) * 10 + <u32>((clock >> 32) & 15);
+  const second = <u32>((clock >> 48) & 15) * 10 + <u32>(clock >> 56);
+  if (hour > 23 || minute > 59 || second > 60) return TIMESTAMP_MALFORMED;
+
+  const end = p + length;
+  let q = p + 19;
+  let fractionUs: i64 = 0;
+  if (q < end && load<u8>(q) == 0x2e) {
+    const first = ++q;
+    let unit: i64 = 100000;
+    for (; q < end; q++) {
+      const digit = <u32>load<u8>(q) - 0x30;
+      if (digit > 9) break;
+      fractionUs += unit * digit;
+      unit /= 10;
+    }
+    if (q == first) return TIMESTAMP_MALFORMED;
+  }
+  if (q == end) return TIMESTAMP_NO_ZONE;
+
+  let minutes = <i32>(hour * 60 + minute);
+  const zone = load<u8>(q);
+  if ((zone | 0x20) == 0x7a) {
+    if (q + 1 != end) return TIMESTAMP_MALFORMED;
+  } else {
+    if (zone != 0x2b && zone != 0x2d) return TIMESTAMP_MALFORMED;
+    const offset = q + 6 == end ? parseOffset(q + 1) : -1;
+    if (offset < 0) return TIMESTAMP_MALFORMED;
+    minutes += zone == 0x2d ? offset : -offset;
+  }
+  if (second == 60 && (minutes + 1440) % 1440 != 1439) return TIMESTAMP_MALFORMED;
+  return inRange(load<i64>(cache, 16) + <i64>minutes * 60000000 + <i64>second * 1000000 + fractionUs);
+}
+
+/** Minutes of "hh:mm", or -1. */
+function parseOffset(p: usize): i32 {
+  const a = <u32>load<u8>(p) - 0x30;
+  const b = <u32>load<u8>(p, 1) - 0x30;
+  const c = <u32>load<u8>(p, 3) - 0x30;
+  const d = <u32>load<u8>(p, 4) - 0x30;
+  if (a > 9 || b > 9 || c > 5 || d > 9 || load<u8>(p, 2) != 0x3a) return -1;
+  const hours = a * 10 + b;
+  return hours > 23 ? -1 : <i32>(hours * 60 + c * 10 + d);
+}
+
+/** Midnight of "yyyy-mm-dd" in µs; years from 0000, whose times the caller finds out of range. */
+function parseDate(p: usize): i64 {
+  const head = load<u64>(p) ^ 0x2d30302d30303030; // "yyyy-mm-"
+  if ((((head + 0x0606060606060606) | head) & 0xf0f0f0f0f0f0f0f0) != 0) return TIMESTAMP_MALFORMED;
+  if ((head & 0xff0000ff00000000) != 0) return TIMESTAMP_MALFORMED;
+  const tens = <u32>load<u8>(p, 8) - 0x30;
+  const ones = <u32>load<u8>(p, 9) - 0x30;
+  if (tens > 9 || ones > 9) return TIMESTAMP_MALFORMED;
+  const year =
+    <u32>(head & 15) * 1000 + <u32>((head >> 8) & 15) * 100 + <u32>((head >> 16) & 15) * 10 + <u32>((head >> 24) & 15);
+  const month = <u32>((head >> 40) & 15) * 10 + <u32>((head >> 48) & 15);
+  const day = tens * 10 + ones;
+  if (month < 1 || month > 12 || day < 1 || day > daysOfMonth(year, month)) return TIMESTAMP_MALFORMED;
+  return <i64>daysSinceEpoch(year, month, day) * DAY_US;
+}
+
+@inline
+function daysOfMonth(year: u32, month: u32): u32 {
+  if (month == 2) return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) ? 29 : 28;
+  return 30 + ((month + (month >> 3)) & 1);
+}
+
+/** Days from 1970-01-01 in the proleptic Gregorian calendar, counting years from March so that a leap day comes last. */
+@inline
+function daysSinceEpoch(year: u32, month: u32, day: u32): i32 {
+  const marchYear = <i32>year - (month <= 2 ? 1 : 0) + 400; // never negative
+  const era = marchYear / 400;
+  const yearOfEra = marchYear - era * 400;
+  const dayOfYear = <i32>((153 * ((month + 9) % 12) + 2) / 5 + day - 1);
+  return era * 146097 + yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear - 719468 - 146097;
+}
+
+/** A whole number of `unit`s to µs; UNIT_AUTO takes the unit from the number's size (architecture, section 5). */
+export function timestampFromI64(value: i64, unit: u32): i64 {
+  if (unit == UNIT_AUTO) {
+    const size: u64 = value < 0 ? 0 - <u64>value : <u64>value;
+    unit = unitOf(<f64>size);
+  }
+  if (unit == UNIT_MICROSECONDS) return inRange(value);
+  if (unit == UNIT_NANOSECONDS) return floorDivide(value, 1000); // i64 nanoseconds end in 2262
+  const factor: i64 = unit == UNIT_SECONDS ? 1000000 : 1000;
+  const limit = END_US / factor;
+  if (value < -limit || value > limit) return TIMESTAMP_OUT_OF_RANGE;
+  return inRange(value * factor);
+}
+
+/**
+ * As timestampFromI64, for a number with a fraction. Floored to µs, but a product within one unit of f64's precision
+ * of a whole microsecond is that microsecond: 1609459200.123 s is .123000, although no double is exactly that.
+ */
+export function timestampFromF64(value: f64, unit: u32): i64 {
+  const size = abs(value);
+  if (!(size < Infinity)) return TIMESTAMP_OUT_OF_RANGE;
+  if (unit == UNIT_AUTO) unit = unitOf(size);
+  const us =
+    unit == UNIT_SECONDS ? value * 1e6 : unit == UNIT_MILLISECONDS ? value * 1e3 : unit == UNIT_MICROSECONDS ? value : value / 1e3;
+  if (!(us >= -7e16 && us <= 3e17)) return TIMESTAMP_OUT_OF_RANGE;
+  const whole = nearest(us);
+  const exact = abs(us - whole) <= abs(us) * 2.220446049250313e-16;
+  return inRange(<i64>(exact ? whole : floor(us)));
+}
+
+@inline
+function unitOf(size: f64): u32 {
+  if (size < 1e11) return UNIT_SECONDS;
+  if (size < 1e14) return UNIT_MILLISECONDS;
+  return size < 1e17 ? UNIT_MICROSECONDS : UNIT_NANOSECONDS;
+}
+
+@inline
+function floorDivide(value: i64, by: i64): i64 {
+  const quotient = value / by;
+  return value % by < 0 ? quotient - 1 : quotient;
+}
