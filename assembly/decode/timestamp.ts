@@ -136,7 +136,10 @@ function daysSinceEpoch(year: u32, month: u32, day: u32): i32 {
 export function timestampFromI64(value: i64, unit: u32): i64 {
   if (unit == UNIT_AUTO) {
     const size: u64 = value < 0 ? 0 - <u64>value : <u64>value;
-    unit = unitOf(<f64>size);
+    unit = UNIT_NANOSECONDS;
+    if (size < 100000000000) unit = UNIT_SECONDS;
+    else if (size < 100000000000000) unit = UNIT_MILLISECONDS;
+    else if (size < 100000000000000000) unit = UNIT_MICROSECONDS;
   }
   if (unit == UNIT_MICROSECONDS) return inRange(value);
   if (unit == UNIT_NANOSECONDS) return floorDivide(value, 1000); // i64 nanoseconds end in 2262
@@ -147,26 +150,25 @@ export function timestampFromI64(value: i64, unit: u32): i64 {
 }
 
 /**
- * As timestampFromI64, for a number with a fraction. Floored to µs, but a product within one unit of f64's precision
- * of a whole microsecond is that microsecond: 1609459200.123 s is .123000, although no double is exactly that.
+ * As timestampFromI64, for a number with a fraction. Floored to µs, but where a double is the nearest to a whole
+ * number of microseconds it is that: 1609459200.123 s is .123000, although no double is exactly that.
  */
 export function timestampFromF64(value: f64, unit: u32): i64 {
   const size = abs(value);
   if (!(size < Infinity)) return TIMESTAMP_OUT_OF_RANGE;
-  if (unit == UNIT_AUTO) unit = unitOf(size);
-  const us =
-    unit == UNIT_SECONDS ? value * 1e6 : unit == UNIT_MILLISECONDS ? value * 1e3 : unit == UNIT_MICROSECONDS ? value : value / 1e3;
+  if (unit == UNIT_AUTO) {
+    unit = UNIT_NANOSECONDS;
+    if (size < 1e11) unit = UNIT_SECONDS;
+    else if (size < 1e14) unit = UNIT_MILLISECONDS;
+    else if (size < 1e17) unit = UNIT_MICROSECONDS;
+  }
+  const nanoseconds = unit == UNIT_NANOSECONDS;
+  const factor: f64 = unit == UNIT_SECONDS ? 1e6 : unit == UNIT_MICROSECONDS ? 1 : 1e3;
+  const us = nanoseconds ? value / factor : value * factor;
   if (!(us >= -7e16 && us <= 3e17)) return TIMESTAMP_OUT_OF_RANGE;
   const whole = nearest(us);
-  const exact = abs(us - whole) <= abs(us) * 2.220446049250313e-16;
-  return inRange(<i64>(exact ? whole : floor(us)));
-}
-
-@inline
-function unitOf(size: f64): u32 {
-  if (size < 1e11) return UNIT_SECONDS;
-  if (size < 1e14) return UNIT_MILLISECONDS;
-  return size < 1e17 ? UNIT_MICROSECONDS : UNIT_NANOSECONDS;
+  const isWhole = value == (nanoseconds ? whole * factor : whole / factor);
+  return inRange(<i64>(isWhole ? whole : floor(us)));
 }
 
 @inline
