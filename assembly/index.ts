@@ -9,3 +9,21 @@ export { firstInvalidUtf8 } from "./decode/utf8";
 export { parseTimestamp, timestampFromF64, timestampFromI64 } from "./decode/timestamp";
 export { sha256 } from "./decode/sha256";
 export { formatUuid, makeUuid7, parseUuid, uuidFromText } from "./decode/uuid";
+
+// Queries
+export { selectCodes, selectIds, selectPresent, selectRange } from "./filter/select";
+export {
+  selectionAnd, selectionAndNot, selectionCount, selectionFirst, selectionOr, selectionRange,
+  selectionRows,
+} from "./filter/selection";
+export { boundText, extremeText, findText, matchPrefix, matchTexts, rankTexts } from "./filter/text";
+export { clearExtremes, extremesAll, usedCodes } from "./aggregate/extremes";
+export {
+  countGroups, countPresentGroups, extremesGroups, rankGroups, sumGroups,
+} from "./aggregate/grouped";
+export { combineKeys, internKeys, keyBuckets, keyCodes, keyNumbers } from "./aggregate/keys";
+export { sumAll } from "./aggregate/sum";
+export { topTimes } from "./aggregate/top";
+
+// Dedup
+export { dedupEvicted, dedupFormat, dedupHeld, dedupInsertMany, dedupRows } from "./dedup/table";
