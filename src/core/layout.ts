@@ -143,7 +143,8 @@ export const BATCH_MIXED = 2;
 //   40  segment id u32 │ 44 top u32: next free byte │ 48 limit u32 │ 52 column descriptors u32 (address)
 //   56  column capacity u32 │ 60 column table u32 │ 64 column table capacity u32
 //   68  records u32 (address) │ 72 record count u32 (atomic) │ 76 record capacity u32
-//   80  rows written u32 (the writer's own count; readers use the published one) │ 84 zeros to 256
+//   80  rows written u32 (the writer's own count; readers use the published one)
+//   84  dirty u32: bytes from here on were never written (the writer's) │ 88 zeros │ 96 names of fixed columns │ to 256
 //
 // The writer fills pages and dictionaries, then publishes columns, then rows. A reader loads the rows first:
 // every cell, code, dictionary entry and record of a row below it is complete, whatever is loaded later is newer.
@@ -168,6 +169,8 @@ export const SLOT_RECORDS = 68;
 export const SLOT_RECORD_COUNT = 72;
 export const SLOT_RECORD_CAPACITY = 76;
 export const SLOT_ROWS_WRITTEN = 80;
+export const SLOT_DIRTY = 84;
+export const SLOT_NAMES = 96;
 
 export const SLOT_FREE = 0;
 export const SLOT_OPEN = 1; // takes rows
@@ -232,3 +235,96 @@ export const PAGE_F64 = 4;
 export const PAGE_MIXED = 5;
 export const PAGE_ID = 6; // 16 bytes a row
 export const PAGE_NONE = 7; // presence only
+
+// ── Decoder region: its first words, which TypeScript sets (limits) and reads (results) ────────────────
+//
+// Limits, u32 each, set before decoderFormat. Results hold from one decode call to the next; the group
+// counters and addresses from one decoderBegin to the next.
+export const DECODER_STATUS = 0; // OK or the BODY_… code that refused the body
+export const DECODER_OFFSET = 4; // byte offset of that
+export const DECODER_ARGUMENT = 8; // what the code needs besides: a limit, a field's role
+export const DECODER_EVENTS = 12; // events seen in the body
+export const DECODER_REJECTED = 16;
+export const DECODER_ERRORS = 20; // errors listed, at most LIMIT_ERRORS
+export const DECODER_ROW_BEGIN = 24; // the body's rows of the group, dropped ones included
+export const DECODER_ROW_END = 28;
+export const DECODER_ROWS = 32; // rows of the group
+export const DECODER_GROUP_FULL = 36; // 1: the body did not fit beside the others; a fresh group may take it
+export const DECODER_ERROR_LIST = 40; // address of errors: { event index u32, code u32, offset u32, argument u32 }
+export const DECODER_IDS = 44; // address: rows × 16
+export const DECODER_MADE = 48; // address: bitmap of engine-made ids
+export const DECODER_DROPPED = 52; // address: bitmap of dropped rows; the dedup kernel sets bits too
+export const DECODER_TIMESTAMPS = 56; // address: rows × i64 µs
+export const DECODER_MAPPING = 60; // address: where TypeScript writes a field mapping
+export const DECODER_LIMIT_EVENT_BYTES = 64;
+export const DECODER_LIMIT_KEY_BYTES = 68;
+export const DECODER_LIMIT_PATH_BYTES = 72;
+export const DECODER_LIMIT_STRING_BYTES = 76;
+export const DECODER_LIMIT_EVENT_DEPTH = 80;
+export const DECODER_LIMIT_BODY_DEPTH = 84; // at most 1024
+export const DECODER_LIMIT_EVENTS = 88;
+export const DECODER_LIMIT_COLUMNS = 92;
+export const DECODER_LIMIT_LEAVES = 96;
+export const DECODER_LIMIT_ERRORS = 100;
+export const DECODER_LIMIT_ROWS = 104; // rows of one group
+export const DECODER_UUID_STATE = 128; // 64 bytes, random, set before decoderFormat
+export const DECODER_MAPPING_SIZE = 16384;
+
+export const FORMAT_JSON_EVENT = 0;
+export const FORMAT_JSON_BATCH = 1;
+export const FORMAT_NDJSON = 2;
+export const FORMAT_MSGPACK_EVENT = 3;
+export const FORMAT_MSGPACK_BATCH = 4;
+
+// Roles: what the decoder does with the value at a path. A mapping is u8 timestamp unit, then entries of
+// { role u8, kind u8 (0 path, 1 constant), text length u16, text }; a length of 0 ends it.
+export const ROLE_NONE = 0;
+export const ROLE_ID = 1;
+export const ROLE_TIMESTAMP = 2;
+export const ROLE_EVENT_TYPE = 3;
+export const ROLE_SOURCE = 4;
+export const ROLE_USER_ID = 5;
+export const ROLE_SESSION_ID = 6;
+export const ROLE_PROPERTIES = 7;
+
+// ── Blocks in a reader's scratch, from the aggregation kernels to their caller ────────────────────────
+//
+// SUM    0 raw count u32 │ 4 i64 count u32 │ 8 f64 count u32 │ 12 unused │ 16 raw sum u64
+//        24 i64 sum: low u64 │ 32 high i64 │ 40 f64 sum │ 48 error of the f64 sum │ 56 unused
+// EXTREMES  0 raw count u32 │ 4 i64 count u32 │ 8 f64 count u32 │ 12 unused │ 16 raw min u32 │ 20 raw max u32
+//        24 i64 min │ 32 i64 max │ 40 f64 min │ 48 f64 max │ 56 unused
+// RANKS  0 count u32 │ 4 min u32 │ 8 max u32 │ 12 unused
+// TOP    0 time i64 │ 8 row u32 │ 12 unused
+// KEYS   0 slot mask u32 │ 4 count u32 │ 8 slots u32 (address) │ 12 entries u32 (address of 16-byte keys)
+// "Raw" counts and sums are of the unsigned integers of PAGE_U8 … PAGE_U32 pages, before base and exponent.
+export const SUM_SIZE = 64;
+export const SUM_RAW_COUNT = 0;
+export const SUM_I64_COUNT = 4;
+export const SUM_F64_COUNT = 8;
+export const SUM_RAW = 16;
+export const SUM_LOW = 24;
+export const SUM_HIGH = 32;
+export const SUM_F64 = 40;
+export const SUM_F64_ERROR = 48;
+export const EXTREMES_SIZE = 64;
+export const EXTREMES_RAW_COUNT = 0;
+export const EXTREMES_I64_COUNT = 4;
+export const EXTREMES_F64_COUNT = 8;
+export const EXTREMES_RAW_MIN = 16;
+export const EXTREMES_RAW_MAX = 20;
+export const EXTREMES_I64_MIN = 24;
+export const EXTREMES_I64_MAX = 32;
+export const EXTREMES_F64_MIN = 40;
+export const EXTREMES_F64_MAX = 48;
+export const RANKS_SIZE = 16;
+export const RANKS_COUNT = 0;
+export const RANKS_MIN = 4;
+export const RANKS_MAX = 8;
+export const TOP_SIZE = 16;
+export const TOP_TIME = 0;
+export const TOP_ROW = 8;
+export const KEYS_SIZE = 16;
+export const KEYS_MASK = 0;
+export const KEYS_COUNT = 4;
+export const KEYS_SLOTS = 8;
+export const KEYS_ENTRIES = 12;
