@@ -1,0 +1,81 @@
+import { pathType } from "./paths.ts";
+import type { Literal } from "./schema.ts";
+import { formatTime, parseTime, timeFromNumber } from "./time.ts";
+
+const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+
+/** `got` is shown in messages: text in quotes and cut, everything else as it is written. */
+export function showLiteral(value: unknown): string {
+  if (typeof value === "string") {
+    return JSON.stringify(value.length > 64 ? `${value.slice(0, 64)}…` : value);
+  }
+  if (typeof value === "bigint") return String(value);
+  if (Array.isArray(value)) return "an array";
+  if (typeof value === "object" && value !== null) return "an object";
+  return String(value);
+}
+
+/** A literal that fits the path, or what was wanted instead. */
+export type Fitted = { value: Literal } | { want: string };
+
+function fitTime(value: Literal): Fitted {
+  if (typeof value === "boolean") return { want: "a time" };
+  if (typeof value !== "string") {
+    const us = timeFromNumber(value);
+    return us === null ? { want: "a time within the years 0001 to 9999" } : { value: us };
+  }
+  const us = parseTime(value);
+  if (typeof us === "bigint") return { value: us };
+  return { want: `a time with its zone, such as "${formatTime(1_764_000_000_000_000n)}" (${us})` };
+}
+
+/** Integers are bigints beyond 2^53 and numbers within it; a double keeps its value. */
+export function fitNumber(value: number | bigint): number | bigint {
+  if (typeof value === "number") return value;
+  const double = Number(value);
+  return Number.isSafeInteger(double) ? double : value;
+}
+
+function fitInteger(value: Literal): bigint | null {
+  if (typeof value === "bigint") return value;
+  if (typeof value === "number") return Number.isSafeInteger(value) ? BigInt(value) : null;
+  return typeof value === "string" && /^-?\d{1,19}$/.test(value) ? BigInt(value) : null;
+}
+
+/** The form in which `value` is compared with the values of `path`. */
+export function fitLiteral(path: string, value: Literal): Fitted {
+  if (typeof value === "bigint" && BigInt.asIntN(64, value) !== value) {
+    return { want: "an integer of 64 bits, or a number with a decimal point" };
+  }
+  switch (pathType(path)) {
+    case "time":
+      return fitTime(value);
+    case "sequence": {
+      const integer = fitInteger(value);
+      return integer === null ? { want: "a sequence, an integer" } : { value: integer };
+    }
+    case "integer":
+      if (typeof value === "bigint") return { value: fitNumber(value) };
+      return typeof value === "number" ? { value } : { want: "a number of microseconds" };
+    case "id":
+      return typeof value === "string" && uuidPattern.test(value)
+        ? { value: value.toLowerCase() }
+        : { want: "a UUID (an id that is other text is kept in properties.id)" };
+    case "text":
+      return typeof value === "string" ? { value } : { want: "text" };
+    case "property":
+      return { value: typeof value === "bigint" ? fitNumber(value) : value };
+  }
+}
+
+/** Whether `path` can hold text, which a prefix needs. */
+export function holdsText(path: string): boolean {
+  const type = pathType(path);
+  return type === "text" || type === "property";
+}
+
+/** Whether `path` can hold numbers to add up. */
+export function holdsNumbers(path: string): boolean {
+  const type = pathType(path);
+  return type === "integer" || type === "property";
+}
