@@ -28,7 +28,9 @@ const RING: usize = 48;
 const TOUCHED: usize = 56;
 const CANDIDATES: usize = 64;
 const TABLE: usize = 576;
-const DEDUP_BLOCK: u32 = 64;
+const DEDUP_BLOCK: u32 = 32;
+/** Slots after an id's home that are fetched with it: a run of full ones often goes on in the next cache line. */
+const REACH: u32 = 3;
 
 @inline
 function header(): usize {
@@ -90,6 +92,11 @@ function bit(bitmap: usize, row: u32): bool {
   return bitmap != 0 && ((<u32>load<u8>(bitmap + (row >> 3)) >> (row & 7)) & 1) != 0;
 }
 
+@inline
+function touch(table: usize, hash: u32, mask: u32): u64 {
+  return load<u64>(table + (<usize>(hash & mask) << 3)) ^ load<u64>(table + (<usize>((hash + REACH) & mask) << 3));
+}
+
 /**
  * Enters the ids of rows [rowBegin, rowEnd) in order, skipping rows whose bit is set in `madeBits` or `droppedBits`, and
  * sets the dropped bit of each row whose id is known already, from before or from an earlier row.
@@ -113,7 +120,7 @@ export function dedupRows(ids: usize, madeBits: usize, droppedBits: usize, rowBe
       const hash = hashId(base, ids + (<usize>row << 4));
       store<u32>(candidates + (count << 3), row);
       store<u32>(candidates + (count << 3), hash, 4);
-      touched ^= load<u64>(table + (<usize>(hash & mask) << 3));
+      touched ^= touch(table, hash, mask);
       count++;
     }
     store<u64>(base, touched ^ touchOldest(base, count), TOUCHED);
@@ -145,7 +152,7 @@ function touchOldest(base: usize, count: u32): u64 {
   let position = free == 0 ? load<u32>(base, NEXT) : 0;
   for (let i = free; i < count && i - free < capacity; i++) {
     const hash = hashId(base, ring + (<usize>position << 4));
-    touched ^= load<u64>(base + TABLE + (<usize>(hash & mask) << 3));
+    touched ^= touch(base + TABLE, hash, mask);
     position = position + 1 == capacity ? 0 : position + 1;
   }
   return touched;
@@ -168,10 +175,9 @@ function insert(base: usize, id: usize, hash: u32): bool {
   const held = load<u32>(base, HELD);
   const capacity = load<u32>(base, CAPACITY);
   if (held == capacity) {
-    evict(base, position);
     // The deletion may have opened a slot nearer to home.
-    slot = hash & mask;
-    while (load<u64>(table + (<usize>slot << 3)) != 0) slot = (slot + 1) & mask;
+    const hole = evict(base, position);
+    if (((hole - hash) & mask) < ((slot - hash) & mask)) slot = hole;
   } else {
     store<u32>(base, held + 1, HELD);
   }
@@ -181,8 +187,8 @@ function insert(base: usize, id: usize, hash: u32): bool {
   return true;
 }
 
-/** Deletes the id at ring position `position` and closes the gap that it leaves. */
-function evict(base: usize, position: u32): void {
+/** Deletes the id at ring position `position`, closes the gap, and returns the slot that is empty in the end. */
+function evict(base: usize, position: u32): u32 {
   const table = base + TABLE;
   const mask = load<u32>(base, MASK);
   const hash = hashId(base, <usize>load<u32>(base, RING) + (<usize>position << 4));
@@ -201,4 +207,5 @@ function evict(base: usize, position: u32): void {
   }
   store<u64>(table + (<usize>hole << 3), 0);
   store<u64>(base, load<u64>(base, EVICTED) + 1, EVICTED);
+  return hole;
 }
