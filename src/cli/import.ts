@@ -21,7 +21,7 @@ const BYTES_PER_PUSH_MAX = 1024 * 1024;
 
 const CUTTERS = { ndjson: ndjsonCutter, json: jsonCutter, msgpack: msgpackCutter };
 
-/** `millrace import FILE…`: the exit code is 0, 1 after a failure (or a rejection, with --strict), 2 for flags. */
+/** `millrace import FILE…`: exit code 0, 1 after a failure (with --strict also a rejection), 2 for flags. */
 export async function runImport(argv: string[]): Promise<number> {
   let options: ImportOptions | undefined;
   try {

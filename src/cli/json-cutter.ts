@@ -77,12 +77,12 @@ class JsonCutter implements BatchCutter {
     if (this.bare && !this.inArray) this.endValue();
     if (this.place === "first-key" || this.place === "after-key") this.openingIsEvent();
     if (this.place !== "top") {
-      const event = this.builder.eventIndex;
-      throw new InputError(
-        "cut_off",
-        `the file ends inside ${this.place === "skip" ? "its envelope" : `event ${event}`}, at byte ${this.offset}`,
-        { byteOffset: this.offset, eventIndex: event },
-      );
+      const { eventIndex } = this.builder;
+      const where = this.place === "skip" ? "its envelope" : `event ${eventIndex}`;
+      throw new InputError("cut_off", `the file ends inside ${where}, at byte ${this.offset}`, {
+        byteOffset: this.offset,
+        eventIndex,
+      });
     }
     this.builder.flush();
     return this.builder.take();

@@ -80,88 +80,96 @@ function readHead(bytes: Buffer, at: number): Head | undefined {
  * size is read: how many payload bytes and inner values are still to come, so nesting costs no memory.
  */
 export function msgpackCutter(limits: BatchLimits): BatchCutter {
-  const builder = new BatchBuilder({ open: "", between: "", close: "" }, limits);
-  /** Bytes of a head that the last chunk cut off. */
-  let carry = Buffer.alloc(0);
-  let payload = 0;
-  /** Values still to be read before the event is complete; 0 between events. */
-  let values = 0;
-  /** Elements of the array at the top that have not begun. */
-  let elements = 0;
-  let offset = 0;
+  return new MsgpackCutter(limits);
+}
 
-  function begin(head: Head, type: number): boolean {
-    if (type === 0xc1) {
-      throw new InputError("invalid_msgpack", `got the unused type byte 0xc1 at byte ${offset}`, {
-        byteOffset: offset,
-      });
-    }
-    if (values > 0) return true;
-    if (elements === 0 && head.isArray) {
-      elements = head.inside;
-      return false;
-    }
-    if (elements > 0) elements--;
-    values = 1;
-    return true;
+class MsgpackCutter implements BatchCutter {
+  private readonly builder: BatchBuilder;
+  /** Bytes of a head that the last chunk cut off. */
+  private carry = Buffer.alloc(0);
+  private payload = 0;
+  /** Values still to be read before the event is complete; 0 between events. */
+  private values = 0;
+  /** Elements of the array at the top that have not begun. */
+  private elements = 0;
+  private offset = 0;
+
+  constructor(limits: BatchLimits) {
+    this.builder = new BatchBuilder({ open: "", between: "", close: "" }, limits);
   }
 
-  function scan(bytes: Buffer): void {
+  push(chunk: Uint8Array): EventBatch[] {
+    const view = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+    const bytes = this.carry.length === 0 ? view : Buffer.concat([this.carry, view]);
+    this.carry = Buffer.alloc(0);
+    this.scan(bytes);
+    return this.builder.take();
+  }
+
+  end(): EventBatch[] {
+    if (this.carry.length > 0 || this.payload > 0 || this.values > 0 || this.elements > 0) {
+      const byteOffset = this.offset + this.carry.length;
+      const { eventIndex } = this.builder;
+      throw new InputError(
+        "cut_off",
+        `the file ends inside event ${eventIndex}, at byte ${byteOffset}`,
+        { byteOffset, eventIndex },
+      );
+    }
+    this.builder.flush();
+    return this.builder.take();
+  }
+
+  private scan(bytes: Buffer): void {
     let at = 0;
     /** Where the bytes begin that belong to the event being read and are not in the builder yet. */
     let start = 0;
     while (at < bytes.length) {
       let taken: number;
-      if (payload > 0) {
-        taken = Math.min(payload, bytes.length - at);
-        payload -= taken;
+      if (this.payload > 0) {
+        taken = Math.min(this.payload, bytes.length - at);
+        this.payload -= taken;
       } else {
         const head = readHead(bytes, at);
         if (head === undefined) {
-          carry = Buffer.from(bytes.subarray(at));
+          this.carry = Buffer.from(bytes.subarray(at));
           break;
         }
         taken = head.size;
-        if (begin(head, bytes[at] as number)) {
-          payload = head.payload;
-          values += head.inside - 1;
+        if (this.belongsToEvent(head, bytes[at] as number)) {
+          this.payload = head.payload;
+          this.values += head.inside - 1;
         } else {
           start = at + taken;
         }
       }
       at += taken;
-      offset += taken;
-      if (values === 0 && payload === 0 && start < at) {
-        builder.append(bytes.subarray(start, at));
-        builder.endEvent();
+      this.offset += taken;
+      if (this.values === 0 && this.payload === 0 && start < at) {
+        this.builder.append(bytes.subarray(start, at));
+        this.builder.endEvent();
         start = at;
       }
     }
-    if (start < at) builder.append(bytes.subarray(start, at));
+    if (start < at) this.builder.append(bytes.subarray(start, at));
   }
 
-  return {
-    push(chunk: Uint8Array): EventBatch[] {
-      const view = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
-      const bytes = carry.length === 0 ? view : Buffer.concat([carry, view]);
-      carry = Buffer.alloc(0);
-      scan(bytes);
-      return builder.take();
-    },
-    end(): EventBatch[] {
-      if (carry.length > 0 || payload > 0 || values > 0 || elements > 0) {
-        const at = offset + carry.length;
-        throw new InputError(
-          "cut_off",
-          `the file ends inside event ${builder.eventIndex}, at byte ${at}`,
-          {
-            byteOffset: at,
-            eventIndex: builder.eventIndex,
-          },
-        );
-      }
-      builder.flush();
-      return builder.take();
-    },
-  };
+  /** False for the head of an array at the top, whose elements are the events. */
+  private belongsToEvent(head: Head, type: number): boolean {
+    if (type === 0xc1) {
+      throw new InputError(
+        "invalid_msgpack",
+        `got the unused type byte 0xc1 at byte ${this.offset}`,
+        { byteOffset: this.offset },
+      );
+    }
+    if (this.values > 0) return true;
+    if (this.elements === 0 && head.isArray) {
+      this.elements = head.inside;
+      return false;
+    }
+    if (this.elements > 0) this.elements--;
+    this.values = 1;
+    return true;
+  }
 }

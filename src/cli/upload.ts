@@ -95,10 +95,9 @@ async function post(
     });
     text = await response.text();
   } catch (error) {
-    const cause = (error as Error).cause;
-    return {
-      failure: `no answer from ${target.url.host}: ${cause instanceof Error ? cause.message : (error as Error).message}`,
-    };
+    const { cause, message } = error as Error;
+    const reason = cause instanceof Error ? cause.message : message;
+    return { failure: `no answer from ${target.url.host}: ${reason}` };
   }
   if (response.status === 200 || response.status === 202) return { receipt: readReceipt(text) };
   const reason = `${response.status} ${problemText(text)}`;
