@@ -6,6 +6,7 @@ export interface TailOptions {
   readonly url: URL;
   /** SQL expression text, or undefined for every event. */
   readonly where: string | undefined;
+  readonly eventType: string | undefined;
   readonly from: "earliest" | "now";
   readonly format: TailFormat;
   /** Events after which to stop; 0 goes on for ever. */
@@ -44,16 +45,11 @@ export function parseTailOptions(
   if (flags.values.help === true) return undefined;
   return {
     url: urlFlag(flags),
-    where: condition(textFlag(flags, "where"), textFlag(flags, "event-type")),
+    where: textFlag(flags, "where"),
+    eventType: textFlag(flags, "event-type"),
     from: choiceFlag(flags, "from", ["earliest", "now"] as const) ?? "now",
     format:
       choiceFlag(flags, "format", ["json", "pretty"] as const) ?? (onTerminal ? "pretty" : "json"),
     limit: countFlag(flags, "limit", 0, 0, Number.MAX_SAFE_INTEGER),
   };
-}
-
-function condition(where: string | undefined, eventType: string | undefined): string | undefined {
-  if (eventType === undefined) return where;
-  const typed = `event_type = '${eventType.replaceAll("'", "''")}'`;
-  return where === undefined ? typed : `(${where}) AND ${typed}`;
 }

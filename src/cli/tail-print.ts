@@ -1,3 +1,4 @@
+import { parseExactJson } from "../base/exact-json.ts";
 import { jsonCutter } from "./json-cutter.ts";
 
 const EVENTS_KEY = '"events":[';
@@ -15,29 +16,25 @@ export function eventTexts(frame: string): string[] {
   return batches.map((batch) => Buffer.from(batch.body).toString().slice(1, -1));
 }
 
-/** One line for a person: time, type, source, user, then the properties. */
+/** One line for a person: time, type, source, user, session, then the properties. */
 export function prettyLine(text: string): string {
-  const event = JSON.parse(text) as Record<string, unknown>;
+  const event = parseExactJson(text) as Record<string, unknown>;
   const words = [event.timestamp, event.event_type, event.source].filter(
     (word) => typeof word === "string",
   );
   if (typeof event.user_id === "string") words.push(`user=${event.user_id}`);
   if (typeof event.session_id === "string") words.push(`session=${event.session_id}`);
-  return [...words, propertiesText(text, event)].filter((word) => word !== "").join("  ");
+  if (event.properties !== undefined) words.push(jsonText(event.properties));
+  return words.join("  ");
 }
 
-/** Properties as they were sent; the parsed ones are used only where the text does not show them plainly. */
-function propertiesText(text: string, event: Record<string, unknown>): string {
-  const properties = event.properties;
-  if (typeof properties !== "object" || properties === null) return "";
-  const start = text.indexOf('"properties":{');
-  const own = start < 0 ? undefined : text.slice(start + '"properties":'.length, -1);
-  const parsed = JSON.stringify(properties);
-  if (own === undefined || !own.endsWith("}")) return parsed;
-  try {
-    // Right only when properties are the event's last member; then their digits are kept too.
-    return JSON.stringify(JSON.parse(own)) === parsed ? own : parsed;
-  } catch {
-    return parsed;
-  }
+/** As JSON.stringify, but bigints are written with all their digits. */
+function jsonText(value: unknown): string {
+  if (typeof value === "bigint") return String(value);
+  if (Array.isArray(value)) return `[${value.map(jsonText).join(",")}]`;
+  if (typeof value !== "object" || value === null) return JSON.stringify(value);
+  const members = Object.entries(value).map(
+    ([key, member]) => `${JSON.stringify(key)}:${jsonText(member)}`,
+  );
+  return `{${members.join(",")}}`;
 }

@@ -99,12 +99,13 @@ class Tail {
   }
 
   private subscribe(socket: WebSocket): void {
-    const { where, from } = this.options;
+    const { where, eventType, from } = this.options;
     socket.send(
       JSON.stringify({
         type: "subscribe",
         id: SUBSCRIPTION,
         ...(where === undefined ? {} : { where }),
+        ...(eventType === undefined ? {} : { event_type: eventType }),
         ...(this.cursor === undefined ? { from } : { cursor: this.cursor }),
       }),
     );
@@ -118,11 +119,18 @@ class Tail {
       this.reconnectMs = RECONNECT_MS_MIN;
       this.print(socket, eventTexts(frame));
     } else if (message.type === "missed") {
-      console.error(`millrace tail: fell behind and missed ${String(message.missed)} events`);
+      console.error(`millrace tail: fell behind and missed ${String(message.count)} events`);
     } else if (message.type === "error") {
-      console.error(`millrace tail: ${String(message.detail ?? message.title ?? frame)}`);
-      this.stop(1);
+      this.refused(socket, (message.error ?? {}) as Record<string, unknown>);
     }
+  }
+
+  /** A subscription that can't be understood ends the command; a server that is busy is tried again. */
+  private refused(socket: WebSocket, problem: Record<string, unknown>): void {
+    const status = Number(problem.status);
+    console.error(`millrace tail: ${String(problem.detail ?? problem.title ?? "refused")}`);
+    if (status === 429 || status >= 500) socket.terminate();
+    else this.stop(1);
   }
 
   private print(socket: WebSocket, texts: readonly string[]): void {
