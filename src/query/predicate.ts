@@ -73,7 +73,9 @@ const earlier = (a: bigint | null, b: bigint): bigint => (a === null || b < a ? 
  */
 export function liftTimeRange(range: TimeRange): TimeRange {
   let { fromUs, toUs } = range;
-  const terms = range.where === null ? [] : where.kind === "and" ? where.of : [where];
+  const { where } = range;
+  if (where?.kind === "constant" && where.value === true) return { ...range, where: null };
+  const terms = where === null ? [] : where.kind === "and" ? where.of : [where];
   const rest = terms.filter((term) => {
     if (term.kind !== "compare" || term.path !== "timestamp" || typeof term.value !== "bigint") {
       return true;

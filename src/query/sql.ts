@@ -74,7 +74,12 @@ function tableOf(select: SelectStmt, source: SqlSource): string {
     throw source.notImplemented("JOIN", locationOf(larg));
   }
   if (more.length > 0) throw source.notImplemented("JOIN", locationOf(more[0]));
-  if ("RangeSubselect" in from) throw source.notImplemented("subqueries", locationOf(from));
+  if ("RangeSubselect" in from) {
+    // The node itself has no place; its first column does.
+    const { subquery } = from.RangeSubselect;
+    const inner = subquery && "SelectStmt" in subquery ? subquery.SelectStmt.targetList?.[0] : from;
+    throw source.notImplemented("subqueries", locationOf(inner));
+  }
   if (!("RangeVar" in from)) throw source.notImplemented("this FROM", locationOf(from));
   const { relname = "", schemaname, alias, location = 0 } = from.RangeVar;
   if (relname !== "events" || schemaname) {

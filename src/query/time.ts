@@ -22,7 +22,7 @@ export function parseTime(text: string): bigint | string {
   if (year < 1) return "its year is before 0001";
   if (days === undefined) return `there is no month ${parts[2]}`;
   if (day < 1 || day > days) return `there is no day ${parts[3]} in that month`;
-  if (field(4) > 23 || field(5) > 59 || field(6) > 59) return "there is no such time of day";
+  if (field(4) > 23 || field(5) > 59 || field(6) > 60) return "there is no such time of day";
   if (field(10) > 23 || field(11) > 59) return "there is no such zone offset";
 
   const date = new Date(0);
@@ -30,6 +30,8 @@ export function parseTime(text: string): bigint | string {
   date.setUTCHours(field(4), field(5), field(6));
   const zoneMinutes = (field(10) * 60 + field(11)) * (parts[9] === "-" ? -1 : 1);
   const ms = date.getTime() - zoneMinutes * 60_000;
+  // A leap second is the last of a UTC day, and the same instant as the first second of the next day.
+  if (field(6) === 60 && ms % 86_400_000 !== 0) return "there is no such time of day";
   const fraction = (parts[7] ?? "").slice(0, 6).padEnd(6, "0");
   const us = BigInt(ms) * 1000n + BigInt(fraction);
   return us < timeUsMin || us > timeUsMax ? "in UTC it is outside the years 0001 to 9999" : us;
@@ -56,10 +58,11 @@ function fromDouble(value: number): bigint | null {
   if (!Number.isFinite(value)) return null;
   if (Number.isInteger(value)) return fromInteger(BigInt(value));
   const size = Math.abs(value);
-  // A fraction of a second has about 0.2 µs of rounding in a double, so the nearest microsecond is meant.
-  return BigInt(
-    Math.round(size < 1e11 ? value * 1e6 : size < 1e14 ? value * 1e3 : Math.floor(value)),
-  );
+  const factor = size < 1e11 ? 1e6 : size < 1e14 ? 1e3 : 1;
+  // 1609459200.123 means .123000, although no double is exactly that: the nearest microsecond counts where
+  // its double is the one given, else it is floored. The decoder does the same.
+  const whole = Math.round(value * factor);
+  return BigInt(whole / factor === value ? whole : Math.floor(value * factor));
 }
 
 /** RFC 3339 in UTC, with milliseconds, or with microseconds where there are any. */
