@@ -9,16 +9,24 @@ const escapedMark = `\\u0000${mark.slice(1)}`;
 const longDigits = /\d{16}/;
 const stringOrNumber = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
 
-/** Parses JSON; integers that a double can't hold exactly come as bigints. Throws SyntaxError as JSON.parse does. */
-export function parseExactJson(text: string): unknown {
+/**
+ * Parses JSON; integers that a double can't hold exactly come as what `integer` makes of them, bigints by
+ * default. Throws SyntaxError as JSON.parse does.
+ */
+export function parseExactJson(
+  text: string,
+  integer: (value: bigint) => unknown = (value) => value,
+): unknown {
   if (!longDigits.test(text)) return JSON.parse(text);
   // The text is checked as it stands first, since marking repairs some malformed numbers and shifts positions.
   JSON.parse(text);
   const marked = text.replace(stringOrNumber, (token) => {
-    const integer = token.length >= 16 && /^-?\d+$/.test(token);
-    return integer && !Number.isSafeInteger(Number(token)) ? `"${escapedMark}${token}"` : token;
+    const long = token.length >= 16 && /^-?\d+$/.test(token);
+    return long && !Number.isSafeInteger(Number(token)) ? `"${escapedMark}${token}"` : token;
   });
   return JSON.parse(marked, (_key, value: unknown) =>
-    typeof value === "string" && value.startsWith(mark) ? BigInt(value.slice(mark.length)) : value,
+    typeof value === "string" && value.startsWith(mark)
+      ? integer(BigInt(value.slice(mark.length)))
+      : value,
   );
 }

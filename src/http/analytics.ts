@@ -4,7 +4,8 @@ import { parseExactJson } from "../base/exact-json.ts";
 import { InputError } from "../errors.ts";
 import type { Query } from "../query/schema.ts";
 import { eventsParametersSchema, jsonQuerySchema, sqlQuerySchema } from "./analytics-schemas.ts";
-import { readBody } from "./body.ts";
+import { type BodyDone, readBody, refuseByLength } from "./body.ts";
+import { refuseEncoding } from "./compression.ts";
 import type { Front } from "./front.ts";
 import { negotiate } from "./media-type.ts";
 import { pageJson, pageNdjson, resultCsv, resultJson, resultNdjson } from "./result-text.ts";
@@ -93,21 +94,30 @@ async function readJson(front: Front, c: AppContext): Promise<unknown> {
     throw new InputError("unsupported_media_type", message, { supported: [json] }, 415);
   }
   const rules = { ...front.bodyRules, bytesMax: Math.min(queryBytesMax, front.bodyRules.bytesMax) };
-  const text = await new Promise<string>((resolve, reject) => {
+  const { incoming } = c.env;
+  const refusal =
+    refuseEncoding(incoming.headers["content-encoding"]) ?? refuseByLength(incoming, rules);
+  if (refusal !== null) throw refusal;
+  const bytes = await new Promise<Buffer>((resolve, reject) => {
     const gone = () => reject(new InputError("client_gone", "the client went away", {}, 499));
-    readBody(
-      c.env.incoming,
-      rules,
-      (failure, body) => {
-        if (body === null) return reject(failure);
-        const bytes = Buffer.concat(body.chunks);
-        body.release();
-        resolve(bytes.toString("utf8"));
-      },
-      gone,
-    );
+    const done: BodyDone = (failure, body) => {
+      if (body === null) return reject(failure);
+      resolve(Buffer.concat(body.chunks));
+      body.release();
+    };
+    readBody(incoming, rules, done, gone);
   });
-  return parseJson(text, "body");
+  return parseJson(decodeUtf8(bytes), "body");
+}
+
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+
+function decodeUtf8(bytes: Uint8Array): string {
+  try {
+    return utf8.decode(bytes);
+  } catch {
+    throw new InputError("invalid_utf8", "body: got bytes that are not UTF-8");
+  }
 }
 
 function parseJson(text: string, name: string): unknown {

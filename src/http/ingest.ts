@@ -10,9 +10,7 @@ import { bodyFormat } from "./media-type.ts";
 import { type Problem, problemFrom, problemHeaders, problemText } from "./problem.ts";
 import { receiptText } from "./receipt.ts";
 import { requestIdFrom } from "./request-id.ts";
-
-export const eventPath = "/api/v1/events";
-export const batchPath = "/api/v1/events/batch";
+import { batchPath, eventPath } from "./routes.ts";
 
 /** What `POST /events` and `POST /events/batch` differ in. */
 interface IngestRoute {

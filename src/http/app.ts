@@ -1,0 +1,119 @@
+import { type Context, Hono } from "hono";
+import { openMetrics } from "../monitoring/metrics.ts";
+import { type AppEnv, analyticsRoutes } from "./analytics.ts";
+import type { Front } from "./front.ts";
+import { health, readiness } from "./health.ts";
+import { refuseWhenBusy } from "./ingest.ts";
+import { openApiDocument } from "./openapi.ts";
+import {
+  methodNotAllowed,
+  notFound,
+  problemFrom,
+  problemHeaders,
+  problemText,
+  upgradeRequired,
+} from "./problem.ts";
+import { requestIdFrom } from "./request-id.ts";
+import { methodsOf, monitoringPaths, streamPath } from "./routes.ts";
+
+/** Every route but the ingest ones, which `ingestListener` answers before this app sees a request. */
+export function openApp(front: Front): Hono<AppEnv> {
+  const metrics = openMetrics({
+    stats: () => front.engine.stats(),
+    counters: front.counters,
+    bodyBytes: () => front.bodyRules.budget.bytes,
+    version: front.version,
+  });
+  const app = new Hono<AppEnv>();
+  app.use(async (c, next) => {
+    const startedMs = front.clock.monotonicMs();
+    const requestId = requestIdFrom(c.req.header("x-request-id"));
+    c.set("requestId", requestId);
+    c.header("X-Request-Id", requestId);
+    if (front.stopping) c.header("Connection", "close");
+    front.counters.requestsInFlight++;
+    try {
+      await next();
+    } finally {
+      front.counters.requestsInFlight--;
+    }
+    count(front, c, front.clock.monotonicMs() - startedMs);
+  });
+  app.use("/api/v1/analytics/*", async (_c, next) => {
+    refuseWhenBusy(front);
+    await next();
+  });
+  app.route("/api/v1/analytics", analyticsRoutes(front, metrics.observeQuery));
+
+  for (const path of monitoringPaths("/health")) {
+    app.get(path, (c) => c.json(health(front).document, 200));
+  }
+  for (const path of monitoringPaths("/health/live")) {
+    app.get(path, (c) => c.json({ status: "ok" }));
+  }
+  for (const path of monitoringPaths("/health/ready")) {
+    app.get(path, (c) => {
+      const { status, document } = readiness(front);
+      return c.json(document, status);
+    });
+  }
+  for (const path of monitoringPaths("/metrics")) {
+    app.get(path, async (c) =>
+      c.text(await metrics.text(), 200, { "Content-Type": metrics.contentType }),
+    );
+  }
+  const openApi = JSON.stringify(openApiDocument(front.version));
+  app.get("/api/v1/openapi.json", (c) =>
+    c.body(openApi, 200, { "Content-Type": "application/json" }),
+  );
+  app.get("/", (c) => c.json(welcome(front)));
+
+  app.notFound((c) => answerProblem(front, c, refusal(c)));
+  app.onError((error, c) => answerProblem(front, c, error));
+  return app;
+}
+
+/** Why no route took the request. */
+function refusal(c: Context<AppEnv>): Error {
+  const { path, method } = c.req;
+  const methods = methodsOf(path);
+  if (methods === undefined) return notFound(path);
+  if (path === streamPath && method === "GET") return upgradeRequired(path);
+  return methodNotAllowed(method, path, methods);
+}
+
+function answerProblem(front: Front, c: Context<AppEnv>, error: unknown): Response {
+  const problem = problemFrom(error);
+  const requestId = c.get("requestId");
+  // A query that its client has given up is nobody's failure.
+  const gone = c.req.raw.signal.aborted;
+  if (problem.status >= 500 && !gone) {
+    front.log.error({ request_id: requestId, code: problem.code, err: error }, "request failed");
+  }
+  // Statuses below come from errors of ours and can all carry a body.
+  return c.body(problemText(problem, requestId), problem.status as 400, problemHeaders(problem));
+}
+
+/** The route's pattern as the label, so that no caller can make new ones. */
+function count(front: Front, c: Context<AppEnv>, ms: number): void {
+  const { path, method } = c.req;
+  const known = methodsOf(path)?.includes(method) === true;
+  const { status } = c.res;
+  front.counters.route(known ? `${method} ${path}` : "other").count(status, ms / 1000);
+  if (!front.log.isLevelEnabled("debug")) return;
+  const fields = { request_id: c.get("requestId"), method, url: c.req.url, status, ms };
+  front.log.debug(fields, "request");
+}
+
+function welcome(front: Front): object {
+  return {
+    name: "millrace",
+    version: front.version,
+    api: "/api/v1/openapi.json",
+    events: "/api/v1/events",
+    query: "/api/v1/analytics/events",
+    stream: streamPath,
+    health: "/api/v1/health",
+    metrics: "/api/v1/metrics",
+  };
+}

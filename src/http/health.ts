@@ -1,0 +1,44 @@
+import type { Front } from "./front.ts";
+
+/** A health answer and its HTTP status. */
+export interface Health {
+  readonly status: 200 | 503;
+  readonly document: object;
+}
+
+/** Whether traffic should come here: 503 while starting, and from the moment that a stop was asked for. */
+export function readiness(front: Front): Health {
+  const { reads, ingest, reason } = front.engine.readiness();
+  const ready = reads && ingest && !front.stopping;
+  const why = front.stopping ? "the server is stopping" : reason;
+  return {
+    status: ready ? 200 : 503,
+    document: {
+      status: ready ? "ready" : "not ready",
+      reads,
+      ingest: ingest && !front.stopping,
+      ...(why !== undefined && { reason: why }),
+    },
+  };
+}
+
+/** The figures that a person looks for first. Answers 200 as long as the process can answer at all. */
+export function health(front: Front): Health {
+  const { status, document } = readiness(front);
+  const stats = front.engine.stats();
+  return {
+    status: 200,
+    document: {
+      ...document,
+      status: status === 200 ? "ok" : "degraded",
+      version: front.version,
+      uptime_seconds: Math.round((front.clock.monotonicMs() - front.startedMs) / 1000),
+      next_sequence: stats.nextSequence,
+      stored_events: stats.storedRows,
+      stored_bytes: stats.storedBytes,
+      segments: stats.segments,
+      queue_bytes: stats.queueBytes,
+      subscriptions: front.counters.subscriptions,
+    },
+  };
+}

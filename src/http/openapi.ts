@@ -1,0 +1,276 @@
+import { z } from "zod";
+import {
+  eventsParametersSchema,
+  jsonQuerySchema,
+  pageSchema,
+  resultSchema,
+  sqlQuerySchema,
+} from "./analytics-schemas.ts";
+import { ingestParametersSchema } from "./ingest-parameters.ts";
+
+type Json = Record<string, unknown>;
+
+/** The problem document of every refusal. */
+export const problemSchema = z.looseObject({
+  type: z.string(),
+  title: z.string(),
+  status: z.int(),
+  detail: z.string().describe("what was got, what was wanted and where"),
+  code: z.string().describe("stable; to branch on"),
+  request_id: z.string().optional(),
+  byte_offset: z.int().optional().describe("where in the body"),
+  event_index: z.int().optional().describe("which event of the batch"),
+  position: z.int().optional().describe("which character of the SQL text, from 1"),
+  retry_after_seconds: z.number().optional(),
+});
+
+/** The answer to a body of events. */
+export const receiptSchema = z.object({
+  accepted: z.int(),
+  duplicates: z.int(),
+  rejected: z.int(),
+  errors: z.array(z.object({ index: z.int(), code: z.string(), message: z.string() })),
+  sequences: z
+    .array(z.object({ partition: z.int(), first: z.string(), last: z.string() }))
+    .optional()
+    .describe("absent for ack=memory"),
+});
+
+/** An event as callers send it. Everything else at the top level becomes a property. */
+const eventSchema = z.looseObject({
+  id: z.string().optional().describe("a UUID; made when absent, and other text is hashed into one"),
+  timestamp: z
+    .union([z.string(), z.number()])
+    .optional()
+    .describe("RFC 3339 with a zone, or a number of seconds, milli-, micro- or nanoseconds"),
+  event_type: z.string().min(1),
+  source: z.string().optional(),
+  user_id: z.string().optional(),
+  session_id: z.string().optional(),
+  properties: z.looseObject({}).optional(),
+});
+
+const healthSchema = z.looseObject({ status: z.string() });
+
+const components = {
+  Event: eventSchema,
+  Receipt: receiptSchema,
+  Problem: problemSchema,
+  EventsPage: pageSchema,
+  QueryResult: resultSchema,
+  SqlQuery: sqlQuerySchema,
+  JsonQuery: jsonQuerySchema,
+  Health: healthSchema,
+} as const;
+
+function jsonSchema(schema: z.ZodType): Json {
+  const { $schema: _, ...rest } = z.toJSONSchema(schema, {
+    target: "draft-2020-12",
+    io: "input",
+    // Bigints and transformed values have no JSON Schema of their own: their input has.
+    unrepresentable: "any",
+  }) as Json;
+  return rest;
+}
+
+function reference(name: keyof typeof components): Json {
+  return { $ref: `#/components/schemas/${name}` };
+}
+
+function content(type: string, schema: Json): Json {
+  return { [type]: { schema } };
+}
+
+/** The members of a parameter schema as OpenAPI parameters. */
+function parameters(schema: z.ZodObject): Json[] {
+  const { properties = {} } = jsonSchema(schema) as { properties?: Record<string, Json> };
+  return Object.entries(properties).map(([name, { description, ...rest }]) => ({
+    name,
+    in: "query",
+    required: false,
+    ...(description !== undefined && { description }),
+    schema: rest,
+  }));
+}
+
+function problems(...statuses: number[]): Json {
+  const entries = statuses.map((status) => [
+    String(status),
+    {
+      description: problemDescriptions[status],
+      content: content("application/problem+json", reference("Problem")),
+    },
+  ]);
+  return Object.fromEntries(entries) as Json;
+}
+
+const problemDescriptions: Readonly<Record<number, string>> = {
+  400: "The request can't be understood; for a body, byte_offset says where",
+  404: "There is no such path",
+  406: "No offered media type is accepted",
+  408: "The request did not come in in time",
+  409: "A request with the same Idempotency-Key is in flight",
+  413: "The body or the query is too large",
+  415: "The media type, its charset or the content encoding is not supported",
+  422: "The event is rejected, or the Idempotency-Key was used with another body",
+  426: "The path speaks WebSocket",
+  429: "The engine is behind: try again after Retry-After",
+  501: "The statement is valid SQL and not supported yet",
+  503: "Not ready, or too many requests: try again after Retry-After",
+  507: "The disk has less room than the reserve",
+};
+
+const ingestHeaders: Json[] = [
+  {
+    name: "Idempotency-Key",
+    in: "header",
+    required: false,
+    description: "same key and body, same answer, for as long as receipts are kept",
+    schema: { type: "string", minLength: 1, maxLength: 255 },
+  },
+  {
+    name: "Content-Encoding",
+    in: "header",
+    required: false,
+    schema: { type: "string", enum: ["gzip", "br", "deflate", "identity"] },
+  },
+];
+
+const binary: Json = { description: "MessagePack" };
+
+function ingestOperation(summary: string, operationId: string, bodies: Json): Json {
+  return {
+    summary,
+    operationId,
+    tags: ["events"],
+    parameters: [...parameters(ingestParametersSchema), ...ingestHeaders],
+    requestBody: { required: true, content: bodies },
+    responses: {
+      200: {
+        description: "Taken, and on disk",
+        content: content("application/json", reference("Receipt")),
+      },
+      202: {
+        description: "Taken (ack=memory)",
+        content: content("application/json", reference("Receipt")),
+      },
+      ...problems(400, 408, 409, 413, 415, 422, 429, 503, 507),
+    },
+  };
+}
+
+function monitoringOperation(summary: string, operationId: string, responses: Json): Json {
+  return { get: { summary, operationId, tags: ["monitoring"], responses } };
+}
+
+const healthContent = content("application/json", reference("Health"));
+
+function paths(): Json {
+  return {
+    "/api/v1/events": {
+      post: ingestOperation("Send one event", "sendEvent", {
+        ...content("application/json", reference("Event")),
+        ...content("application/msgpack", binary),
+      }),
+    },
+    "/api/v1/events/batch": {
+      post: ingestOperation("Send many events", "sendEvents", {
+        ...content("application/json", {
+          anyOf: [
+            { type: "array", items: reference("Event") },
+            {
+              type: "object",
+              required: ["events"],
+              properties: { events: { type: "array", items: reference("Event") } },
+            },
+          ],
+        }),
+        ...content("application/x-ndjson", { type: "string" }),
+        ...content("application/msgpack", binary),
+      }),
+    },
+    "/api/v1/analytics/events": {
+      get: {
+        summary: "Read events, by timestamp",
+        operationId: "readEvents",
+        tags: ["analytics"],
+        parameters: parameters(eventsParametersSchema),
+        responses: {
+          200: {
+            description: "One page",
+            content: {
+              ...content("application/json", reference("EventsPage")),
+              ...content("application/x-ndjson", { type: "string" }),
+            },
+          },
+          ...problems(400, 406, 413, 503),
+        },
+      },
+    },
+    "/api/v1/analytics/custom-query": {
+      post: {
+        summary: "Ask a question, in SQL or as JSON",
+        operationId: "runQuery",
+        tags: ["analytics"],
+        requestBody: {
+          required: true,
+          content: content("application/json", {
+            oneOf: [reference("SqlQuery"), reference("JsonQuery")],
+          }),
+        },
+        responses: {
+          200: {
+            description: "The result",
+            content: {
+              ...content("application/json", reference("QueryResult")),
+              ...content("application/x-ndjson", { type: "string" }),
+              ...content("text/csv", { type: "string" }),
+            },
+          },
+          ...problems(400, 406, 413, 415, 501, 503),
+        },
+      },
+    },
+    "/api/v1/stream/events": {
+      get: {
+        summary: "Subscribe to events as they are stored (WebSocket)",
+        operationId: "streamEvents",
+        tags: ["live"],
+        responses: { 101: { description: "The connection speaks WebSocket" }, ...problems(426) },
+      },
+    },
+    "/api/v1/health": monitoringOperation("State and first figures", "health", {
+      200: { description: "The process answers", content: healthContent },
+    }),
+    "/api/v1/health/live": monitoringOperation("Is the process alive?", "live", {
+      200: { description: "Yes", content: healthContent },
+    }),
+    "/api/v1/health/ready": monitoringOperation("Should traffic come here?", "ready", {
+      200: { description: "Yes", content: healthContent },
+      503: { description: "No; the reason says why", content: healthContent },
+    }),
+    "/api/v1/metrics": monitoringOperation("Prometheus metrics", "metrics", {
+      200: {
+        description: "Text exposition format",
+        content: content("text/plain", { type: "string" }),
+      },
+    }),
+  };
+}
+
+/** The OpenAPI 3.1 document, made of the schemas that validate requests. */
+export function openApiDocument(version: string): Json {
+  const schemas = Object.entries(components).map(([name, schema]) => [name, jsonSchema(schema)]);
+  return {
+    openapi: "3.1.0",
+    info: {
+      title: "Millrace",
+      version,
+      description: "Real-time event analytics: take events, query them, stream them.",
+      license: { name: "Apache-2.0", identifier: "Apache-2.0" },
+    },
+    servers: [{ url: "/" }],
+    paths: paths(),
+    components: { schemas: Object.fromEntries(schemas) as Json },
+  };
+}

@@ -1,0 +1,28 @@
+// Every path of the API and its methods: what a 405 allows, and which labels the metrics have.
+
+export const eventPath = "/api/v1/events";
+export const batchPath = "/api/v1/events/batch";
+export const streamPath = "/api/v1/stream/events";
+
+/** Monitoring answers under the API's prefix and without it, as probes and scrapers expect it. */
+export function monitoringPaths(path: string): string[] {
+  return [path, `/api/v1${path}`];
+}
+
+const methodsOfPath = new Map<string, string[]>([
+  ["/", ["GET", "HEAD"]],
+  [eventPath, ["POST"]],
+  [batchPath, ["POST"]],
+  [streamPath, ["GET"]],
+  ["/api/v1/analytics/events", ["GET", "HEAD"]],
+  ["/api/v1/analytics/custom-query", ["POST"]],
+  ["/api/v1/openapi.json", ["GET", "HEAD"]],
+]);
+for (const path of ["/health", "/health/live", "/health/ready", "/metrics"]) {
+  for (const spelling of monitoringPaths(path)) methodsOfPath.set(spelling, ["GET", "HEAD"]);
+}
+
+/** The methods of a path, or undefined when there is no such path. */
+export function methodsOf(path: string): string[] | undefined {
+  return methodsOfPath.get(path);
+}

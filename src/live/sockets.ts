@@ -1,0 +1,154 @@
+import type { IncomingMessage } from "node:http";
+import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import { type WebSocket, WebSocketServer } from "ws";
+import { InputError } from "../errors.ts";
+import type { Front } from "../http/front.ts";
+import { refuseWhenBusy } from "../http/ingest.ts";
+import { type IngestParameters, ingestParameters } from "../http/ingest-parameters.ts";
+import { notFound, problemFrom, problemResponse } from "../http/problem.ts";
+import { requestIdFrom } from "../http/request-id.ts";
+import { eventPath, streamPath } from "../http/routes.ts";
+import { Feed } from "./feed.ts";
+import { Heartbeat } from "./heartbeat.ts";
+import { IngestSocket } from "./ingest-socket.ts";
+import { msgpackProtocol } from "./protocol.ts";
+import { StreamSocket } from "./stream-socket.ts";
+
+/** All WebSockets of a server. */
+export interface Sockets {
+  readonly heartbeat: Heartbeat;
+  /** Takes over a connection that asks to be upgraded. */
+  upgrade(req: IncomingMessage, socket: Duplex, head: Buffer): void;
+  /** Takes no more frames, sends the receipts that are due, closes with 1001; resolves when all are closed. */
+  close(): Promise<void>;
+  /** Cuts off what is left. */
+  terminate(): void;
+}
+
+/** Bytes of a message that a subscriber sends. */
+const messageBytesMax = 256 * 1024;
+/** Time for a client to answer a closing handshake. */
+const closeMs = 1000;
+const goingAway = 1001;
+
+export function openSockets(front: Front): Sockets {
+  const ingestServer = openServer(front.config.bodyBytesMax, true);
+  const streamServer = openServer(messageBytesMax, false);
+  const feed = new Feed(front.engine);
+  const ingestSockets = new Map<WebSocket, IngestSocket>();
+  const streamSockets = new Map<WebSocket, StreamSocket>();
+  const heartbeat = new Heartbeat(front.clock, front.config.heartbeatMs);
+  const beats = setInterval(() => heartbeat.beat(), front.config.heartbeatMs);
+  beats.unref();
+  const stopListening = front.engine.onPublish(() => {
+    for (const socket of streamSockets.values()) socket.advance();
+  });
+
+  const opened = <S>(sockets: Map<WebSocket, S>, ws: WebSocket, socket: Duplex, session: S) => {
+    sockets.set(ws, session);
+    heartbeat.add(ws, socket as Socket);
+    ws.on("close", () => sockets.delete(ws));
+    // A frame that breaks the protocol closes the socket with its code; there is nothing else to do.
+    ws.on("error", (error) => front.log.debug({ err: error }, "WebSocket failed"));
+  };
+
+  const upgrade = (req: IncomingMessage, socket: Duplex, head: Buffer) => {
+    const requestId = requestIdFrom(req.headers["x-request-id"]);
+    try {
+      const target = targetOf(front, req);
+      const server = target.path === streamPath ? streamServer : ingestServer;
+      server.handleUpgrade(req, socket, head, (ws) => {
+        const packed = ws.protocol === msgpackProtocol;
+        if (target.path === streamPath) {
+          opened(streamSockets, ws, socket, new StreamSocket(front, feed, ws, packed));
+        } else {
+          const session = new IngestSocket(front, ws, socket as Socket, target.parameters, packed);
+          opened(ingestSockets, ws, socket, session);
+        }
+      });
+    } catch (error) {
+      socket.on("error", () => socket.destroy());
+      socket.end(problemResponse(problemFrom(error), requestId));
+    }
+  };
+
+  return {
+    heartbeat,
+    upgrade,
+    async close() {
+      clearInterval(beats);
+      stopListening();
+      await Promise.all([
+        ...[...ingestSockets].map(async ([ws, session]) => {
+          await new Promise<void>((resolve) => session.finish(resolve));
+          await closed(ws);
+        }),
+        ...[...streamSockets.keys()].map(closed),
+      ]);
+    },
+    terminate() {
+      for (const ws of [...ingestSockets.keys(), ...streamSockets.keys()]) ws.terminate();
+    },
+  };
+}
+
+function openServer(maxPayload: number, skipUTF8Validation: boolean): WebSocketServer {
+  const server = new WebSocketServer({
+    noServer: true,
+    maxPayload,
+    // The core validates the bytes of events itself, and answers for a frame instead of closing its socket.
+    skipUTF8Validation,
+    perMessageDeflate: false,
+    handleProtocols: (offered) => (offered.has(msgpackProtocol) ? msgpackProtocol : false),
+  });
+  server.on("wsClientError", (error, socket) => {
+    const refusal = new InputError(
+      "invalid_upgrade",
+      `got a bad WebSocket request: ${error.message}`,
+    );
+    socket.end(problemResponse(problemFrom(refusal)));
+  });
+  return server;
+}
+
+type Target =
+  | { path: typeof streamPath }
+  | { path: typeof eventPath; parameters: IngestParameters };
+
+/** What the connection is for; throws the error to answer when it can't be had. */
+function targetOf(front: Front, req: IncomingMessage): Target {
+  const [path = "", search = ""] = (req.url ?? "").split("?", 2);
+  if (path !== streamPath && path !== eventPath) throw notFound(path);
+  refuseWhenBusy(front);
+  refuseForeignOrigin(front, req);
+  if (path === streamPath) return { path };
+  return { path, parameters: ingestParameters(search) };
+}
+
+/**
+ * Browsers let any page open a WebSocket to any server, this one on a developer's machine included, and only
+ * tell the server the page's origin. Programs send none.
+ */
+function refuseForeignOrigin(front: Front, req: IncomingMessage): void {
+  const { origin, host } = req.headers;
+  const { allowedOrigins } = front.config;
+  if (origin === undefined || allowedOrigins.includes("*")) return;
+  if (allowedOrigins.includes(origin)) return;
+  if (URL.canParse(origin) && new URL(origin).host === host) return;
+  const message = `got Origin ${origin.slice(0, 200)}, want the server's own or one of --allowed-origins`;
+  throw new InputError("origin_not_allowed", message, {}, 403);
+}
+
+function closed(ws: WebSocket): Promise<void> {
+  return new Promise((resolve) => {
+    if (ws.readyState === ws.CLOSED) return resolve();
+    const timer = setTimeout(() => ws.terminate(), closeMs);
+    ws.once("close", () => {
+      clearTimeout(timer);
+      resolve();
+    });
+    ws.resume();
+    ws.close(goingAway, "the server is stopping");
+  });
+}

@@ -1,0 +1,177 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import type { EngineStats } from "../engine/engine.ts";
+import { durationBounds, type FrontCounters } from "./counters.ts";
+import { SnapshotHistogram } from "./snapshot-histogram.ts";
+
+/** What the metrics page reads when it is asked for. */
+export interface MetricSources {
+  readonly stats: () => EngineStats;
+  readonly counters: FrontCounters;
+  /** Bytes of bodies that are being received. */
+  readonly bodyBytes: () => number;
+  readonly version: string;
+}
+
+export interface Metrics {
+  readonly contentType: string;
+  text(): Promise<string>;
+  observeQuery(kind: string, seconds: number): void;
+}
+
+type Read = (stats: EngineStats) => number | Iterable<[label: string, value: number]>;
+type Row = readonly [name: string, help: string, read: Read, label?: string];
+
+const engineCounters: readonly Row[] = [
+  ["events_processed_total", "Events accepted", (s) => s.eventsProcessed],
+  ["events_duplicate_total", "Events left out as known ids", (s) => s.duplicates],
+  ["events_rejected_total", "Events rejected alone", (s) => s.rejected],
+  ["ingest_bytes_total", "Bytes of bodies taken, decompressed", (s) => s.ingestBytes],
+  [
+    "bodies_refused_total",
+    "Bodies that the engine refused whole, by error code",
+    (s) => Object.entries(s.bodiesRefused),
+    "reason",
+  ],
+  ["commits_total", "Flushed commits", (s) => s.commits],
+  ["late_rows_total", "Rows behind the watermark of their source", (s) => s.lateRows],
+  ["future_rows_total", "Rows too far ahead to advance a watermark", (s) => s.futureRows],
+];
+
+const engineGauges: readonly Row[] = [
+  ["ingest_queue_bytes", "Bytes of bodies waiting for the engine", (s) => s.queueBytes],
+  ["ingest_queue_requests", "Bodies waiting for the engine", (s) => s.queueRequests],
+  ["segments", "Segments, open and sealed", (s) => s.segments],
+  ["stored_rows", "Events stored", (s) => s.storedRows],
+  ["stored_bytes", "Bytes of the stored events on disk", (s) => s.storedBytes],
+  ["journal_records", "Journal records not yet in a sealed segment", (s) => s.journalRecords],
+  ["next_sequence", "Sequence that the next event gets", (s) => Number(s.nextSequence)],
+  [
+    "memory_bytes",
+    "Bytes of linear memory in use, by region",
+    (s) => Object.entries(s.memory),
+    "region",
+  ],
+  ["dedup_ids", "Ids that duplicates are found by", (s) => s.dedupIds],
+  ["dedup_window_seconds", "Time that these ids reach back", (s) => s.dedupWindowSeconds],
+];
+
+/** All metrics of the process. Counters are kept where things happen, as plain numbers, and read by `text`. */
+export function openMetrics(sources: MetricSources): Metrics {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: 10 });
+  // One reading of the engine's figures for the whole page: they belong together.
+  let stats = sources.stats();
+  for (const row of engineCounters) addCounter(registry, row, () => stats);
+  for (const row of engineGauges) addGauge(registry, row, () => stats);
+  addFrontMetrics(registry, sources);
+  new SnapshotHistogram(
+    registry,
+    "commit_duration_seconds",
+    "Time from the start of a commit to the end of its flush",
+    () => {
+      const { bounds, counts, sum } = stats.commitMs;
+      return [{ labels: {}, bounds: bounds.map((ms) => ms / 1000), counts, sum: sum / 1000 }];
+    },
+  );
+  const queries = new Histogram({
+    name: "query_duration_seconds",
+    help: "Time from a query to its result, by kind",
+    labelNames: ["kind"],
+    buckets: [...durationBounds],
+    registers: [registry],
+  });
+  return {
+    contentType: registry.contentType,
+    text: () => {
+      stats = sources.stats();
+      return registry.metrics();
+    },
+    observeQuery: (kind, seconds) => queries.observe({ kind }, seconds),
+  };
+}
+
+function addCounter(registry: Registry, row: Row, stats: () => EngineStats): void {
+  const [name, help, read, label] = row;
+  new Counter({
+    name,
+    help,
+    labelNames: label === undefined ? [] : [label],
+    registers: [registry],
+    collect() {
+      const value = read(stats());
+      this.reset();
+      if (typeof value === "number") this.inc(value);
+      else for (const [text, part] of value) this.inc({ [label as string]: text }, part);
+    },
+  });
+}
+
+function addGauge(registry: Registry, row: Row, stats: () => EngineStats): void {
+  const [name, help, read, label] = row;
+  new Gauge({
+    name,
+    help,
+    labelNames: label === undefined ? [] : [label],
+    registers: [registry],
+    collect() {
+      const value = read(stats());
+      if (typeof value === "number") this.set(value);
+      else for (const [text, part] of value) this.set({ [label as string]: text }, part);
+    },
+  });
+}
+
+function addFrontMetrics(registry: Registry, sources: MetricSources): void {
+  const { counters, bodyBytes, version } = sources;
+  const none = sources.stats;
+  const count = (name: string, help: string, read: Read, label?: string) =>
+    addCounter(
+      registry,
+      label === undefined ? [name, help, read] : [name, help, read, label],
+      none,
+    );
+  const gauge = (name: string, help: string, read: Read, label?: string) =>
+    addGauge(registry, label === undefined ? [name, help, read] : [name, help, read, label], none);
+
+  count("ingest_errors_total", "Bodies refused, by code", () => counters.ingestErrors, "reason");
+  count("event_errors_total", "Listed event errors, by code", () => counters.eventErrors, "reason");
+  count("http_requests_aborted_total", "Bodies cut off by clients", () => counters.requestsAborted);
+  count("connections_refused_total", "Over the limit", () => counters.connectionsRefused);
+  count("stream_events_missed_total", "Skipped by slow readers", () => counters.eventsMissed);
+  count("websocket_frames_total", "Frames", () => Object.entries(counters.frames), "direction");
+  gauge("http_requests_in_flight", "Requests in flight", () => counters.requestsInFlight);
+  gauge("ingest_body_bytes", "Bytes of bodies being received", bodyBytes);
+  gauge(
+    "active_websocket_connections",
+    "Open WebSockets, by path",
+    () => [
+      ["events", counters.ingestSockets],
+      ["stream", counters.streamSockets],
+    ],
+    "path",
+  );
+  gauge("stream_subscriptions", "Live subscriptions", () => counters.subscriptions);
+  gauge("millrace_info", "Always 1", () => [[version, 1]], "version");
+  new Counter({
+    name: "http_requests_total",
+    help: "Requests answered",
+    labelNames: ["route", "status"],
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const [route, { statuses }] of counters.routes) {
+        for (const [status, requests] of statuses) this.inc({ route, status }, requests);
+      }
+    },
+  });
+  new SnapshotHistogram(
+    registry,
+    "http_request_duration_seconds",
+    "Time from a request's headers to its answer",
+    function* () {
+      for (const [route, { durations }] of counters.routes) {
+        yield { labels: { route }, bounds: durationBounds, ...durations };
+      }
+    },
+  );
+}

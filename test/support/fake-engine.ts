@@ -1,0 +1,211 @@
+import type { Engine, EngineStats, Readiness } from "../../src/engine/engine.ts";
+import type { EventError, IngestDone, IngestRequest, Receipt } from "../../src/engine/ingest.ts";
+import { InputError, MillraceError } from "../../src/errors.ts";
+import type { EventsPage, EventsRequest, QueryResult } from "../../src/query/result.ts";
+import type { Query } from "../../src/query/schema.ts";
+
+interface StoredEvent {
+  readonly event_type: string;
+  readonly source?: string;
+}
+
+/**
+ * An engine in memory, as far as the front can tell: JSON only, `event_type` required, ids deduplicated.
+ * Tests hold it back (`hold`), fail it (`failNext`) and read what it was given (`requests`).
+ */
+export class FakeEngine implements Engine {
+  readonly requests: (IngestRequest & { readonly text: string })[] = [];
+  readonly queries: Query[] = [];
+  readonly eventsRequests: EventsRequest[] = [];
+  readonly stored: string[] = [];
+  readonly #ids = new Set<string>();
+  readonly #listeners = new Set<(nextSequence: bigint) => void>();
+  #held: (() => void)[] | null = null;
+  failNext: MillraceError | null = null;
+  state: Readiness = { reads: true, ingest: true };
+  result: QueryResult = emptyResult;
+  /** When set, what `query` and `events` wait for. */
+  gate: Promise<unknown> | null = null;
+  aborted = 0;
+  closed = false;
+
+  ingest(request: IngestRequest, done: IngestDone): void {
+    if (this.failNext !== null) {
+      const failure = this.failNext;
+      this.failNext = null;
+      throw failure;
+    }
+    const text = Buffer.concat(request.chunks).toString("utf8");
+    this.requests.push({ ...request, text });
+    const run = () => {
+      try {
+        done(null, this.#admit(text, request));
+      } catch (error) {
+        done(error as InputError, null);
+      }
+    };
+    if (this.#held !== null) this.#held.push(run);
+    else setImmediate(run);
+  }
+
+  /** Answers no ingest until `release`; `answerHeld(i)` answers one out of turn. */
+  hold(): void {
+    this.#held = [];
+  }
+
+  heldCount(): number {
+    return this.#held?.length ?? 0;
+  }
+
+  answerHeld(index: number): void {
+    const [run] = this.#held?.splice(index, 1) ?? [];
+    run?.();
+  }
+
+  release(): void {
+    const held = this.#held ?? [];
+    this.#held = null;
+    for (const run of held) run();
+  }
+
+  /** Stores events as if they had come in. */
+  publish(events: readonly object[]): void {
+    for (const event of events) {
+      this.stored.push(JSON.stringify({ ...event, sequence: String(this.stored.length) }));
+    }
+    for (const listener of this.#listeners) listener(this.nextSequence());
+  }
+
+  async query(query: Query, signal?: AbortSignal): Promise<QueryResult> {
+    this.queries.push(query);
+    await this.#wait(signal);
+    return this.result;
+  }
+
+  async events(request: EventsRequest, signal?: AbortSignal): Promise<EventsPage> {
+    this.eventsRequests.push(request);
+    if (request.where === "nonsense") {
+      throw new InputError("sql_syntax", "got nonsense, want an expression", { position: 1 });
+    }
+    await this.#wait(signal);
+    const first = Number(request.fromSequence ?? 0n);
+    const events: string[] = [];
+    let sequence = first;
+    while (sequence < this.stored.length && events.length < request.limit) {
+      const text = this.stored[sequence++] as string;
+      if (matches(JSON.parse(text) as StoredEvent, request)) events.push(text);
+    }
+    const more = sequence < this.stored.length;
+    return {
+      events,
+      nextCursor: more && request.order !== "sequence" ? `after-${sequence}` : null,
+      asOf: String(this.stored.length),
+      nextSequence: BigInt(sequence),
+    };
+  }
+
+  onPublish(listener: (nextSequence: bigint) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  nextSequence(): bigint {
+    return BigInt(this.stored.length);
+  }
+
+  readiness(): Readiness {
+    return this.state;
+  }
+
+  stats(): EngineStats {
+    return {
+      eventsProcessed: this.stored.length,
+      duplicates: 2,
+      rejected: 1,
+      ingestBytes: 1234,
+      bodiesRefused: { body_cut_off: 3 },
+      commits: 4,
+      commitMs: { bounds: [1, 10, Infinity], counts: [3, 1, 0], sum: 7 },
+      queueBytes: 0,
+      queueRequests: 0,
+      nextSequence: String(this.stored.length),
+      segments: 1,
+      storedRows: this.stored.length,
+      storedBytes: 100,
+      journalRecords: 1,
+      memory: { ring: 10, slots: 20 },
+      dedupIds: this.#ids.size,
+      dedupWindowSeconds: 60,
+      lateRows: 5,
+      futureRows: 6,
+    };
+  }
+
+  async close(): Promise<void> {
+    this.closed = true;
+  }
+
+  async #wait(signal?: AbortSignal): Promise<void> {
+    if (this.gate === null) return;
+    const cut = new Promise<never>((_resolve, reject) => {
+      signal?.addEventListener("abort", () => {
+        this.aborted++;
+        reject(new MillraceError("aborted", "the query was given up"));
+      });
+    });
+    await Promise.race([this.gate, cut]);
+  }
+
+  #admit(text: string, request: IngestRequest): Receipt {
+    let parsed: unknown;
+    try {
+      parsed = JSON.parse(text);
+    } catch {
+      const message = `got a body that ends at byte ${text.length}`;
+      throw new InputError("body_cut_off", message, { byteOffset: text.length });
+    }
+    const { events = [parsed] } = Array.isArray(parsed)
+      ? { events: parsed }
+      : (parsed as { events?: unknown[] });
+    const first = this.stored.length;
+    const errors: EventError[] = [];
+    const taken: object[] = [];
+    let duplicates = 0;
+    events.forEach((event, index) => {
+      const { event_type, id } = event as { event_type?: string; id?: string };
+      if (typeof event_type !== "string") {
+        const message = "got no event_type, want text";
+        errors.push({ index, code: "event_type_missing", message });
+      } else if (id !== undefined && this.#ids.has(id)) {
+        duplicates++;
+      } else {
+        if (id !== undefined) this.#ids.add(id);
+        taken.push(event as object);
+      }
+    });
+    this.publish(taken);
+    const accepted = taken.length;
+    const last = String(first + accepted - 1);
+    const ranges = accepted === 0 ? [] : [{ partition: 0, first: String(first), last }];
+    const counts = { accepted, duplicates, rejected: errors.length, errors };
+    return request.durable ? { ...counts, sequences: ranges } : counts;
+  }
+}
+
+function matches(event: StoredEvent, request: EventsRequest): boolean {
+  if (request.eventType !== undefined && event.event_type !== request.eventType) return false;
+  return request.source === undefined || event.source === request.source;
+}
+
+const emptyResult: QueryResult = {
+  columns: [],
+  rows: [],
+  asOf: "0",
+  stats: {
+    rowsScanned: 0,
+    rowsMatched: 0,
+    segmentsScanned: 0,
+    segmentsPruned: 0,
+    executionUs: 0,
+  },
+};
