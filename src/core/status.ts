@@ -22,6 +22,7 @@ export const BODY_TOO_MANY_EVENTS = 13;
 export const BODY_INVALID_TYPE_BYTE = 14; // MessagePack 0xc1
 export const BODY_TOO_LARGE = 15; // its columns do not fit the decoder's memory
 export const BODY_DUPLICATE_EVENTS_KEY = 16; // more than one "events" in the envelope
+export const BODY_BYTE_ORDER_MARK = 17; // RFC 8259, section 8.1, forbids one
 
 // ── One event is rejected, the others go on ───────────────────────────────────────────────────────────
 export const EVENT_NOT_AN_OBJECT = 32;
@@ -40,6 +41,7 @@ export const EVENT_TOO_MANY_COLUMNS = 44;
 export const EVENT_NUMBER_RANGE = 45; // not finite
 export const EVENT_KEY_TYPE = 46; // MessagePack: a map key that is not text
 export const EVENT_MALFORMED = 47; // NDJSON: this line is not JSON; detail is a BODY_… code
+export const EVENT_PATH_TOO_LONG = 48;
 
 // ── Regions ───────────────────────────────────────────────────────────────────────────────────────────
 export const OUT_OF_MEMORY = 64;
