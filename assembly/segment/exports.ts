@@ -1,0 +1,12 @@
+export { slotsFormat, slotOpen, slotSetState } from "./slot";
+export { slotApply, slotFits } from "./apply";
+export { dictionaryFind } from "./dictionary";
+export {
+  latenessOf,
+  watermarkAdvance,
+  watermarkFormat,
+  watermarkFutureRows,
+  watermarkLateRows,
+  watermarkStateSize,
+  watermarkTableSize,
+} from "./watermark";
