@@ -1,15 +1,18 @@
 import type { HttpBindings } from "@hono/node-server";
 import { type Context, Hono } from "hono";
+import { z } from "zod";
+import type { Front } from "../api/front.ts";
+import { queryParameters } from "../api/query-string.ts";
 import { parseExactJson } from "../base/exact-json.ts";
 import { InputError } from "../errors.ts";
-import type { Query } from "../query/schema.ts";
-import { eventsParametersSchema, jsonQuerySchema, sqlQuerySchema } from "./analytics-schemas.ts";
-import { type BodyDone, readBody, refuseByLength } from "./body.ts";
+import { parseEventsParams, parseQuery, type Query } from "../query/schema.ts";
+import { parseShape, strictShape } from "../query/shape.ts";
+import { parseSql } from "../query/sql.ts";
+import { sqlBodySchema } from "./answers.ts";
+import { type BodyDone, type BodyRules, openBodyRules, readBody, refuseByLength } from "./body.ts";
 import { refuseEncoding } from "./compression.ts";
-import type { Front } from "./front.ts";
 import { negotiate } from "./media-type.ts";
 import { pageJson, pageNdjson, resultCsv, resultJson, resultNdjson } from "./result-text.ts";
-import { queryParameters, validated } from "./validation.ts";
 
 export type AppEnv = { Bindings: HttpBindings; Variables: { requestId: string } };
 type AppContext = Context<AppEnv>;
@@ -27,30 +30,14 @@ export function analyticsRoutes(
   observeQuery: (kind: string, seconds: number) => void,
 ): Hono<AppEnv> {
   const app = new Hono<AppEnv>();
+  const ingestRules = openBodyRules(front);
+  const rules = { ...ingestRules, bytesMax: Math.min(queryBytesMax, ingestRules.bytesMax) };
 
   app.get("/events", async (c) => {
     const type = negotiate(c.req.header("accept"), [json, ndjson]);
-    const given = validated(
-      eventsParametersSchema,
-      queryParameters(searchOf(c.req.url)),
-      "invalid_parameter",
-    );
+    const request = parseEventsParams(queryParameters(searchOf(c.req.url)));
     const startedMs = front.clock.monotonicMs();
-    const page = await front.engine.events(
-      {
-        order: given.order,
-        limit: given.limit,
-        ...(given.from !== undefined && { fromUs: given.from }),
-        ...(given.to !== undefined && { toUs: given.to }),
-        ...(given.event_type !== undefined && { eventType: given.event_type }),
-        ...(given.source !== undefined && { source: given.source }),
-        ...(given.user_id !== undefined && { userId: given.user_id }),
-        ...(given.session_id !== undefined && { sessionId: given.session_id }),
-        ...(given.where !== undefined && { where: predicateOf(given.where) }),
-        ...(given.cursor !== undefined && { cursor: given.cursor }),
-      },
-      c.req.raw.signal,
-    );
+    const page = await front.engine.events(request, c.req.raw.signal);
     observeQuery("events", (front.clock.monotonicMs() - startedMs) / 1000);
     c.header("Millrace-As-Of", page.asOf);
     if (page.nextCursor !== null) c.header("Millrace-Next-Cursor", page.nextCursor);
@@ -59,7 +46,7 @@ export function analyticsRoutes(
 
   app.post("/custom-query", async (c) => {
     const type = negotiate(c.req.header("accept"), [json, ndjson, csv]);
-    const query = await compile(front, await readJson(front, c));
+    const query = compile(await readJson(rules, c));
     const startedMs = front.clock.monotonicMs();
     const result = await front.engine.query(query, c.req.raw.signal);
     observeQuery("custom_query", (front.clock.monotonicMs() - startedMs) / 1000);
@@ -71,29 +58,24 @@ export function analyticsRoutes(
   return app;
 }
 
-/** SQL text goes on as it is; what begins like an object is the JSON form. */
-function predicateOf(where: string): unknown {
-  if (!where.trimStart().startsWith("{")) return where;
-  return parseJson(where, "where");
-}
+/** The query itself is checked by its parser, which explains more. */
+const queryBodyShape = strictShape({ query: z.unknown() });
 
-async function compile(front: Front, body: unknown): Promise<Query> {
+function compile(body: unknown): Query {
   if (typeof body === "object" && body !== null && "query" in body && !("sql" in body)) {
-    const { query } = validated(jsonQuerySchema, body, "invalid_query");
-    return front.language.parseQuery(query);
+    return parseQuery(parseShape(queryBodyShape, body).query);
   }
-  const { sql, params } = validated(sqlQuerySchema, body, "invalid_query");
-  return front.language.parseSql(sql, params);
+  const { sql, params } = parseShape(sqlBodySchema, body);
+  return parseSql(sql, params);
 }
 
 /** The JSON body of a request; integers beyond 2^53 come as bigints. */
-async function readJson(front: Front, c: AppContext): Promise<unknown> {
+async function readJson(rules: BodyRules, c: AppContext): Promise<unknown> {
   const type = c.req.header("content-type")?.split(";")[0]?.trim().toLowerCase();
   if (type !== json) {
     const message = `got ${type ?? "no Content-Type"}, want ${json}`;
     throw new InputError("unsupported_media_type", message, { supported: [json] }, 415);
   }
-  const rules = { ...front.bodyRules, bytesMax: Math.min(queryBytesMax, front.bodyRules.bytesMax) };
   const { incoming } = c.env;
   const refusal =
     refuseEncoding(incoming.headers["content-encoding"]) ?? refuseByLength(incoming, rules);
@@ -107,7 +89,7 @@ async function readJson(front: Front, c: AppContext): Promise<unknown> {
     };
     readBody(incoming, rules, done, gone);
   });
-  return parseJson(decodeUtf8(bytes), "body");
+  return parseJson(decodeUtf8(bytes));
 }
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
@@ -116,16 +98,16 @@ function decodeUtf8(bytes: Uint8Array): string {
   try {
     return utf8.decode(bytes);
   } catch {
-    throw new InputError("invalid_utf8", "body: got bytes that are not UTF-8");
+    throw new InputError("invalid_utf8", "got a body that is not UTF-8");
   }
 }
 
-function parseJson(text: string, name: string): unknown {
+function parseJson(text: string): unknown {
   try {
     return parseExactJson(text);
   } catch (error) {
-    const message = `${name}: got text that is not JSON: ${(error as Error).message.slice(0, 200)}`;
-    throw new InputError("invalid_json", message, { parameter: name });
+    const reason = (error as Error).message.slice(0, 200);
+    throw new InputError("invalid_json", `got a body that is not JSON: ${reason}`);
   }
 }
 

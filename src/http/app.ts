@@ -1,10 +1,6 @@
 import { type Context, Hono } from "hono";
-import { openMetrics } from "../monitoring/metrics.ts";
-import { type AppEnv, analyticsRoutes } from "./analytics.ts";
-import type { Front } from "./front.ts";
-import { health, readiness } from "./health.ts";
-import { refuseWhenBusy } from "./ingest.ts";
-import { openApiDocument } from "./openapi.ts";
+import { refuseWhenBusy } from "../api/admission.ts";
+import type { Front } from "../api/front.ts";
 import {
   methodNotAllowed,
   notFound,
@@ -12,16 +8,20 @@ import {
   problemHeaders,
   problemText,
   upgradeRequired,
-} from "./problem.ts";
-import { requestIdFrom } from "./request-id.ts";
-import { methodsOf, monitoringPaths, streamPath } from "./routes.ts";
+} from "../api/problem.ts";
+import { requestIdFrom } from "../api/request-id.ts";
+import { methodsOf, monitoringPaths, streamPath } from "../api/routes.ts";
+import { openMetrics } from "../monitoring/metrics.ts";
+import { type AppEnv, analyticsRoutes } from "./analytics.ts";
+import { health, readiness } from "./health.ts";
+import { openApiDocument } from "./openapi.ts";
 
 /** Every route but the ingest ones, which `ingestListener` answers before this app sees a request. */
 export function openApp(front: Front): Hono<AppEnv> {
   const metrics = openMetrics({
     stats: () => front.engine.stats(),
     counters: front.counters,
-    bodyBytes: () => front.bodyRules.budget.bytes,
+    bodyBytes: () => front.bodyBudget.bytes,
     version: front.version,
   });
   const app = new Hono<AppEnv>();

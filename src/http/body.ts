@@ -1,8 +1,9 @@
 import type { IncomingMessage } from "node:http";
+import type { BodyBudget } from "../api/body-budget.ts";
+import type { Front } from "../api/front.ts";
+import { bodyTooLarge } from "../api/problem.ts";
 import { type MillraceError, OverloadError } from "../errors.ts";
-import type { BodyBudget } from "./body-budget.ts";
-import { type Decompressor, decompress } from "./compression.ts";
-import { bodyTooLarge } from "./problem.ts";
+import { type Decompressor, decompress, openDecompressor } from "./compression.ts";
 
 /** A received and decompressed body. Its bytes count against the budget until `release` is called. */
 export interface Body {
@@ -18,6 +19,14 @@ export interface BodyRules {
   readonly bytesMax: number;
   readonly budget: BodyBudget;
   readonly decompressor: Decompressor;
+}
+
+export function openBodyRules({ config, bodyBudget }: Front): BodyRules {
+  return {
+    bytesMax: config.bodyBytesMax,
+    budget: bodyBudget,
+    decompressor: openDecompressor(),
+  };
 }
 
 /** The failure that the headers alone decide, before a byte of the body is read. */

@@ -1,6 +1,6 @@
 import { brotliDecompress, gunzip, inflate, inflateRaw, type ZlibOptions } from "node:zlib";
+import { bodyTooLarge } from "../api/problem.ts";
 import { InputError } from "../errors.ts";
-import { bodyTooLarge } from "./problem.ts";
 
 type Done = (failure: InputError | null, plain: Uint8Array) => void;
 type Unpack = (

@@ -1,4 +1,4 @@
-import type { Front } from "./front.ts";
+import type { Front } from "../api/front.ts";
 
 /** A health answer and its HTTP status. */
 export interface Health {

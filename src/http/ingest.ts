@@ -1,21 +1,27 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { refuseWhenBusy } from "../api/admission.ts";
+import type { Front } from "../api/front.ts";
+import {
+  type IngestParameters,
+  idempotencyKey,
+  ingestParameters,
+} from "../api/ingest-parameters.ts";
+import { type Problem, problemFrom, problemHeaders, problemText } from "../api/problem.ts";
+import { receiptText } from "../api/receipt.ts";
+import { requestIdFrom } from "../api/request-id.ts";
+import { batchPath, eventPath } from "../api/routes.ts";
 import type { BodyFormat, IngestRequest, Receipt } from "../engine/ingest.ts";
-import { InputError, OverloadError } from "../errors.ts";
+import { InputError } from "../errors.ts";
 import type { RouteCounter } from "../monitoring/counters.ts";
-import { type Body, readBody, refuseByLength } from "./body.ts";
+import { type Body, type BodyRules, openBodyRules, readBody, refuseByLength } from "./body.ts";
 import { refuseEncoding } from "./compression.ts";
-import type { Front } from "./front.ts";
-import { type IngestParameters, idempotencyKey, ingestParameters } from "./ingest-parameters.ts";
 import { bodyFormat } from "./media-type.ts";
-import { type Problem, problemFrom, problemHeaders, problemText } from "./problem.ts";
-import { receiptText } from "./receipt.ts";
-import { requestIdFrom } from "./request-id.ts";
-import { batchPath, eventPath } from "./routes.ts";
 
 /** What `POST /events` and `POST /events/batch` differ in. */
 interface IngestRoute {
   readonly kind: "event" | "batch";
   readonly counter: RouteCounter;
+  readonly rules: BodyRules;
 }
 
 /** Answers the ingest routes straight from node:http; true when the request was one. */
@@ -30,13 +36,16 @@ export type IngestListener = (
  * Problems, request ids, counters and logs are those of every other route.
  */
 export function ingestListener(front: Front): IngestListener {
+  const rules = openBodyRules(front);
   const event: IngestRoute = {
     kind: "event",
     counter: front.counters.route(`POST ${eventPath}`),
+    rules,
   };
   const batch: IngestRoute = {
     kind: "batch",
     counter: front.counters.route(`POST ${batchPath}`),
+    rules,
   };
   return (req, res, expectsContinue) => {
     if (req.method !== "POST") return false;
@@ -81,8 +90,7 @@ class IngestCall {
       this.#format = bodyFormat(headers["content-type"], this.#route.kind);
       this.#idempotencyKey = idempotencyKey(headers["idempotency-key"]);
       const refusal =
-        refuseEncoding(headers["content-encoding"]) ??
-        refuseByLength(this.#req, this.#front.bodyRules);
+        refuseEncoding(headers["content-encoding"]) ?? refuseByLength(this.#req, this.#route.rules);
       if (refusal !== null) throw refusal;
     } catch (error) {
       this.#fail(error);
@@ -91,7 +99,7 @@ class IngestCall {
     if (expectsContinue) this.#res.writeContinue();
     readBody(
       this.#req,
-      this.#front.bodyRules,
+      this.#route.rules,
       (failure, body) => (body === null ? this.#fail(failure) : this.#hand(body)),
       () => this.#dropped(),
     );
@@ -181,15 +189,6 @@ class IngestCall {
       const { method, url } = this.#req;
       log.debug({ request_id: this.#requestId, method, url, status, ms }, "request");
     }
-  }
-}
-
-/** Throws OverloadError when no more requests are taken. */
-export function refuseWhenBusy({ stopping, counters, config }: Front): void {
-  if (stopping) throw new OverloadError("stopping", "the server is stopping", 5, 503);
-  if (counters.requestsInFlight > config.requestsMax) {
-    const message = `${config.requestsMax} requests are in flight, which is as many as are taken`;
-    throw new OverloadError("too_many_requests_in_flight", message, 1, 503);
   }
 }
 

@@ -1,56 +1,18 @@
 import { z } from "zod";
+import { ingestParametersSchema } from "../api/ingest-parameters.ts";
+import { eventsParamsSchema, predicateSchema, querySchema } from "../query/schema.ts";
 import {
-  eventsParametersSchema,
-  jsonQuerySchema,
+  eventSchema,
+  healthSchema,
   pageSchema,
+  problemSchema,
+  queryBodySchema,
+  receiptSchema,
   resultSchema,
-  sqlQuerySchema,
-} from "./analytics-schemas.ts";
-import { ingestParametersSchema } from "./ingest-parameters.ts";
+  sqlBodySchema,
+} from "./answers.ts";
 
 type Json = Record<string, unknown>;
-
-/** The problem document of every refusal. */
-export const problemSchema = z.looseObject({
-  type: z.string(),
-  title: z.string(),
-  status: z.int(),
-  detail: z.string().describe("what was got, what was wanted and where"),
-  code: z.string().describe("stable; to branch on"),
-  request_id: z.string().optional(),
-  byte_offset: z.int().optional().describe("where in the body"),
-  event_index: z.int().optional().describe("which event of the batch"),
-  position: z.int().optional().describe("which character of the SQL text, from 1"),
-  retry_after_seconds: z.number().optional(),
-});
-
-/** The answer to a body of events. */
-export const receiptSchema = z.object({
-  accepted: z.int(),
-  duplicates: z.int(),
-  rejected: z.int(),
-  errors: z.array(z.object({ index: z.int(), code: z.string(), message: z.string() })),
-  sequences: z
-    .array(z.object({ partition: z.int(), first: z.string(), last: z.string() }))
-    .optional()
-    .describe("absent for ack=memory"),
-});
-
-/** An event as callers send it. Everything else at the top level becomes a property. */
-const eventSchema = z.looseObject({
-  id: z.string().optional().describe("a UUID; made when absent, and other text is hashed into one"),
-  timestamp: z
-    .union([z.string(), z.number()])
-    .optional()
-    .describe("RFC 3339 with a zone, or a number of seconds, milli-, micro- or nanoseconds"),
-  event_type: z.string().min(1),
-  source: z.string().optional(),
-  user_id: z.string().optional(),
-  session_id: z.string().optional(),
-  properties: z.looseObject({}).optional(),
-});
-
-const healthSchema = z.looseObject({ status: z.string() });
 
 const components = {
   Event: eventSchema,
@@ -58,19 +20,27 @@ const components = {
   Problem: problemSchema,
   EventsPage: pageSchema,
   QueryResult: resultSchema,
-  SqlQuery: sqlQuerySchema,
-  JsonQuery: jsonQuerySchema,
+  SqlBody: sqlBodySchema,
+  QueryBody: queryBodySchema,
+  Query: querySchema,
+  Predicate: predicateSchema,
   Health: healthSchema,
 } as const;
 
-function jsonSchema(schema: z.ZodType): Json {
-  const { $schema: _, ...rest } = z.toJSONSchema(schema, {
-    target: "draft-2020-12",
-    io: "input",
-    // Bigints and transformed values have no JSON Schema of their own: their input has.
-    unrepresentable: "any",
-  }) as Json;
-  return rest;
+// Bigints and transformed values have no JSON Schema of their own: their input has.
+const conversion = { target: "draft-2020-12", io: "input", unrepresentable: "any" } as const;
+
+/** Every component, with references to the others where they contain them. */
+function componentSchemas(): Json {
+  const registry = z.registry<{ id: string }>();
+  for (const [id, schema] of Object.entries(components)) registry.add(schema, { id });
+  const uri = (id: string) => `#/components/schemas/${id}`;
+  const { schemas } = z.toJSONSchema(registry, { ...conversion, uri });
+  const plain = Object.entries(schemas).map(([name, { $schema: _schema, $id: _id, ...rest }]) => [
+    name,
+    rest,
+  ]);
+  return Object.fromEntries(plain) as Json;
 }
 
 function reference(name: keyof typeof components): Json {
@@ -83,7 +53,9 @@ function content(type: string, schema: Json): Json {
 
 /** The members of a parameter schema as OpenAPI parameters. */
 function parameters(schema: z.ZodObject): Json[] {
-  const { properties = {} } = jsonSchema(schema) as { properties?: Record<string, Json> };
+  const { properties = {} } = z.toJSONSchema(schema, conversion) as {
+    properties?: Record<string, Json>;
+  };
   return Object.entries(properties).map(([name, { description, ...rest }]) => ({
     name,
     in: "query",
@@ -194,7 +166,7 @@ function paths(): Json {
         summary: "Read events, by timestamp",
         operationId: "readEvents",
         tags: ["analytics"],
-        parameters: parameters(eventsParametersSchema),
+        parameters: parameters(eventsParamsSchema),
         responses: {
           200: {
             description: "One page",
@@ -215,7 +187,7 @@ function paths(): Json {
         requestBody: {
           required: true,
           content: content("application/json", {
-            oneOf: [reference("SqlQuery"), reference("JsonQuery")],
+            oneOf: [reference("SqlBody"), reference("QueryBody")],
           }),
         },
         responses: {
@@ -260,7 +232,6 @@ function paths(): Json {
 
 /** The OpenAPI 3.1 document, made of the schemas that validate requests. */
 export function openApiDocument(version: string): Json {
-  const schemas = Object.entries(components).map(([name, schema]) => [name, jsonSchema(schema)]);
   return {
     openapi: "3.1.0",
     info: {
@@ -271,6 +242,6 @@ export function openApiDocument(version: string): Json {
     },
     servers: [{ url: "/" }],
     paths: paths(),
-    components: { schemas: Object.fromEntries(schemas) as Json },
+    components: { schemas: componentSchemas() },
   };
 }

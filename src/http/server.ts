@@ -2,12 +2,12 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { getRequestListener } from "@hono/node-server";
+import { type Front, type FrontParts, openFront } from "../api/front.ts";
+import { problemFrom, problemHeaders, problemResponse, problemText } from "../api/problem.ts";
 import { InputError } from "../errors.ts";
 import { openSockets, type Sockets } from "../live/sockets.ts";
 import { openApp } from "./app.ts";
-import { type Front, type FrontParts, openFront } from "./front.ts";
 import { expectationFailed, ingestListener } from "./ingest.ts";
-import { problemFrom, problemHeaders, problemResponse, problemText } from "./problem.ts";
 
 /** A server that listens. */
 export interface RunningServer {

@@ -1,11 +1,11 @@
 import type { Socket } from "node:net";
 import type { WebSocket } from "ws";
+import type { Front } from "../api/front.ts";
+import type { IngestParameters } from "../api/ingest-parameters.ts";
+import { problemFrom } from "../api/problem.ts";
+import { receiptDocument, receiptText } from "../api/receipt.ts";
 import type { EngineFailure } from "../engine/failure.ts";
 import type { Receipt } from "../engine/ingest.ts";
-import type { Front } from "../http/front.ts";
-import type { IngestParameters } from "../http/ingest-parameters.ts";
-import { problemFrom } from "../http/problem.ts";
-import { receiptDocument, receiptText } from "../http/receipt.ts";
 import { messageFrame, problemDocument } from "./protocol.ts";
 
 /** Frames of one socket that may wait for their receipts; beyond it the socket is not read. */
@@ -59,7 +59,7 @@ export class IngestSocket {
   }
 
   #receive(byteLength: number): void {
-    if (this.#front.bodyRules.budget.take(byteLength)) {
+    if (this.#front.bodyBudget.take(byteLength)) {
       this.#partialBytes += byteLength;
     } else if (this.#ws.readyState === this.#ws.OPEN) {
       this.#ws.close(tryAgainLater, "too many bytes of bodies are being received");
@@ -67,7 +67,7 @@ export class IngestSocket {
   }
 
   #releasePartial(): void {
-    this.#front.bodyRules.budget.give(this.#partialBytes);
+    this.#front.bodyBudget.give(this.#partialBytes);
     this.#partialBytes = 0;
   }
 

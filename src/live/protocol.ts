@@ -1,10 +1,10 @@
 import { decode, encode } from "@msgpack/msgpack";
 import { z } from "zod";
+import { type Problem, problemText } from "../api/problem.ts";
 import { parseExactJson } from "../base/exact-json.ts";
 import { InputError } from "../errors.ts";
-import { type Problem, problemText } from "../http/problem.ts";
-import { validated } from "../http/validation.ts";
 import type { EventsPage } from "../query/result.ts";
+import { parseShape, strictShape } from "../query/shape.ts";
 
 /** Under this subprotocol every frame is MessagePack; without it, JSON text. */
 export const msgpackProtocol = "millrace.msgpack.v1";
@@ -13,7 +13,7 @@ const id = z.string().min(1).max(128);
 const text = z.string().max(4096).optional();
 
 /** What a subscriber asks for. `where` is SQL expression text or the JSON form of a predicate. */
-export const subscribeSchema = z.strictObject({
+export const subscribeSchema = strictShape({
   type: z.literal("subscribe"),
   id,
   where: z.union([z.string().min(1).max(65_536), z.looseObject({})]).optional(),
@@ -24,7 +24,7 @@ export const subscribeSchema = z.strictObject({
   cursor: z.string().min(1).max(256).optional(),
   from: z.enum(["now", "earliest"]).optional(),
 });
-const unsubscribeSchema = z.strictObject({ type: z.literal("unsubscribe"), id });
+const unsubscribeSchema = strictShape({ type: z.literal("unsubscribe"), id });
 
 export type Subscribe = z.output<typeof subscribeSchema>;
 export type ClientMessage = Subscribe | z.output<typeof unsubscribeSchema>;
@@ -33,8 +33,8 @@ export type ClientMessage = Subscribe | z.output<typeof unsubscribeSchema>;
 export function readMessage(frame: Buffer, isBinary: boolean): ClientMessage {
   const message = decodeFrame(frame, isBinary);
   const type = (message as { type?: unknown } | null)?.type;
-  if (type === "unsubscribe") return validated(unsubscribeSchema, message, "invalid_message");
-  if (type === "subscribe") return validated(subscribeSchema, message, "invalid_message");
+  if (type === "unsubscribe") return parseShape(unsubscribeSchema, message, "invalid_message");
+  if (type === "subscribe") return parseShape(subscribeSchema, message, "invalid_message");
   throw new InputError("invalid_message", 'want a "type" of "subscribe" or "unsubscribe"');
 }
 

@@ -1,7 +1,7 @@
 import type { WebSocket } from "ws";
+import type { Front } from "../api/front.ts";
+import { problemFrom } from "../api/problem.ts";
 import { InputError } from "../errors.ts";
-import type { Front } from "../http/front.ts";
-import { problemFrom } from "../http/problem.ts";
 import type { EventsPage } from "../query/result.ts";
 import { cursorOf, sequenceOf } from "./cursor.ts";
 import type { Feed, Filter } from "./feed.ts";

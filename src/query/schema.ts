@@ -79,7 +79,9 @@ const field = z
     examples: ["event_type", "properties.amount"],
   });
 const name = z.string().min(1).max(256).meta({ description: "The name of the result column" });
-const literal = z.union([z.string(), z.number(), z.boolean(), z.null()]);
+// Integers beyond 2^53 arrive as bigints when the JSON was read exactly.
+const integer = z.bigint().meta({ type: "integer" });
+const literal = z.union([z.string(), z.number(), integer, z.boolean(), z.null()]);
 const time = z.union([z.string(), z.number()]).meta({
   description: "RFC 3339 with a zone, or a number whose size says its unit",
   examples: ["2026-11-23T12:00:00Z"],
@@ -88,6 +90,8 @@ const time = z.union([z.string(), z.number()]).meta({
 const compareOps = ["=", "!=", "<", "<=", ">", ">="] as const;
 const listOps = ["in", "not_in"] as const;
 const bareOps = ["exists", "is_null", "is_not_null"] as const;
+
+type LiteralForm = string | number | bigint | boolean | null;
 
 /** A condition as JSON, or SQL expression text. */
 export type PredicateForm =
@@ -98,7 +102,7 @@ export type PredicateForm =
   | {
       field: string;
       op: (typeof compareOps)[number] | "in" | "not_in" | "prefix" | (typeof bareOps)[number];
-      value?: string | number | boolean | null | (string | number | boolean | null)[] | undefined;
+      value?: LiteralForm | LiteralForm[] | undefined;
     };
 
 const predicates = z

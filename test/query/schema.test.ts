@@ -193,6 +193,6 @@ describe("the parameters of GET /analytics/events", () => {
 
 test("the schemas convert to JSON Schema", () => {
   for (const one of [schema.querySchema, schema.predicateSchema, schema.eventsParamsSchema]) {
-    expect(z.toJSONSchema(one, { io: "input" })).toHaveProperty("$schema");
+    expect(z.toJSONSchema(one, { io: "input", unrepresentable: "any" })).toHaveProperty("$schema");
   }
 });

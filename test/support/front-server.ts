@@ -2,25 +2,8 @@ import { connect, type Socket } from "node:net";
 import { type Clock, systemClock } from "../../src/base/clock.ts";
 import { type Log, silentLog } from "../../src/base/log.ts";
 import { parseConfig } from "../../src/config.ts";
-import { InputError } from "../../src/errors.ts";
-import type { QueryLanguage } from "../../src/http/front.ts";
 import { type RunningServer, startServer } from "../../src/http/server.ts";
-import type { Query } from "../../src/query/schema.ts";
 import { FakeEngine } from "./fake-engine.ts";
-
-/** A query that only says what it was made of. */
-const query = (source: unknown) => ({ source }) as unknown as Query;
-
-export const fakeLanguage: QueryLanguage = {
-  parseQuery: (json) => query(json),
-  parseSql: (text, parameters) => {
-    if (text.startsWith("WITH")) throw new InputError("sql_unsupported", "later", {}, 501);
-    if (!text.startsWith("SELECT")) {
-      throw new InputError("sql_syntax", "got something else", { position: 3 });
-    }
-    return query([text, parameters]);
-  },
-};
 
 export interface FrontServer extends RunningServer {
   readonly engine: FakeEngine;
@@ -33,7 +16,7 @@ export async function startFront(
 ): Promise<FrontServer> {
   const engine = new FakeEngine();
   const config = parseConfig(["--port", "0", ...flags], {});
-  const parts = { config, engine, language: fakeLanguage, log, clock, version: "0.0.0-test" };
+  const parts = { config, engine, log, clock, version: "0.0.0-test" };
   const server = await startServer(parts);
   return { ...server, engine };
 }

@@ -2,7 +2,8 @@ import { z } from "zod";
 import type { FieldMapping } from "../engine/ingest.ts";
 import { InputError } from "../errors.ts";
 import { pathBytesMax } from "../limits.ts";
-import { queryParameters, validated } from "./validation.ts";
+import { parseShape, strictShape } from "../query/shape.ts";
+import { queryParameters } from "./query-string.ts";
 
 const place = z
   .string()
@@ -14,7 +15,7 @@ const place = z
   .optional();
 
 /** The parameters of the ingest routes. A place is a field's path or a constant between single quotes. */
-export const ingestParametersSchema = z.strictObject({
+export const ingestParametersSchema = strictShape({
   ack: z
     .enum(["durable", "memory"])
     .default("durable")
@@ -47,7 +48,7 @@ export function ingestParameters(search: string): IngestParameters {
   if (search === "") return plain;
   const before = known.get(search);
   if (before !== undefined) return before;
-  const { ack, ...rest } = validated(
+  const { ack, ...rest } = parseShape(
     ingestParametersSchema,
     queryParameters(search),
     "invalid_parameter",

@@ -1,0 +1,29 @@
+// The public door of the package: what a program that runs Millrace inside itself needs, and nothing else.
+
+export { type Clock, systemClock } from "./base/clock.ts";
+export { type Log, openLog, silentLog } from "./base/log.ts";
+export { type Config, parseConfig } from "./config.ts";
+export type { Engine, EngineStats, Readiness } from "./engine/engine.ts";
+export type {
+  BodyFormat,
+  EventError,
+  FieldMapping,
+  IngestDone,
+  IngestRequest,
+  Receipt,
+} from "./engine/ingest.ts";
+export { openEngine } from "./engine/open.ts";
+export * from "./errors.ts";
+export { type RunningServer, startServer } from "./http/server.ts";
+export {
+  type EventsPage,
+  type EventsRequest,
+  JsonText,
+  type QueryResult,
+  type QueryStats,
+  type ResultColumn,
+  type Value,
+} from "./query/result.ts";
+export { type Predicate, parsePredicate, parseQuery, type Query } from "./query/schema.ts";
+export { parseSql, parseWhere } from "./query/sql.ts";
+export { version } from "./version.ts";

@@ -1,0 +1,151 @@
+import { resolve } from "node:path";
+import { systemClock } from "./base/clock.ts";
+import { type Log, openLog } from "./base/log.ts";
+import { type Config, processConfig } from "./config.ts";
+import type { Engine } from "./engine/engine.ts";
+import { openEngine } from "./engine/open.ts";
+import { ConfigError, MillraceError } from "./errors.ts";
+import { type RunningServer, startServer } from "./http/server.ts";
+import { version } from "./version.ts";
+
+/** `millrace serve`: the exit code is 0 after a signal and an orderly end, 1 after a failure, 2 for settings. */
+export async function serve(flags: readonly string[]): Promise<number> {
+  let config: Config;
+  try {
+    config = processConfig(flags);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    process.stderr.write(`millrace serve: ${error.message}\n`);
+    return 2;
+  }
+  const log = openProcessLog(config);
+  failFast(log);
+  const stopAsked = stopSignal(log);
+  let engine: Engine;
+  try {
+    engine = await openEngine(config, log, systemClock);
+  } catch (error) {
+    return fail(log, error, "the engine did not start");
+  }
+  let server: RunningServer;
+  try {
+    server = await startServer({ config, engine, log, clock: systemClock, version });
+  } catch (error) {
+    await engine.close();
+    return fail(log, explained(error, config), "the server did not start");
+  }
+  announce(server, config, engine, log);
+  return stop(await stopAsked, server, engine, config, log);
+}
+
+function openProcessLog(config: Config): Log {
+  // A reader of our lines that goes away must not end the server.
+  process.stdout.on("error", () => {});
+  const pretty = config.logFormat === "auto" ? process.stdout.isTTY : config.logFormat === "pretty";
+  return openLog(config.logLevel, pretty ? "pretty" : "json", process.stdout);
+}
+
+/** What nobody expected ends the process: going on could acknowledge what is not on disk. */
+function failFast(log: Log): void {
+  const die = (error: unknown, origin: string) => {
+    log.fatal({ err: error, origin }, "an unexpected failure ends the process");
+    process.exit(1);
+  };
+  process.on("uncaughtException", (error) => die(error, "exception"));
+  process.on("unhandledRejection", (reason) => die(reason, "rejection"));
+}
+
+/** Resolves with the first signal to stop; the second one ends the process at once. */
+function stopSignal(log: Log): Promise<NodeJS.Signals> {
+  return new Promise((resolveSignal) => {
+    let asked = false;
+    const onSignal = (signal: NodeJS.Signals) => {
+      if (asked) {
+        log.fatal({ signal }, "asked to stop again: ending at once");
+        process.exit(1);
+      }
+      asked = true;
+      resolveSignal(signal);
+    };
+    process.on("SIGTERM", onSignal);
+    process.on("SIGINT", onSignal);
+  });
+}
+
+async function stop(
+  signal: NodeJS.Signals,
+  server: RunningServer,
+  engine: Engine,
+  config: Config,
+  log: Log,
+): Promise<number> {
+  log.info({ signal }, "stopping: finishing what was accepted");
+  const startedMs = systemClock.monotonicMs();
+  const deadline = setTimeout(() => {
+    log.fatal({ timeout_ms: config.shutdownTimeoutMs }, "the engine did not stop in time");
+    process.exit(1);
+  }, config.shutdownTimeoutMs + closeGraceMs);
+  const inTime = await server.stop(config.shutdownTimeoutMs);
+  if (!inTime) log.warn({}, "connections were cut off at the deadline");
+  await engine.close();
+  clearTimeout(deadline);
+  log.info({ ms: Math.round(systemClock.monotonicMs() - startedMs) }, "stopped");
+  return 0;
+}
+
+/** Time for the engine to close after the deadline of the connections: it only writes what it has. */
+const closeGraceMs = 10_000;
+
+function fail(log: Log, error: unknown, message: string): number {
+  // Errors that we raise on purpose say everything in their message.
+  if (error instanceof MillraceError) {
+    log.fatal({ code: error.code, ...error.detail }, `${message}: ${error.message}`);
+  } else {
+    log.fatal({ err: error }, message);
+  }
+  return 1;
+}
+
+function explained(error: unknown, { host, port }: Config): unknown {
+  const { code } = error as { code?: string };
+  const place = `${host}:${port}`;
+  if (code === "EADDRINUSE") {
+    return new ConfigError("port_in_use", `--port: ${place} is taken by another process`);
+  }
+  if (code === "EACCES") {
+    return new ConfigError("port_forbidden", `--port: ${place} is not ours to listen on`);
+  }
+  if (code === "EADDRNOTAVAIL" || code === "ENOTFOUND") {
+    return new ConfigError("host_unknown", `--host: ${host} is no address of this machine`);
+  }
+  return error;
+}
+
+/** Says where to go: in words on a terminal, as one log line otherwise. */
+function announce(server: RunningServer, config: Config, engine: Engine, log: Log): void {
+  const { url } = server;
+  const data = resolve(config.data);
+  if (!["127.0.0.1", "::1", "localhost"].includes(config.host)) {
+    log.warn(
+      { host: config.host },
+      "reachable from other machines, and nobody is asked who they are",
+    );
+  }
+  if (!process.stdout.isTTY || config.logFormat === "json") {
+    log.info({ url, data, version, node: process.version, pid: process.pid }, "listening");
+    return;
+  }
+  const stream = `${url.replace("http", "ws")}/api/v1/stream/events`;
+  const events = engine.stats().storedRows.toLocaleString("en");
+  const lines = [
+    ["send", `POST ${url}/api/v1/events`],
+    ["read", `GET  ${url}/api/v1/analytics/events`],
+    ["ask", `POST ${url}/api/v1/analytics/custom-query`],
+    ["watch", `${stream}, or millrace tail`],
+    ["health", `${url}/api/v1/health`],
+    ["metrics", `${url}/api/v1/metrics`],
+    ["data", `${data}, ${events} events`],
+  ];
+  const table = lines.map(([name = "", text]) => `  ${name.padEnd(9)}${text}\n`).join("");
+  process.stdout.write(`\nMillrace ${version} is ready\n\n${table}\nCtrl+C stops it.\n\n`);
+}
