@@ -210,8 +210,10 @@ export function writeRefusal(
   headers: Record<string, string>,
 ): void {
   const length = Buffer.byteLength(text);
-  const chunked = req.headers["transfer-encoding"] !== undefined;
-  const rest = chunked ? Infinity : Number(req.headers["content-length"] ?? 0);
+  // A client that waits for 100 Continue will not send its body after this.
+  const endless =
+    req.headers["transfer-encoding"] !== undefined || req.headers.expect !== undefined;
+  const rest = endless ? Infinity : Number(req.headers["content-length"] ?? 0);
   if (req.complete || rest <= drainBytesMax || req.destroyed) {
     res.writeHead(problem.status, { ...headers, "Content-Length": length });
     res.end(text);

@@ -71,7 +71,8 @@ export function* resultCsv(result: QueryResult): Generator<string> {
 function csvCell(value: Value): string {
   if (typeof value === "string") return csvText(value);
   if (value instanceof JsonText) return csvText(value.text);
-  return value === null ? "" : valueText(value);
+  const isNull = value === null || (typeof value === "number" && !Number.isFinite(value));
+  return isNull ? "" : valueText(value);
 }
 
 function csvText(text: string): string {

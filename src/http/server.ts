@@ -7,7 +7,7 @@ import { problemFrom, problemHeaders, problemResponse, problemText } from "../ap
 import { InputError } from "../errors.ts";
 import { openSockets, type Sockets } from "../live/sockets.ts";
 import { openApp } from "./app.ts";
-import { expectationFailed, ingestListener } from "./ingest.ts";
+import { expectationFailed, ingestListener, writeRefusal } from "./ingest.ts";
 
 /** A server that listens. */
 export interface RunningServer {
@@ -74,8 +74,7 @@ function createHttpServer(front: Front): Server {
   });
   server.on("checkExpectation", (req: IncomingMessage, res: ServerResponse) => {
     const problem = problemFrom(expectationFailed(req.headers.expect));
-    res.writeHead(problem.status, { ...problemHeaders(problem), Connection: "close" });
-    res.end(problemText(problem));
+    writeRefusal(req, res, problem, problemText(problem), problemHeaders(problem));
   });
   server.on("clientError", answerClientError);
   return server;

@@ -1,7 +1,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import type { EngineStats } from "../engine/engine.ts";
 import { durationBounds, type FrontCounters } from "./counters.ts";
-import { SnapshotHistogram } from "./snapshot-histogram.ts";
+import { registerSnapshots } from "./snapshot-histogram.ts";
 
 /** What the metrics page reads when it is asked for. */
 export interface MetricSources {
@@ -64,7 +64,7 @@ export function openMetrics(sources: MetricSources): Metrics {
   for (const row of engineCounters) addCounter(registry, row, () => stats);
   for (const row of engineGauges) addGauge(registry, row, () => stats);
   addFrontMetrics(registry, sources);
-  new SnapshotHistogram(
+  registerSnapshots(
     registry,
     "commit_duration_seconds",
     "Time from the start of a commit to the end of its flush",
@@ -164,7 +164,7 @@ function addFrontMetrics(registry: Registry, sources: MetricSources): void {
       }
     },
   });
-  new SnapshotHistogram(
+  registerSnapshots(
     registry,
     "http_request_duration_seconds",
     "Time from a request's headers to its answer",

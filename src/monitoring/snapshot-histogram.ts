@@ -1,9 +1,4 @@
-import {
-  Histogram,
-  type MetricObjectWithValues,
-  type MetricValueWithName,
-  type Registry,
-} from "prom-client";
+import type { Metric, Registry } from "prom-client";
 
 /** Counts that somebody else keeps: one per bound, not cumulative, the last one beyond every finite bound. */
 export interface HistogramSnapshot {
@@ -13,48 +8,46 @@ export interface HistogramSnapshot {
   readonly sum: number;
 }
 
-type Values = MetricObjectWithValues<MetricValueWithName<string>>;
+interface Sample {
+  readonly metricName: string;
+  readonly labels: Readonly<Record<string, string | number>>;
+  readonly value: number;
+}
 
-/** A histogram that is read from snapshots when the metrics page is asked for; observing costs nothing here. */
-export class SnapshotHistogram extends Histogram {
-  readonly #metric: { name: string; help: string };
-  readonly #read: () => Iterable<HistogramSnapshot>;
+/**
+ * Registers a histogram that is read from snapshots when the metrics page is asked for.
+ *
+ * prom-client's own histogram can only be observed into. What a registry asks of a metric is its name and
+ * `get`, which its types do not say: hence the cast.
+ */
+export function registerSnapshots(
+  registry: Registry,
+  name: string,
+  help: string,
+  read: () => Iterable<HistogramSnapshot>,
+): void {
+  const get = async () => ({
+    name,
+    help,
+    type: "histogram",
+    aggregator: "sum",
+    values: [...read()].flatMap((snapshot) => samples(name, snapshot)),
+  });
+  registry.registerMetric({ name, help, get, reset: () => {} } as unknown as Metric);
+}
 
-  constructor(
-    registry: Registry,
-    name: string,
-    help: string,
-    read: () => Iterable<HistogramSnapshot>,
-  ) {
-    super({ name, help, registers: [registry] });
-    this.#metric = { name, help };
-    this.#read = read;
-  }
-
-  override async get(): Promise<Values> {
-    const { name, help } = this.#metric;
-    const values: MetricValueWithName<string>[] = [];
-    for (const { labels, bounds, counts, sum } of this.#read()) {
-      let count = 0;
-      bounds.forEach((bound, i) => {
-        if (bound === Infinity) return;
-        count += counts[i] ?? 0;
-        values.push({
-          metricName: `${name}_bucket`,
-          labels: { ...labels, le: bound },
-          value: count,
-        });
-      });
-      const finite = bounds.filter((bound) => bound !== Infinity).length;
-      count += counts[finite] ?? 0;
-      values.push({
-        metricName: `${name}_bucket`,
-        labels: { ...labels, le: "+Inf" },
-        value: count,
-      });
-      values.push({ metricName: `${name}_sum`, labels, value: sum });
-      values.push({ metricName: `${name}_count`, labels, value: count });
-    }
-    return { name, help, type: "histogram", values, aggregator: "sum" } as unknown as Values;
-  }
+/** The cumulative form of the exposition format. */
+function samples(name: string, { labels, bounds, counts, sum }: HistogramSnapshot): Sample[] {
+  const finite = bounds.filter((bound) => bound !== Infinity);
+  const metricName = `${name}_bucket`;
+  let count = 0;
+  const list: Sample[] = finite.map((bound, i) => {
+    count += counts[i] ?? 0;
+    return { metricName, labels: { le: bound, ...labels }, value: count };
+  });
+  count += counts[finite.length] ?? 0;
+  list.push({ metricName, labels: { le: "+Inf", ...labels }, value: count });
+  list.push({ metricName: `${name}_sum`, labels, value: sum });
+  list.push({ metricName: `${name}_count`, labels, value: count });
+  return list;
 }

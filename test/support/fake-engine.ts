@@ -22,6 +22,7 @@ export class FakeEngine implements Engine {
   readonly #listeners = new Set<(nextSequence: bigint) => void>();
   #held: (() => void)[] | null = null;
   failNext: MillraceError | null = null;
+  failNextQuery: MillraceError | null = null;
   state: Readiness = { reads: true, ingest: true };
   result: QueryResult = emptyResult;
   /** When set, what `query` and `events` wait for. */
@@ -78,6 +79,9 @@ export class FakeEngine implements Engine {
 
   async query(query: Query, signal?: AbortSignal): Promise<QueryResult> {
     this.queries.push(query);
+    const failure = this.failNextQuery;
+    this.failNextQuery = null;
+    if (failure !== null) throw failure;
     await this.#wait(signal);
     return this.result;
   }

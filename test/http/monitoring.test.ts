@@ -1,0 +1,106 @@
+import { describe, expect, it } from "vitest";
+import { openFront } from "../../src/api/front.ts";
+import { systemClock } from "../../src/base/clock.ts";
+import { silentLog } from "../../src/base/log.ts";
+import { parseConfig } from "../../src/config.ts";
+import { openApp } from "../../src/http/app.ts";
+import { FakeEngine } from "../support/fake-engine.ts";
+
+function open() {
+  const engine = new FakeEngine();
+  const config = parseConfig([], {});
+  const front = openFront({ config, engine, log: silentLog, clock: systemClock, version: "1.2.3" });
+  return { engine, front, app: openApp(front) };
+}
+
+describe("health", () => {
+  it.each(["/health", "/api/v1/health"])("%s shows the first figures", async (path) => {
+    const { app, engine } = open();
+    engine.publish([{ event_type: "a" }]);
+    const response = await app.request(path);
+    expect(response.status).toBe(200);
+    expect(await response.json()).toMatchObject({
+      status: "ok",
+      version: "1.2.3",
+      next_sequence: "1",
+      stored_events: 1,
+    });
+  });
+
+  it.each(["/health/ready", "/api/v1/health/ready"])("%s says why not", async (path) => {
+    const { app, engine, front } = open();
+    expect((await app.request(path)).status).toBe(200);
+    engine.state = { reads: true, ingest: false, reason: "ids are being loaded" };
+    const response = await app.request(path);
+    expect(response.status).toBe(503);
+    expect(await response.json()).toEqual({
+      status: "not ready",
+      reads: true,
+      ingest: false,
+      reason: "ids are being loaded",
+    });
+    expect(await (await app.request("/health")).json()).toMatchObject({ status: "degraded" });
+    engine.state = { reads: true, ingest: true };
+    front.stopping = true;
+    expect((await app.request(path)).status).toBe(503);
+    expect((await app.request("/health/live")).status).toBe(200);
+  });
+});
+
+describe("metrics", () => {
+  it("shows the engine's figures and the front's", async () => {
+    const { app, engine, front } = open();
+    engine.publish([{ event_type: "a" }, { event_type: "b" }]);
+    front.counters.countIngestError("body_cut_off");
+    front.counters.countEventErrors([{ index: 0, code: "event_type_missing", message: "" }]);
+    front.counters.streamSockets = 3;
+    await app.request("/api/v1/analytics/events");
+    const response = await app.request("/metrics");
+    expect(response.headers.get("content-type")).toMatch(/^text\/plain; version=0\.0\.4/);
+    const text = await response.text();
+    const lines = text.split("\n");
+    for (const line of [
+      "events_processed_total 2",
+      "events_duplicate_total 2",
+      "ingest_bytes_total 1234",
+      'bodies_refused_total{reason="body_cut_off"} 3',
+      'ingest_errors_total{reason="body_cut_off"} 1',
+      'event_errors_total{reason="event_type_missing"} 1',
+      'commit_duration_seconds_bucket{le="0.001"} 3',
+      'commit_duration_seconds_bucket{le="0.01"} 4',
+      'commit_duration_seconds_bucket{le="+Inf"} 4',
+      "commit_duration_seconds_sum 0.007",
+      "commit_duration_seconds_count 4",
+      'active_websocket_connections{path="stream"} 3',
+      'memory_bytes{region="ring"} 10',
+      "dedup_window_seconds 60",
+      "late_rows_total 5",
+      "future_rows_total 6",
+      "ingest_queue_bytes 0",
+      'query_duration_seconds_count{kind="events"} 1',
+      'http_requests_total{route="GET /api/v1/analytics/events",status="200"} 1',
+      'http_request_duration_seconds_count{route="GET /api/v1/analytics/events"} 1',
+      'millrace_info{version="1.2.3"} 1',
+    ]) {
+      expect(lines).toContain(line);
+    }
+    expect(text).toContain("nodejs_eventloop_lag_p99_seconds");
+    expect(text).toContain("process_cpu_seconds_total");
+    // A second reading sets the counters again instead of adding to them.
+    const again = await (await app.request("/api/v1/metrics")).text();
+    expect(again.split("\n")).toContain("events_processed_total 2");
+  });
+
+  it("puts paths that nobody knows under one label", async () => {
+    const { app } = open();
+    await app.request("/a");
+    await app.request("/b");
+    const text = await (await app.request("/metrics")).text();
+    expect(text).toContain('http_requests_total{route="other",status="404"} 2');
+  });
+});
+
+it("GET / says where to go", async () => {
+  const response = await open().app.request("/");
+  expect(await response.json()).toMatchObject({ api: "/api/v1/openapi.json" });
+});
