@@ -19,12 +19,7 @@ interface Plan {
 
 interface Answer {
   rows: unknown[][];
-  stats: {
-    rowsScanned?: number;
-    executionUs?: number;
-    rows_scanned?: number;
-    execution_us?: number;
-  };
+  stats: { rows_scanned: number; execution_us: number };
 }
 
 const where = "event_type = 'purchase' AND properties.duration_ms > 500";
