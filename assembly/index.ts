@@ -27,3 +27,15 @@ export { topTimes } from "./aggregate/top";
 
 // Dedup
 export { dedupEvicted, dedupFormat, dedupHeld, dedupInsertMany, dedupRows } from "./dedup/table";
+
+// Sealed columns
+export { decodeCapacity, decodeColumn, decodedSize, encodeColumn } from "./encode/exports";
+
+// Hot segments
+export {
+  dictionaryFind, slotApply, slotFits, slotOpen, slotSetState, slotsFormat,
+} from "./segment/exports";
+export {
+  latenessOf, watermarkAdvance, watermarkFormat, watermarkFutureRows, watermarkLateRows,
+  watermarkStateSize, watermarkTableSize,
+} from "./segment/exports";

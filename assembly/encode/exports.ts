@@ -1,0 +1,2 @@
+export { decodeCapacity, decodeColumn, decodedSize } from "./decode";
+export { encodeColumn } from "./encode";
