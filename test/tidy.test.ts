@@ -68,6 +68,7 @@ function importFaults(
         target === area ||
         everyone.includes(target) ||
         rule.values.has(target) ||
+        rule.values.has(path.replace(/^[a-z]+\//, "").replace(/\.ts$/, "")) ||
         (typeOnly && rule.types.has(target));
       if (!allowed) faults.push(`${source.path} imports ${path}${typeOnly ? " (types)" : ""}`);
     }

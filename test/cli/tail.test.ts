@@ -123,7 +123,8 @@ describe("lines", () => {
 
   test.each([
     [
-      '{"id":"1","timestamp":"2026-11-23T12:00:00Z","event_type":"buy","source":"web","user_id":"u1","properties":{"n":12345678901234567890}}',
+      `{"id":"1","timestamp":"2026-11-23T12:00:00Z","event_type":"buy","source":"web","user_id":"u1",
+        "properties":{"n":12345678901234567890}}`,
       '2026-11-23T12:00:00Z  buy  web  user=u1  {"n":12345678901234567890}',
     ],
     [

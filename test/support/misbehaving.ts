@@ -9,9 +9,13 @@ export function stalledBody(url: string, length: number, sent: number): Socket {
   const { hostname, port } = new URL(url);
   const socket = connect(Number(port), hostname);
   socket.on("error", () => {});
-  socket.write(
-    `POST /api/v1/events/batch HTTP/1.1\r\nHost: ${hostname}\r\nContent-Type: application/json\r\nContent-Length: ${length}\r\n\r\n`,
-  );
+  const headers = [
+    "POST /api/v1/events/batch HTTP/1.1",
+    `Host: ${hostname}`,
+    "Content-Type: application/json",
+    `Content-Length: ${length}`,
+  ];
+  socket.write(`${headers.join("\r\n")}\r\n\r\n`);
   socket.write(Buffer.alloc(sent, 0x20));
   onTestFinished(() => {
     socket.destroy();
