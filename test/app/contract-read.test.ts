@@ -259,7 +259,8 @@ describe("POST /analytics/custom-query", () => {
     );
     expect(largest.text).toContain("[[9223372036854775807,-9223372036854775808]]");
     const sum = await ask(
-      "SELECT sum(properties.big) FROM events WHERE event_type = 'big' AND properties.big < 9007199254740999 AND properties.big > 0",
+      `SELECT sum(properties.big) FROM events
+       WHERE event_type = 'big' AND properties.big < 9007199254740999 AND properties.big > 0`,
     );
     expect(sum.text).toContain("[[18014398509481988]]");
     const rows = await get(server.url, "/api/v1/analytics/events?event_type=big");
