@@ -140,7 +140,7 @@ export class HotSlots {
         const code = this.#call("slotApply", this.#open, batch, from, to);
         assert(code === status.OK, `rows that fit are applied (status ${code})`);
         from = to;
-        if (from === rows) break;
+        continue;
       }
       if (!this.hasFree()) return { rowEnd: from, done: false, full };
       full.push(this.full());

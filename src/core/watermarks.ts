@@ -49,9 +49,9 @@ export class Watermarks {
 
   /** Takes a state that `snapshot` gave with the same number of sources; answers false if it is another's. */
   restore(state: Uint8Array): boolean {
+    if (state.length !== this.#stateSize) return false;
     const sourcesMax = new DataView(state.buffer, state.byteOffset).getUint32(0, true);
-    const own = this.#core.view.getUint32(this.#table, true);
-    if (state.length !== this.#stateSize || sourcesMax !== own) return false;
+    if (sourcesMax !== this.#core.view.getUint32(this.#table, true)) return false;
     this.#core.u8.set(state, this.#table);
     return true;
   }
