@@ -117,10 +117,9 @@ function checkTogether(config: Config): void {
   const memory =
     config.ingestQueueBytes + config.dedupIds * 32 + config.hotMemoryBytes + config.queryCacheBytes;
   if (memory > memoryBytesMax) {
-    throw new ConfigError(
-      "conflicting_settings",
-      `ingest-queue, dedup-ids, hot-memory and query-cache share one memory: got ${memory} bytes, want at most ${memoryBytesMax}`,
-    );
+    const sharing = "ingest-queue, dedup-ids, hot-memory and query-cache share one memory";
+    const message = `${sharing}: got ${memory} bytes, want at most ${memoryBytesMax}`;
+    throw new ConfigError("conflicting_settings", message);
   }
 }
 
@@ -146,7 +145,8 @@ export function settingsTable(): string {
     const standard = setting.default === "" ? "empty" : `\`${setting.default}\``;
     // The number of workers depends on the machine that prints the table.
     const shown = setting.name === "query-workers" ? "cores − 1, at least 1" : standard;
-    return `| \`--${setting.name}\` | \`${variableOf(setting.name)}\` | ${shown} | ${setting.want} | ${setting.description} |`;
+    const names = `\`--${setting.name}\` | \`${variableOf(setting.name)}\``;
+    return `| ${names} | ${shown} | ${setting.want} | ${setting.description} |`;
   });
   const header = "| flag | variable | default | takes | what for |\n|---|---|---|---|---|";
   return `${header}\n${lines.join("\n")}`;

@@ -137,7 +137,7 @@ function monitoringOperation(summary: string, operationId: string, responses: Js
 
 const healthContent = content("application/json", reference("Health"));
 
-function paths(): Json {
+function eventPaths(): Json {
   return {
     "/api/v1/events": {
       post: ingestOperation("Send one event", "sendEvent", {
@@ -161,6 +161,11 @@ function paths(): Json {
         ...content("application/msgpack", binary),
       }),
     },
+  };
+}
+
+function analyticsPaths(): Json {
+  return {
     "/api/v1/analytics/events": {
       get: {
         summary: "Read events, by timestamp",
@@ -203,6 +208,11 @@ function paths(): Json {
         },
       },
     },
+  };
+}
+
+function livePaths(): Json {
+  return {
     "/api/v1/stream/events": {
       get: {
         summary: "Subscribe to events as they are stored (WebSocket)",
@@ -211,6 +221,11 @@ function paths(): Json {
         responses: { 101: { description: "The connection speaks WebSocket" }, ...problems(426) },
       },
     },
+  };
+}
+
+function monitoringPaths(): Json {
+  return {
     "/api/v1/health": monitoringOperation("State and first figures", "health", {
       200: { description: "The process answers", content: healthContent },
     }),
@@ -241,7 +256,7 @@ export function openApiDocument(version: string): Json {
       license: { name: "Apache-2.0", identifier: "Apache-2.0" },
     },
     servers: [{ url: "/" }],
-    paths: paths(),
+    paths: { ...eventPaths(), ...analyticsPaths(), ...livePaths(), ...monitoringPaths() },
     components: { schemas: componentSchemas() },
   };
 }

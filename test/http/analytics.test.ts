@@ -147,9 +147,12 @@ describe("POST /analytics/custom-query", () => {
     const response = await ask(body);
     expect(response.status).toBe(200);
     expect(await response.text()).toBe(
-      '{"columns":[{"name":"n","type":"number"},{"name":"te\\"xt","type":"string"},{"name":"any","type":"variant"}],' +
-        '"rows":[[9223372036854775807,"a,\\"b\\"",null],[0.5,"",{"x":[1,2]}],[null,"line\\r\\nbreak",true]],"as_of":"42",' +
-        '"stats":{"rows_scanned":1,"rows_matched":2,"segments_scanned":3,"segments_pruned":4,"execution_us":5.5}}',
+      '{"columns":[{"name":"n","type":"number"},{"name":"te\\"xt","type":"string"},' +
+        '{"name":"any","type":"variant"}],' +
+        '"rows":[[9223372036854775807,"a,\\"b\\"",null],[0.5,"",{"x":[1,2]}],[null,"line\\r\\nbreak",true]],' +
+        '"as_of":"42",' +
+        '"stats":{"rows_scanned":1,"rows_matched":2,"segments_scanned":3,' +
+        '"segments_pruned":4,"execution_us":5.5}}',
     );
     expect(server.engine.queries[0]?.where).toMatchObject({ value: 9_007_199_254_740_993n });
   });

@@ -55,7 +55,8 @@ describe("bodies", () => {
     const server = await start("--body-max", "1KiB");
     const client = connect(server);
     client.send(
-      "POST /api/v1/events HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n",
+      "POST /api/v1/events HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n" +
+        "Transfer-Encoding: chunked\r\n\r\n",
     );
     const chunk = `400\r\n${"x".repeat(1024)}\r\n`;
     client.send(chunk + chunk);
