@@ -6,6 +6,7 @@ import { attachCore, type Core } from "../src/core/core.ts";
 import * as layout from "../src/core/layout.ts";
 import { createMemory, region } from "../src/core/memory.ts";
 import { HotSlots } from "../src/core/slots.ts";
+import { Watermarks } from "../src/core/watermarks.ts";
 import * as limits from "../src/limits.ts";
 import { type BenchEvent, EventStream, encodeBody, type WireFormat } from "./events.ts";
 import type { Comparison } from "./harness.ts";
@@ -20,6 +21,8 @@ interface Body {
 class DecodeRig {
   readonly core: Core;
   private readonly decoder: number;
+  /** Where finished batches go: behind the watermarks and the scratch that applying a batch writes. */
+  private readonly batches: { base: number; size: number };
   private next: number;
 
   constructor() {
@@ -34,6 +37,9 @@ class DecodeRig {
     this.core = attachCore(memory);
     this.decoder = region(memory, layout.REGION_DECODER).base;
     this.next = region(memory, layout.REGION_RING).base;
+    const { reserved } = new Watermarks(this.core, { sourcesMax: 1024, maxSkewUs: 0n });
+    const { base, size } = region(memory, layout.REGION_BATCHES);
+    this.batches = { base: base + reserved, size: size - reserved };
     this.format();
   }
 
@@ -91,8 +97,7 @@ class DecodeRig {
 
   /** The group as a ColumnBatch; answers its length. */
   finish(): number {
-    const out = region(this.core.memory, layout.REGION_BATCHES);
-    const length = this.call("decoderFinish", out.base, out.size, 0n);
+    const length = this.call("decoderFinish", this.batches.base, this.batches.size, 0n);
     if (length === 0) throw new Error("the batch did not fit");
     return length;
   }
@@ -102,7 +107,7 @@ class DecodeRig {
     this.finish();
     const slots = new HotSlots(this.core, 32 * mib);
     slots.open(0, 0n);
-    slots.apply(region(this.core.memory, layout.REGION_BATCHES).base);
+    slots.apply(this.batches.base);
     const [slot] = slots.list();
     if (!slot) throw new Error("nothing was applied");
     const columns = new Columns(this.core);

@@ -26,7 +26,7 @@ const cases: readonly Case[] = [
   },
   {
     name: "filter: prefix of text",
-    where: "user_id LIKE 'user_12%'",
+    where: "user_id LIKE 'user\\_12%'",
     passes: (event) => event.user_id.startsWith("user_12"),
   },
 ];

@@ -6,6 +6,7 @@ import { attachCore, type Core } from "../src/core/core.ts";
 import * as layout from "../src/core/layout.ts";
 import { createMemory, region } from "../src/core/memory.ts";
 import { HotSlots, type SlotView } from "../src/core/slots.ts";
+import { Watermarks } from "../src/core/watermarks.ts";
 import { Cells } from "../src/query/cells.ts";
 import type { QueryThreadState } from "../src/query/execute.ts";
 import { queryKernels } from "../src/query/kernels.ts";
@@ -69,7 +70,9 @@ export function hotRig(distinct: number, repeats: number): Rig {
   for (let i = 0; i < distinct; i += batchRows) {
     batches.push(makeBatch(events.slice(i, i + batchRows).map((event) => rowOf({ ...event }))));
   }
-  const { base } = region(memory, layout.REGION_BATCHES);
+  // The region begins with the watermarks, and with scratch that applying a batch writes.
+  const { reserved } = new Watermarks(core, { sourcesMax: 1024, maxSkewUs: 0n });
+  const base = region(memory, layout.REGION_BATCHES).base + reserved;
   let sequence = 0n;
   hot.open(0, 0n);
   for (let repeat = 0; repeat < repeats; repeat++) {

@@ -3,11 +3,6 @@
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { commitBench } from "./commit.bench.ts";
-import { decodeComparisons } from "./decode.bench.ts";
-import { encodeComparison } from "./encode.bench.ts";
-import { filterComparisons } from "./filter.bench.ts";
-import { groupComparisons } from "./group.bench.ts";
 import {
   type Comparison,
   compare,
@@ -19,7 +14,6 @@ import {
 } from "./harness.ts";
 import { isProgram } from "./listener.ts";
 import { machine } from "./machine.ts";
-import { hotRig } from "./rig.ts";
 import { projectRoot } from "./servers.ts";
 
 /** Sizes of what is worked on: a million rows of which 131,072 are distinct, or next to nothing. */
@@ -35,21 +29,34 @@ export const smokeSizes: Sizes = { batch: 100, distinctRows: 5000, repeats: 2 };
 export const areas = ["decode", "filter", "group", "encode", "commit"] as const;
 export type Area = (typeof areas)[number];
 
-/** The comparisons of an area, and what has to be closed after them. */
-export function comparisonsOf(
-  area: Area,
-  sizes: Sizes,
-): { comparisons: Comparison[]; close(): Promise<void> } {
-  const close = async (): Promise<void> => {};
-  if (area === "decode") return { comparisons: decodeComparisons(sizes.batch), close };
-  if (area === "commit") {
-    const bench = commitBench(sizes.batch);
-    return { comparisons: [bench.comparison], close: () => bench.close() };
+interface AreaBench {
+  readonly comparisons: readonly Comparison[];
+  close?(): Promise<void>;
+}
+
+/** The comparisons of an area, and what has to be closed after them. Only its own files are loaded. */
+async function benchOf(area: Area, sizes: Sizes): Promise<AreaBench> {
+  if (area === "decode") {
+    const { decodeComparisons } = await import("./decode.bench.ts");
+    return { comparisons: decodeComparisons(sizes.batch) };
   }
+  if (area === "commit") {
+    const { commitBench } = await import("./commit.bench.ts");
+    const { comparison, close } = commitBench(sizes.batch);
+    return { comparisons: [comparison], close };
+  }
+  const { hotRig } = await import("./rig.ts");
   const rig = hotRig(sizes.distinctRows, sizes.repeats);
-  if (area === "filter") return { comparisons: filterComparisons(rig), close };
-  if (area === "group") return { comparisons: groupComparisons(rig), close };
-  return { comparisons: [encodeComparison(rig)], close };
+  if (area === "filter") {
+    const { filterComparisons } = await import("./filter.bench.ts");
+    return { comparisons: filterComparisons(rig) };
+  }
+  if (area === "group") {
+    const { groupComparisons } = await import("./group.bench.ts");
+    return { comparisons: groupComparisons(rig) };
+  }
+  const { encodeComparison } = await import("./encode.bench.ts");
+  return { comparisons: [encodeComparison(rig)] };
 }
 
 export async function runArea(
@@ -59,14 +66,14 @@ export async function runArea(
   only = "",
 ): Promise<string[][]> {
   const rows: string[][] = [];
-  const { comparisons, close } = comparisonsOf(area, sizes);
+  const { comparisons, close } = await benchOf(area, sizes);
   try {
     for (const comparison of comparisons) {
       if (!comparison.name.includes(only)) continue;
       rows.push(reportRow(comparison, await compare(comparison, effort)));
     }
   } finally {
-    await close();
+    await close?.();
   }
   return rows;
 }

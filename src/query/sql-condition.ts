@@ -211,7 +211,9 @@ function like(node: A_Expr, scope: SqlScope): Predicate {
   }
   const parts = /^((?:[^%_\\]|\\.)*)(%*)$/su.exec(pattern.value);
   if (!parts) {
-    throw scope.source.notImplemented("LIKE with another pattern than 'prefix%'", pattern.location);
+    const feature =
+      "LIKE with another pattern than 'prefix%' (a plain _ or % is written \\_ or \\%)";
+    throw scope.source.notImplemented(feature, pattern.location);
   }
   const text = (parts[1] ?? "").replace(/\\(.)/gsu, "$1");
   const found = parts[2]
