@@ -3,6 +3,7 @@ import {
   COLUMN_PAGES,
   PAGE_COUNT,
   PAGE_ENCODING,
+  PAGE_MIXED,
   PAGE_PRESENCE,
   PAGE_PRESENCE_SIZE,
   PAGE_ROWS,
@@ -87,7 +88,9 @@ export function layPages(
     const count = bitmapCount(bitmap + (from >> 3), n);
     if (count == 0) continue;
     store<u32>(column + ((from / PAGE_ROWS) << 2), <u32>page, COLUMN_PAGES);
-    memory.fill(page, 0, count == PAGE_ROWS ? PAGE_VALUES : size);
+    // The kinds of a full page are set bit by bit, its values are all written.
+    const whole = count == PAGE_ROWS && encoding != PAGE_MIXED;
+    memory.fill(page, 0, whole ? PAGE_VALUES : size);
     store<u32>(page, encoding, PAGE_ENCODING);
     store<u32>(page, count, PAGE_COUNT);
     memory.copy(
