@@ -39,3 +39,6 @@ export {
   latenessOf, watermarkAdvance, watermarkFormat, watermarkFutureRows, watermarkLateRows,
   watermarkStateSize, watermarkTableSize,
 } from "./segment/exports";
+
+// MessagePack
+export { decodeMessagePack } from "./decode/msgpack";
