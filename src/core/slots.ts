@@ -27,6 +27,12 @@ export interface Applied {
   readonly full: readonly number[];
 }
 
+/**
+ * A slot of this many bytes takes any event that the limits allow: 2,048 pages of numbers are 65 MiB, and the
+ * rest is paths, texts and descriptors.
+ */
+export const anyEventSlotBytes = 80 * 1024 * 1024;
+
 /** A slot that has more rows than this is closed rather than topped up with a part of a batch. */
 const PART_ROWS_MIN = 16_384;
 
@@ -83,8 +89,8 @@ export class HotSlots {
 
   /**
    * Cuts the region of hot slots in slots of `slotSize` bytes.
-   * Any one event fits an empty slot from about 72 MiB on (its 2,048 values may be as many pages of numbers);
-   * a smaller slot refuses the widest ones. Memory is backed only where a slot was written.
+   * A slot smaller than `anyEventSlotBytes` refuses the widest events. Memory is backed only where a slot was
+   * written, so large slots cost address space rather than memory.
    */
   constructor(core: Core, slotSize: number) {
     this.#core = core;

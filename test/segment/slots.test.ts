@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { Columns } from "../../src/core/columns.ts";
 import * as layout from "../../src/core/layout.ts";
-import { HotSlots, SlotReader } from "../../src/core/slots.ts";
+import { anyEventSlotBytes, HotSlots, SlotReader } from "../../src/core/slots.ts";
 import { MillraceError } from "../../src/errors.ts";
+import { eventColumnsMax, pathBytesMax } from "../../src/limits.ts";
 import { OracleSegment } from "../oracle/segment.ts";
 import { pick, randomRows, randomShapes } from "../support/made-rows.ts";
 import type { MadeCell, MadeRow } from "../support/make-batch.ts";
@@ -110,6 +111,20 @@ describe("hot slots", () => {
     expect(slots.list()[0]?.rows).toBe(0);
     const narrow = narrowRows(5, 0);
     expect(slots.apply(memory.put(narrow)).done).toBe(true);
+  });
+
+  it("take the widest event where they are large enough for any", () => {
+    const memory = slotMemory(2, anyEventSlotBytes);
+    const slots = new HotSlots(memory.core, anyEventSlotBytes);
+    const slot = slots.open(1, 0n);
+    const cells = new Map<string, MadeCell>();
+    const prefix = "p".repeat(pathBytesMax - 5);
+    for (let i = 0; i < eventColumnsMax; i++) cells.set(`${prefix}.${i}`, i + 0.5);
+    const rows = [{ id: new Uint8Array(16), timestampUs: 0n, cells }];
+    expect(slots.apply(memory.put(rows))).toEqual({ rowEnd: 1, done: true, full: [] });
+    const oracle = new OracleSegment();
+    oracle.apply(rows, {});
+    expect(oracle.difference(new Columns(memory.core), slot)).toBe("");
   });
 
   it("keep a record of a batch without rows", () => {
