@@ -42,3 +42,9 @@ export {
 
 // MessagePack
 export { decodeMessagePack } from "./decode/msgpack";
+
+// Decoder
+export {
+  batchChecksum, batchLatenessSpace, batchVerify, decodeJson, decoderBegin, decoderCapacity,
+  decoderFinish, decoderFormat, decoderKeptRows, decoderUsed,
+} from "./decode/exports";

@@ -189,9 +189,11 @@ export function countEvent(d: usize): u32 {
   return OK;
 }
 
-/** Begins the row of an event that countEvent has counted. */
+/** Begins the row of an event that countEvent has counted. It is a row of the group from now on. */
 export function beginRow(d: usize): void {
-  store<u32>(d, load<u32>(d, DECODER_ROWS), STATE_ROW);
+  const row = load<u32>(d, DECODER_ROWS);
+  store<u32>(d, row, STATE_ROW);
+  store<u32>(d, row + 1, DECODER_ROWS);
   store<u32>(d, load<u32>(d, STATE_STAMP) + 1, STATE_STAMP);
   store<u32>(d, load<u32>(d, STATE_LOG), STATE_LOG_TOP);
   store<u64>(d, 0, STATE_ROLES); // and STATE_ROLE_ERRORS
@@ -298,15 +300,12 @@ export function endRow(d: usize, begin: u32, bytes: u32): u32 {
   if (status != OK) {
     return rejectRow(d, status, load<u32>(d, STATE_FAIL_OFFSET), load<u32>(d, STATE_FAIL_ARGUMENT));
   }
-  store<u32>(d, load<u32>(d, STATE_ROW) + 1, DECODER_ROWS);
   return OK;
 }
 
 /** Drops the current row and lists the reason; the event's remaining bytes are the decoder's to skip. */
 export function rejectRow(d: usize, code: u32, offset: u32, argument: u32): u32 {
-  const row = load<u32>(d, STATE_ROW);
-  bitmapSet(load<u32>(d, DECODER_DROPPED), row);
-  store<u32>(d, row + 1, DECODER_ROWS);
+  bitmapSet(load<u32>(d, DECODER_DROPPED), load<u32>(d, STATE_ROW));
   rejectEvent(d, code, offset, argument);
   return OK;
 }

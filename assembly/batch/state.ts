@@ -85,6 +85,7 @@ export const STATE_ROLE_ERRORS = 468; // bit per role: its value can't be taken
 export const STATE_LAST_ERROR = 472; // of the row that endRow has dropped
 export const STATE_ID_NODE = 476; // properties.id of the body's root
 export const STATE_PATH_SCRATCH = 480;
+export const STATE_CHECKED = 484; // what json-check.ts found: white space, number beyond f64, deepest level
 export const STATE_DATE_CACHE = 512; // 32 bytes
 export const STATE_NUMBER = 544; // 32 bytes: what parseNumber answers
 export const STATE_ROLE_ERROR = 576; // 8 × { code u32, offset u32 }
