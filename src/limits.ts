@@ -30,6 +30,9 @@ export const predicateDepthMax = 256;
 /** Events in one page of `GET /analytics/events`, at most and where the request doesn't say. */
 export const eventsPageMax = 10_000;
 export const eventsPageDefault = 100;
+/** Groups and rows of one result. */
+export const resultGroupsMax = 1_000_000;
+export const resultRowsMax = 1_000_000;
 /** Rows of one segment. */
 export const segmentRowsMax = 131_072;
 
