@@ -46,11 +46,11 @@ export class TestServer {
   private exit: Exit | undefined;
 
   constructor(data: string, flags: readonly string[]) {
-    this.process = spawn(
-      process.execPath,
-      [main, "serve", "--port", "0", "--data", data, ...flags],
-      { stdio: ["ignore", "pipe", "pipe"], env: cleanEnvironment() },
-    );
+    const port = flags.includes("--port") ? [] : ["--port", "0"];
+    this.process = spawn(process.execPath, [main, "serve", ...port, "--data", data, ...flags], {
+      stdio: ["ignore", "pipe", "pipe"],
+      env: cleanEnvironment(),
+    });
     const keep = (chunk: Buffer) => {
       this.output = (this.output + String(chunk)).slice(-200_000);
     };
