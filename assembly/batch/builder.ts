@@ -18,7 +18,9 @@ import {
   DECODER_ROW_END,
   DECODER_ROWS,
   DECODER_STATUS,
+  ROLE_EVENT_TYPE,
   ROLE_NONE,
+  ROLE_SESSION_ID,
 } from "../layout";
 import { bitmapFill, bitmapSet, bitmapSize } from "../memory/bitmap";
 import {
@@ -32,6 +34,7 @@ import {
 } from "../status";
 import {
   appendCell,
+  appendShortText,
   appendTextCell,
   CELL_F64,
   CELL_FALSE,
@@ -42,7 +45,9 @@ import {
   CELL_TRUE,
   formatColumns,
   formatTexts,
+  hasPlace,
   retireColumns,
+  SHORT_MAX,
 } from "./columns";
 import { formatOverflow, useMapping } from "./mapping";
 import { flushOverflow, putOverflow } from "./overflow";
@@ -102,7 +107,7 @@ import {
 //
 // Nested fixed values need no care from the decoder: a role may sit at any path.
 
-export { enterNode } from "./roles";
+export { enterNode, putUuid } from "./roles";
 
 /** Answer of openObject: the object's role can't be one, so its bytes are only skipped. */
 export const SKIP_VALUE: u32 = 255;
@@ -235,6 +240,20 @@ export function putString(d: usize, node: usize, text: usize, length: u32): u32 
   if (length > load<u32>(d, DECODER_LIMIT_STRING_BYTES)) return EVENT_STRING_TOO_LONG;
   if (load<u32>(node, NODE_ROLE) != ROLE_NONE) return putRoleString(d, node, text, length);
   return putTextCell(d, node, CELL_STRING, text, length);
+}
+
+/** As putString; a short text on the usual way takes no further call. */
+@inline
+export function putShortString(d: usize, node: usize, text: usize, length: u32): u32 {
+  const role = load<u32>(node, NODE_ROLE);
+  const column = <usize>load<u32>(node, NODE_COLUMN);
+  const isPlain = role == ROLE_NONE || (role >= <u32>ROLE_EVENT_TYPE && role <= <u32>ROLE_SESSION_ID && length != 0);
+  if (!isPlain || length > SHORT_MAX || column == 0 || !hasPlace(column, CELL_STRING)) {
+    return putString(d, node, text, length);
+  }
+  // A bit that is nobody's is set for plain strings.
+  store<u32>(d, load<u32>(d, STATE_ROLES) | (1 << role), STATE_ROLES);
+  return appendShortText(d, column, load<u32>(d, STATE_ROW), text, length);
 }
 
 export function putJson(d: usize, node: usize, text: usize, length: u32): u32 {

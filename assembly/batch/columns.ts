@@ -37,7 +37,9 @@ import {
 // cleared. A dictionary whose texts were nearly all different is not interned in the next groups: then
 // text i is simply entry i, and after some groups it is tried again.
 //
-// Entry of the text table, 16 bytes: 0 generation u32 │ 4 hash u32 │ 8 dictionary u32 │ 12 code u32
+// Entry of the text table, 32 bytes: 0 generation u32 │ 4 hash u32 │ 8 dictionary u32, whose low 4 bits are free and
+// hold the length of a text of up to 14 bytes, else 15 │ 12 code u32 │ 16 the text itself if it is so short, then zeros.
+// So most texts are found without a look at the dictionary.
 
 export const COLUMN_PATH: u32 = 0;
 export const COLUMN_PATH_LENGTH: u32 = 4;
@@ -83,6 +85,9 @@ const PROBES_MAX: u32 = 64;
 /** Fixed columns and the overflow column, which the limit always leaves room for. */
 const LANES_RESERVED: u32 = 5;
 export const NO_CODE: u32 = 0xffffffff;
+/** Longest text that an entry of the text table holds itself. */
+export const SHORT_MAX: u32 = 14;
+const ENTRY_POWER: u32 = 5;
 
 /** Room in the batch for columns of new paths. */
 @inline
@@ -125,6 +130,27 @@ export function appendTextCell(d: usize, column: usize, row: u32, kind: u32, tex
   if (code == NO_CODE) return OUT_OF_MEMORY;
   const cell = <usize>load<u32>(column, COLUMN_CELLS) + (<usize>count << 4);
   store<u64>(cell, <u64>row | (<u64>kind << 32));
+  store<u64>(cell, code, 8);
+  store<u32>(column, count + 1, COLUMN_COUNT);
+  return OK;
+}
+
+/** Whether a cell of this kind needs nothing but to be stored. */
+@inline
+export function hasPlace(column: usize, kind: u32): bool {
+  return (
+    (load<u32>(column, COLUMN_KINDS) & kind) != 0 && load<u32>(column, COLUMN_COUNT) != load<u32>(column, COLUMN_CAPACITY)
+  );
+}
+
+/** As appendTextCell for a string of at most SHORT_MAX bytes in a column that has a place for it. */
+@inline
+export function appendShortText(d: usize, column: usize, row: u32, text: usize, length: u32): u32 {
+  const code = putShortText(d, column + COLUMN_STRINGS, text, length);
+  if (code == NO_CODE) return OUT_OF_MEMORY;
+  const count = load<u32>(column, COLUMN_COUNT);
+  const cell = <usize>load<u32>(column, COLUMN_CELLS) + (<usize>count << 4);
+  store<u64>(cell, <u64>row | (<u64>CELL_STRING << 32));
   store<u64>(cell, code, 8);
   store<u32>(column, count + 1, COLUMN_COUNT);
   return OK;
@@ -212,33 +238,93 @@ export function textEnd(dictionary: usize, code: u32): u32 {
 
 /** Code of a text in a dictionary; NO_CODE when memory has run out. Reads up to 16 bytes beyond the text. */
 export function putText(d: usize, dictionary: usize, text: usize, length: u32): u32 {
+  if (length <= SHORT_MAX) return putShortText(d, dictionary, text, length);
   store<u32>(dictionary, load<u32>(dictionary, DICT_PUT) + 1, DICT_PUT);
   if (load<u32>(dictionary, DICT_PLAIN) != 0) return appendText(d, dictionary, text, length);
   const hash = <u32>hashBytes(text, length) ^ (<u32>dictionary * 0x9e3779b1);
-  const tag = <u64>load<u32>(d, STATE_GENERATION) | (<u64>hash << 32);
   const generation = load<u32>(d, STATE_GENERATION);
+  const tag = <u64>generation | (<u64>hash << 32);
   const mask = load<u32>(d, STATE_TEXTS + 4);
   const table = <usize>load<u32>(d, STATE_TEXTS);
-  let entry: usize = 0;
   for (let probe: u32 = 0; probe < PROBES_MAX; probe++) {
-    entry = table + (<usize>((hash + probe) & mask) << 4);
+    const entry = table + (<usize>((hash + probe) & mask) << ENTRY_POWER);
     const found = load<u64>(entry);
     if (found == tag) {
       const code = load<u32>(entry, 12);
-      if (load<u32>(entry, 8) == <u32>dictionary && isText(dictionary, code, text, length)) return code;
+      if (load<u32>(entry, 8) == (<u32>dictionary | 15) && isText(dictionary, code, text, length)) return code;
     } else if (<u32>found != generation) {
-      const code = appendText(d, dictionary, text, length);
-      if (code == NO_CODE) return code;
-      store<u64>(entry, tag);
-      store<u32>(entry, <u32>dictionary, 8);
-      store<u32>(entry, code, 12);
-      const count = load<u32>(d, STATE_TEXTS + 8) + 1;
-      store<u32>(d, count, STATE_TEXTS + 8);
-      if (count > mask - (mask >> 2)) growTexts(d);
-      return code;
+      return enterText(d, entry, tag, dictionary, text, length, <u32>dictionary | 15, i64x2.splat(0));
     }
   }
   return appendText(d, dictionary, text, length);
+}
+
+/** As putText, for at most SHORT_MAX bytes: one masked load is the text, its hash and its comparison. */
+@inline
+export function putShortText(d: usize, dictionary: usize, text: usize, length: u32): u32 {
+  store<u32>(dictionary, load<u32>(dictionary, DICT_PUT) + 1, DICT_PUT);
+  if (load<u32>(dictionary, DICT_PLAIN) != 0) return appendText(d, dictionary, text, length);
+  const places = v128(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+  const bytes = v128.and(v128.load(text), i8x16.lt_u(places, i8x16.splat(<i8>length)));
+  const word = <u32>dictionary | length;
+  const low = (<u64>i64x2.extract_lane(bytes, 0) ^ word) * 0x9e3779b97f4a7c15;
+  const high = (<u64>i64x2.extract_lane(bytes, 1) ^ 0x94d049bb133111eb) * 0xbf58476d1ce4e5b9;
+  const mixed = (low ^ (low >> 32) ^ high ^ (high >> 29)) * 0x94d049bb133111eb;
+  const hash = <u32>(mixed >> 32);
+  const generation = load<u32>(d, STATE_GENERATION);
+  const tag = <u64>generation | (<u64>hash << 32);
+  const mask = load<u32>(d, STATE_TEXTS + 4);
+  const entry = <usize>load<u32>(d, STATE_TEXTS) + (<usize>(hash & mask) << ENTRY_POWER);
+  if (load<u64>(entry) == tag && load<u32>(entry, 8) == word && isSame(v128.load(entry, 16), bytes)) {
+    return load<u32>(entry, 12);
+  }
+  return probeShortText(d, dictionary, text, length, tag, bytes);
+}
+
+@inline
+function isSame(a: v128, b: v128): bool {
+  return !v128.any_true(v128.xor(a, b));
+}
+
+function probeShortText(d: usize, dictionary: usize, text: usize, length: u32, tag: u64, bytes: v128): u32 {
+  const hash = <u32>(tag >> 32);
+  const generation = <u32>tag;
+  const word = <u32>dictionary | length;
+  const mask = load<u32>(d, STATE_TEXTS + 4);
+  const table = <usize>load<u32>(d, STATE_TEXTS);
+  for (let probe: u32 = 0; probe < PROBES_MAX; probe++) {
+    const entry = table + (<usize>((hash + probe) & mask) << ENTRY_POWER);
+    const found = load<u64>(entry);
+    if (<u32>found != generation) return enterText(d, entry, tag, dictionary, text, length, word, bytes);
+    if (found == tag && load<u32>(entry, 8) == word && isSame(v128.load(entry, 16), bytes)) {
+      return load<u32>(entry, 12);
+    }
+  }
+  return appendText(d, dictionary, text, length);
+}
+
+/** A text that is new to the group: an entry of the dictionary and of the table. */
+function enterText(
+  d: usize,
+  entry: usize,
+  tag: u64,
+  dictionary: usize,
+  text: usize,
+  length: u32,
+  word: u32,
+  bytes: v128,
+): u32 {
+  const code = appendText(d, dictionary, text, length);
+  if (code == NO_CODE) return code;
+  store<u64>(entry, tag);
+  store<u32>(entry, word, 8);
+  store<u32>(entry, code, 12);
+  v128.store(entry, bytes, 16);
+  const count = load<u32>(d, STATE_TEXTS + 8) + 1;
+  const mask = load<u32>(d, STATE_TEXTS + 4);
+  store<u32>(d, count, STATE_TEXTS + 8);
+  if (count > mask - (mask >> 2)) growTexts(d);
+  return code;
 }
 
 @inline
@@ -303,7 +389,7 @@ function growBytes(d: usize, dictionary: usize, length: u32): bool {
 
 /** The first text table, for 4,096 entries. */
 export function formatTexts(d: usize): u32 {
-  const table = allocateSchema(d, 4096 * 16);
+  const table = allocateSchema(d, 4096 << ENTRY_POWER);
   if (table == 0) return OUT_OF_MEMORY;
   store<u32>(d, table, STATE_TEXTS);
   store<u32>(d, 4095, STATE_TEXTS + 4);
@@ -316,17 +402,22 @@ function growTexts(d: usize): void {
   const old = <usize>load<u32>(d, STATE_TEXTS);
   const oldMask = load<u32>(d, STATE_TEXTS + 4);
   const generation = load<u32>(d, STATE_GENERATION);
-  const size = (oldMask + 1) << 5;
+  const size = (oldMask + 1) << (ENTRY_POWER + 1);
   if (size > (load<u32>(d, STATE_SCHEMA_END) - load<u32>(d, STATE_SCHEMA_BASE)) >> 3) return;
   const table = allocateSchema(d, size);
   if (table == 0) return;
   const mask = (oldMask << 1) | 1;
   for (let i: u32 = 0; i <= oldMask; i++) {
-    const from = old + (<usize>i << 4);
+    const from = old + (<usize>i << ENTRY_POWER);
     if (load<u32>(from) != generation) continue;
     let slot = load<u32>(from, 4) & mask;
-    while (load<u32>(table + (<usize>slot << 4)) == generation) slot = (slot + 1) & mask;
-    v128.store(table + (<usize>slot << 4), v128.load(from));
+    let to = table + (<usize>slot << ENTRY_POWER);
+    while (load<u32>(to) == generation) {
+      slot = (slot + 1) & mask;
+      to = table + (<usize>slot << ENTRY_POWER);
+    }
+    v128.store(to, v128.load(from));
+    v128.store(to, v128.load(from, 16), 16);
   }
   store<u32>(d, table, STATE_TEXTS);
   store<u32>(d, mask, STATE_TEXTS + 4);

@@ -128,6 +128,14 @@ function putTime(d: usize, timeUs: i64): u32 {
   return setRole(d, ROLE_TIMESTAMP);
 }
 
+/** Puts the 36 bytes at `text` as the row's id if they are a UUID. */
+export function putUuid(d: usize, text: usize): bool {
+  const out = <usize>load<u32>(d, DECODER_IDS) + (<usize>load<u32>(d, STATE_ROW) << 4);
+  if (!parseUuid(text, out)) return false;
+  setRole(d, ROLE_ID);
+  return true;
+}
+
 /** A UUID; any other text becomes one, and is kept as properties.id. */
 function putId(d: usize, node: usize, text: usize, length: u32): u32 {
   const out = <usize>load<u32>(d, DECODER_IDS) + (<usize>load<u32>(d, STATE_ROW) << 4);

@@ -13,7 +13,9 @@ import {
   putI64,
   putJson,
   putNull,
+  putShortString,
   putString,
+  putUuid,
   refuseBody,
   rejectEvent,
   rejectRow,
@@ -56,6 +58,7 @@ import {
   FORMAT_JSON_EVENT,
   FORMAT_NDJSON,
   ROLE_EVENT_TYPE,
+  ROLE_ID,
 } from "../layout";
 import {
   BODY_BYTE_ORDER_MARK,
@@ -84,6 +87,7 @@ import {
   writeCompact,
 } from "./json-check";
 import { NUMBER_F64, NUMBER_NOT_FINITE } from "./number";
+import { readShortNumber } from "./short-number";
 import { fail, readString } from "./string";
 
 // JSON bodies to rows of the group, in one pass over the bytes.
@@ -349,9 +353,11 @@ function decodeValue(d: usize, p: usize, end: usize, node: usize, depth: u32): u
     const mask = i8x16.bitmask(special);
     const length = <u32>ctz(mask);
     if (mask != 0 && load<u8>(text + length) == 0x22) {
-      const status = putString(d, node, text, length);
+      const status = putShortString(d, node, text, length);
       return status == OK ? text + length + 1 : fail(d, status, p, end);
     }
+    // A UUID has no quote in it, so the bytes need no other look.
+    if (load<u32>(node, NODE_ROLE) == ROLE_ID && load<u8>(text, 36) == 0x22 && putUuid(d, text)) return text + 37;
     return decodeLongString(d, text, end, node);
   }
   if (byte - 0x30 < 10 || byte == 0x2d) return decodeNumber(d, p, end, node);
@@ -366,6 +372,14 @@ function decodeLongString(d: usize, text: usize, end: usize, node: usize): usize
 }
 
 function decodeNumber(d: usize, p: usize, end: usize, node: usize): usize {
+  const short = readShortNumber(p, d + STATE_NUMBER);
+  if (short != 0) {
+    const status =
+      load<u32>(d, STATE_NUMBER + 8) == NUMBER_F64
+        ? putF64(d, node, load<f64>(d, STATE_NUMBER))
+        : putI64(d, node, load<i64>(d, STATE_NUMBER));
+    return status == OK ? short : fail(d, status, p, end);
+  }
   const next = readNumber(d, p, end);
   if (next == 0) return 0;
   const kind = load<u32>(d, STATE_NUMBER + 8);
