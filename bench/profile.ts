@@ -80,15 +80,21 @@ async function profile(tool: Tool, seconds: number): Promise<void> {
     process.execPath,
     [clinic(), tool, "--open=false", "--dest", out, "--", process.execPath, ...server],
     // Without NO_INSIGHT clinic asks a question first, and without a terminal it ends there, saying nothing.
-    { cwd: projectRoot, stdio: "inherit", env: { ...process.env, NO_INSIGHT: "1" } },
+    {
+      cwd: projectRoot,
+      stdio: "inherit",
+      env: { ...process.env, NO_INSIGHT: "1" },
+      // A process group of its own, which gets the interrupt as a terminal would send it: to clinic and the server.
+      detached: true,
+    },
   );
   const ended = new Promise<number | null>((resolve) => child.once("exit", resolve));
   try {
     await untilReady();
     await mixedLoad(seconds);
   } finally {
-    // Clinic passes the interrupt on to the server, waits for it and writes the page.
-    child.kill("SIGINT");
+    // The server shuts down, and clinic writes its page, which takes a minute for a flame graph.
+    if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, "SIGINT");
     await ended;
     rmSync(data, { recursive: true, force: true });
     removeTraceLogs(projectRoot);

@@ -98,7 +98,8 @@ async function hotRows(plan: Plan): Promise<string[][]> {
     wire.close();
     execution.sort((a, b) => a - b);
     overHttp.sort((a, b) => a - b);
-    const at = `${(total / 1e6).toFixed(2)} M rows (${rows} scanned at the end), ${Math.round(rate)} events/s streaming in`;
+    const size = `${(total / 1e6).toFixed(2)} M rows (${rows} scanned at the end)`;
+    const at = `${size}, ${Math.round(rate)} events/s streaming in`;
     const ms = (list: number[], share: number): string =>
       `${percentile(list, share).toFixed(3)} ms`;
     return [
