@@ -13,7 +13,9 @@ import {
   putI64,
   putJson,
   putNull,
+  putShortString,
   putString,
+  putUuid,
   refuseBody,
   rejectRow,
   SKIP_VALUE,
@@ -28,6 +30,7 @@ import {
   NODE_ROLE,
   NODE_TOKEN,
   NODE_TOKEN_LENGTH,
+  NODE_TOKEN_MASK,
   NODE_TRANSIENT,
 } from "../batch/paths";
 import {
@@ -39,7 +42,7 @@ import {
   STATE_ROOT,
   STATE_SCRATCH_MADE,
 } from "../batch/state";
-import { DECODER_LIMIT_EVENT_DEPTH, FORMAT_MSGPACK_EVENT, ROLE_EVENT_TYPE, ROLE_TIMESTAMP } from "../layout";
+import { DECODER_LIMIT_EVENT_DEPTH, FORMAT_MSGPACK_EVENT, ROLE_EVENT_TYPE, ROLE_ID, ROLE_TIMESTAMP } from "../layout";
 import {
   BODY_CUT_OFF,
   BODY_DUPLICATE_EVENTS_KEY,
@@ -80,7 +83,9 @@ import {
   readFloat,
   readInteger,
   readToken,
+  readU16,
   readU32,
+  readU64,
   TOKEN_ARRAY,
   TOKEN_BINARY,
   TOKEN_CUT_OFF,
@@ -254,42 +259,67 @@ function decodeEvent(d: usize, walk: usize, p: usize, end: usize): usize {
   return status == OK ? next : refuse(walk, status, p);
 }
 
+/** Whether the bytes at `p` are the node's key as a short str: one that was seen, so valid, and has no need of escapes in JSON. */
+@inline
+function isKey(node: usize, p: usize): bool {
+  const length = load<u32>(node, NODE_TOKEN_LENGTH) - 3;
+  if (length >= 32 || <u32>load<u8>(p) != (0xa0 | length)) return false;
+  if (length > 13) return sameBytes(p + 1, node + NODE_TOKEN + 1, length);
+  // The token's mask without its quotes and its colon: the first of these stands where the str's head is here.
+  const mask = (load<u32>(node, NODE_TOKEN_MASK) >> 2) & 0xfffe;
+  return (<u32>i8x16.bitmask(i8x16.eq(v128.load(p), v128.load(node, NODE_TOKEN))) & mask) == mask;
+}
+
 /**
  * The `count` pairs at `p` of an object at `depth` whose path is `object`. Once the event is rejected, here or further in,
  * what is left of it is only checked.
  */
 function decodeObject(d: usize, walk: usize, p: usize, end: usize, count: u32, object: usize, depth: u32): usize {
-  let previous: usize = 0;
+  const body = load<u32>(d, STATE_BODY);
+  let guess = object + NODE_FIRST;
   for (let left = count; left > 0; left--) {
-    // The key that came here last time, if the bytes say so; its text is known to be valid.
-    let node = <usize>(previous == 0 ? load<u32>(object, NODE_FIRST) : load<u32>(previous, NODE_NEXT));
-    const length = node == 0 ? <u32>32 : load<u32>(node, NODE_TOKEN_LENGTH) - 3;
+    let node = <usize>load<u32>(guess);
     if (
-      length < 32 &&
-      <u32>load<u8>(p) == (0xa0 | length) &&
-      p + length + 1 < end &&
-      sameBytes(p + 1, node + NODE_TOKEN + 1, length) &&
+      node != 0 &&
+      isKey(node, p) &&
       (load<u32>(node, NODE_PARENT) == <u32>object || load<u32>(node, NODE_ALIAS) == <u32>object)
     ) {
-      p += length + 1;
+      p += load<u32>(node, NODE_TOKEN_LENGTH) - 2;
+      if (p >= end) return refuse(walk, BODY_CUT_OFF, end);
     } else {
       const value = readKey(d, walk, p, end, object);
       if (value == 0) return load<u32>(walk, WALK_CODE) != OK ? 0 : skipPairs(d, walk, p, left, depth);
       p = value;
       node = load<u32>(d, STATE_KEY_NODE);
-      if (load<u32>(node, NODE_TRANSIENT) == 0) {
-        if (previous == 0) store<u32>(object, node, NODE_FIRST);
-        else store<u32>(previous, node, NODE_NEXT);
+      // A transient path is gone with its row, so nothing that stays may point to it.
+      if (load<u32>(node, NODE_TRANSIENT) == 0) store<u32>(guess, <u32>node);
+    }
+    guess = node + NODE_NEXT;
+    enterNode(d, node);
+    markValue(d, <u32>p - body);
+
+    // Most values are short ASCII texts.
+    const type = <u32>load<u8>(p);
+    if ((type & 0xe0) == 0xa0) {
+      const length = type & 31;
+      const next = p + 1 + length;
+      if (next <= end && isShortAscii(p + 1, length) && putShortString(d, node, p + 1, length) == OK) {
+        p = next;
+        continue;
       }
     }
-    previous = node;
-    enterNode(d, node);
-    markValue(d, <u32>p - load<u32>(d, STATE_BODY));
     p = decodeValue(d, walk, p, end, node, depth);
     if (p == 0) return 0;
     if (load<u32>(walk, WALK_EVENT_CODE) != OK) return skipPairs(d, walk, p, left - 1, depth);
   }
   return p;
+}
+
+/** Whether a text of at most 32 bytes is ASCII. */
+@inline
+function isShortAscii(text: usize, length: u32): bool {
+  if (length <= 16) return (<u32>i8x16.bitmask(v128.load(text)) & ((1 << length) - 1)) == 0;
+  return i8x16.bitmask(v128.or(v128.load(text), v128.load(text + length - 16))) == 0;
 }
 
 /** A key that was not foreseen; its path goes to STATE_KEY_NODE. Result: the address of its value; 0 when refused or rejected. */
@@ -324,18 +354,20 @@ function skipPairs(d: usize, walk: usize, p: usize, count: u32, depth: u32): usi
 
 /** The value at `p` of the path `node`; the object around it is at `depth`. */
 function decodeValue(d: usize, walk: usize, p: usize, end: usize, node: usize, depth: u32): usize {
-  if (p >= end) return refuse(walk, BODY_CUT_OFF, end);
   const type = <u32>load<u8>(p);
-  // The commonest first: short text, and whole numbers below 2^32.
-  if ((type & 0xe0) == 0xa0 && p + (type & 31) < end) {
-    return settle(walk, putText(d, walk, node, p + 1, type & 31), p, p + 1 + (type & 31));
-  }
-  if (type == 0xd9 && p + 1 < end && p + 1 + load<u8>(p, 1) < end) {
+  // The commonest first. An unsuccessful put is tried again below: it has put nothing.
+  if (type == 0xd9 && p + 2 + load<u8>(p, 1) <= end) {
     const length = <u32>load<u8>(p, 1);
+    if (length == 36 && load<u32>(node, NODE_ROLE) == ROLE_ID && putUuid(d, p + 2)) return p + 38;
     return settle(walk, putText(d, walk, node, p + 2, length), p, p + 2 + length);
   }
-  if (type < 0x80) return settle(walk, putI64(d, node, type), p, p + 1);
-  if (type == 0xce && p + 4 < end) return settle(walk, putI64(d, node, readU32(p + 1)), p, p + 5);
+  if (type == 0xcb && p + 9 <= end) {
+    const value = reinterpret<f64>(readU64(p + 1));
+    if (abs(value - trunc(value)) > 0 && putF64(d, node, value) == OK) return p + 9;
+  }
+  if (type < 0x80 && p < end) return settle(walk, putI64(d, node, type), p, p + 1);
+  if (type == 0xcd && p + 3 <= end) return settle(walk, putI64(d, node, readU16(p + 1)), p, p + 3);
+  if (type == 0xce && p + 5 <= end) return settle(walk, putI64(d, node, readU32(p + 1)), p, p + 5);
 
   const token = readToken(p, end);
   const content = p + tokenHead(token);
@@ -387,7 +419,7 @@ function settleFailure(walk: usize, status: u32, p: usize, next: usize): usize {
 /** A string; BODY_INVALID_UTF8, with the body refused, when it is not UTF-8. */
 @inline
 function putText(d: usize, walk: usize, node: usize, text: usize, length: u32): u32 {
-  if (length > 16 || (<u32>i8x16.bitmask(v128.load(text)) & ((1 << length) - 1)) != 0) {
+  if (length > 32 || !isShortAscii(text, length)) {
     const bad = firstInvalidUtf8(text, length);
     if (bad != length) {
       refuse(walk, BODY_INVALID_UTF8, text + bad);
