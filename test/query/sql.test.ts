@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { InputError } from "../../src/errors.ts";
 import type { Predicate } from "../../src/query/schema.ts";
 import { parseSql, parseWhere } from "../../src/query/sql.ts";
+import { mulberry32 } from "../support/random.ts";
 
 function failure(run: () => unknown): InputError {
   try {
@@ -230,5 +231,29 @@ describe("statements", () => {
   ])("refuses %j with %d", (text, status, code, position) => {
     const error = failure(() => parseSql(text));
     expect([error.status, error.code, error.detail.position]).toEqual([status, code, position]);
+  });
+});
+
+describe("any text", () => {
+  const words =
+    `SELECT FROM events WHERE ( ) , source properties . a -> ->> 'x' '{a,b}' #>> = <> IN LIKE 'p%'
+    BETWEEN 1 AND OR NOT IS NULL TRUE DISTINCT count * GROUP BY ORDER LIMIT $1 :: int timestamptz CASE WHEN THEN END
+    time_bucket '1m' timestamp ANY ARRAY [ ] "q" é interval AS n HAVING ? || + - FILTER OVER ROW AT ZONE cast coalesce
+    extract x'1f' VALUES ; /*c*/ now()`.split(/\s+/);
+
+  test("gives a value, or an InputError that says where", () => {
+    const seed = 42;
+    const random = mulberry32(seed);
+    const pick = (): string => words[Math.floor(random() * words.length)] ?? "";
+    for (let i = 0; i < 9000; i++) {
+      const text = Array.from({ length: 1 + Math.floor(random() * 14) }, pick).join(" ");
+      try {
+        if (i % 3 === 0) parseWhere(text, ["v"]);
+        else parseSql(`SELECT ${i % 3 === 1 ? "source FROM events WHERE " : ""}${text}`, ["v"]);
+      } catch (error) {
+        expect(error, `seed ${seed}: ${text}`).toBeInstanceOf(InputError);
+        expect((error as InputError).detail.position, text).toBeGreaterThanOrEqual(1);
+      }
+    }
   });
 });
