@@ -54,7 +54,7 @@ export function planFilter(query: Pick<Query, "where" | "fromUs" | "toUs">): Fil
   if (query.fromUs !== null || query.toUs !== null)
     filters.push(timeFilter(query.fromUs, query.toUs));
   if (query.where !== null) filters.push(bind(query.where, false));
-  return join("and", filters);
+  return joinFilters("and", filters);
 }
 
 /** Timestamps in [from, to). */
@@ -69,7 +69,7 @@ export function bind(predicate: Predicate, negated: boolean): Filter {
     case "and":
     case "or": {
       const kind = (predicate.kind === "and") === negated ? "or" : "and";
-      return join(
+      return joinFilters(
         kind,
         predicate.of.map((one) => bind(one, negated)),
       );
@@ -115,7 +115,7 @@ function presence(path: string, lanes: readonly number[], present: boolean): Fil
 }
 
 /** Joins with constants folded and the cheapest first, which leaves the dearer ones fewer rows. */
-function join(kind: "and" | "or", filters: readonly Filter[]): Filter {
+export function joinFilters(kind: "and" | "or", filters: readonly Filter[]): Filter {
   const [neutral, final] = kind === "and" ? ["all", "none"] : ["none", "all"];
   const kept = filters
     .flatMap((one) => (one.kind === kind ? one.of : [one]))
@@ -180,7 +180,7 @@ function holds(op: CompareOp, order: number): boolean {
 function ordered(path: string, op: CompareOp, value: Literal): Filter {
   if (typeof value !== "bigint" && typeof value !== "number") return none;
   const kind = path === "sequence" ? "sequence" : "received";
-  if (op === "!=") return join("or", [ordered(path, "<", value), ordered(path, ">", value)]);
+  if (op === "!=") return joinFilters("or", [ordered(path, "<", value), ordered(path, ">", value)]);
   const { i64Low, i64High } = numberRange(op, value);
   return i64Low > i64High ? none : { kind, low: i64Low, high: i64High };
 }
@@ -194,7 +194,7 @@ function membership(path: string, values: readonly Literal[], negated: boolean):
     else others.push(compare(path, negated ? "!=" : "=", value));
   }
   if (texts.length > 0) others.push({ kind: "texts", path, texts, negated });
-  return join(negated ? "and" : "or", others);
+  return joinFilters(negated ? "and" : "or", others);
 }
 
 const lowestId = new Uint8Array(16);

@@ -1,0 +1,150 @@
+// One reading thread: its part of the shared memory, and the queries that it runs over what is published.
+
+import type { Clock } from "../base/clock.ts";
+import { Columns } from "../core/columns.ts";
+import type { Core } from "../core/core.ts";
+import { REGION_READER_FIRST } from "../core/layout.ts";
+import { region } from "../core/memory.ts";
+import { SlotReader } from "../core/slots.ts";
+import { CorruptionError } from "../errors.ts";
+import { ColumnCache } from "../storage/column-cache.ts";
+import { decodeSegmentMeta, type SegmentMeta } from "../storage/segment.ts";
+import { Cells } from "./cells.ts";
+import { estimate } from "./estimate.ts";
+import { readEvents } from "./events.ts";
+import { executeQuery } from "./execute.ts";
+import { queryKernels } from "./kernels.ts";
+import type { Filter } from "./plan.ts";
+import { planFilter } from "./plan.ts";
+import { mayMatch } from "./prune.ts";
+import type { EventsPage, EventsRequest, QueryResult } from "./result.ts";
+import type { QueryThreadState } from "./scan.ts";
+import type { Query } from "./schema.ts";
+import { Scratch } from "./scratch.ts";
+import { LiveSource, StoredSegments } from "./segments.ts";
+import type { Segment, Snapshot } from "./source.ts";
+import { FoundCodes } from "./text-codes.ts";
+
+/** Where the stored segments are read from. */
+export interface SegmentStore {
+  segments(): SegmentMeta[];
+  column(segmentId: number, columnIndex: number): Uint8Array | undefined;
+}
+
+/** What a reader is asked: `filter` is the request's, compiled. */
+export type ReadJob =
+  | { readonly type: "query"; readonly query: Query }
+  | { readonly type: "events"; readonly request: EventsRequest; readonly filter: Filter };
+
+export type ReadAnswer = QueryResult | EventsPage;
+
+/** Bytes at the beginning of a reader's region: the cancel word. */
+const HEAD_SIZE = 64;
+const SCRATCH_SIZE = 32 * 1024 * 1024;
+/** How often a query is run again because retention dropped a segment under it. */
+const ATTEMPTS = 3;
+
+/** Address of the word that stops the query which reader `index` is running. */
+export function cancelWord(memory: WebAssembly.Memory, index: number): number {
+  return region(memory, REGION_READER_FIRST + index).base;
+}
+
+export class Reader {
+  readonly #state: QueryThreadState;
+  readonly #source: LiveSource;
+  readonly #stored: StoredSegments;
+  readonly #store: SegmentStore | null;
+
+  /** `index` among the reading threads. Without a store it knows of stored segments, but reads none. */
+  constructor(core: Core, index: number, store: SegmentStore | null, clock: Clock) {
+    const { base, size } = region(core.memory, REGION_READER_FIRST + index);
+    const scratchSize = Math.min(SCRATCH_SIZE, size) - HEAD_SIZE;
+    const rest = { base: base + HEAD_SIZE + scratchSize, size: size - HEAD_SIZE - scratchSize };
+    const cache = store && new ColumnCache(core, rest, (id, column) => store.column(id, column));
+    this.#state = {
+      run: {
+        core,
+        kernels: queryKernels(core),
+        scratch: new Scratch(base + HEAD_SIZE, scratchSize),
+        cancel: base,
+      },
+      cells: new Cells(core),
+      found: new FoundCodes(),
+      clock,
+    };
+    this.#store = store;
+    this.#stored = new StoredSegments(cache);
+    if (store) this.#stored.add(store.segments());
+    this.#source = new LiveSource({
+      core,
+      columns: new Columns(core),
+      slots: new SlotReader(core, index),
+      stored: this.#stored,
+      cache,
+      ...(store && { refresh: () => store.segments() }),
+    });
+  }
+
+  /** Takes in which segments are stored now (encoded metas) and which are gone (ids). */
+  segments(added: readonly Uint8Array[], dropped: readonly number[]): void {
+    this.#stored.add(added.map(decodeSegmentMeta));
+    this.#stored.drop(dropped);
+  }
+
+  run(job: ReadJob): ReadAnswer {
+    for (let attempt = 1; ; attempt++) {
+      const known = this.#stored.list().map(({ id }) => id);
+      try {
+        return this.#once(job);
+      } catch (error) {
+        if (!(error instanceof CorruptionError) || attempt === ATTEMPTS || !this.#store)
+          throw error;
+        this.#source.refresh();
+        const ids = new Set(this.#stored.list().map(({ id }) => id));
+        // A column can't be read: either its segment has just been dropped, or it is corrupt indeed.
+        if (known.every((id) => ids.has(id))) throw error;
+      }
+    }
+  }
+
+  #once(job: ReadJob): ReadAnswer {
+    const snapshot = this.#source.snapshot();
+    try {
+      return this.#answer(job, snapshot);
+    } finally {
+      snapshot.release();
+    }
+  }
+
+  #answer(job: ReadJob, snapshot: Snapshot): ReadAnswer {
+    return job.type === "query"
+      ? executeQuery(job.query, snapshot, this.#state)
+      : readEvents(job.request, job.filter, snapshot, this.#state);
+  }
+
+  /** The answer, when everything that it needs is hot and it costs at most `cellsMax`; otherwise null. */
+  runIfCheap(job: ReadJob, cellsMax: number): ReadAnswer | null {
+    const filter = job.type === "query" ? planFilter(job.query) : job.filter;
+    const snapshot = this.#source.snapshot();
+    try {
+      const firstHot = snapshot.segments.find(({ hot }) => hot)?.firstSequence ?? snapshot.asOf;
+      if (!this.#source.isComplete(firstHot)) return null;
+      const needed = neededBy(job, filter, snapshot.segments);
+      if (needed.some(({ hot }) => !hot)) return null;
+      if (estimate(job, filter, needed) > cellsMax) return null;
+      return this.#answer(job, { ...snapshot, segments: needed });
+    } finally {
+      snapshot.release();
+    }
+  }
+}
+
+/** The segments that can have rows for the answer. */
+function neededBy(job: ReadJob, filter: Filter, segments: readonly Segment[]): readonly Segment[] {
+  const from =
+    job.type === "events" && job.request.order === "sequence" ? job.request.fromSequence : 0n;
+  return segments.filter((segment) => {
+    if (from !== undefined && segment.firstSequence + BigInt(segment.rows) <= from) return false;
+    return mayMatch(filter, segment);
+  });
+}
