@@ -155,7 +155,8 @@ export function timestampFromI64(value: i64, unit: u32): i64 {
  */
 export function timestampFromF64(value: f64, unit: u32): i64 {
   const size = abs(value);
-  if (!(size < Infinity)) return TIMESTAMP_OUT_OF_RANGE;
+  if (!(size < 1e21)) return TIMESTAMP_OUT_OF_RANGE;
+  if (value == trunc(value) && size < 9223372036854775808.0) return timestampFromI64(<i64>value, unit);
   if (unit == UNIT_AUTO) {
     unit = UNIT_NANOSECONDS;
     if (size < 1e11) unit = UNIT_SECONDS;
@@ -163,12 +164,21 @@ export function timestampFromF64(value: f64, unit: u32): i64 {
     else if (size < 1e17) unit = UNIT_MICROSECONDS;
   }
   const nanoseconds = unit == UNIT_NANOSECONDS;
+  if (nanoseconds && size >= 9223372036854775808.0) return thousandthOf(value);
   const factor: f64 = unit == UNIT_SECONDS ? 1e6 : unit == UNIT_MICROSECONDS ? 1 : 1e3;
   const us = nanoseconds ? value / factor : value * factor;
   if (!(us >= -7e16 && us <= 3e17)) return TIMESTAMP_OUT_OF_RANGE;
   const whole = nearest(us);
   const isWhole = value == (nanoseconds ? whole * factor : whole / factor);
   return inRange(<i64>(isWhole ? whole : floor(us)));
+}
+
+/** The floor of a thousandth of a double beyond i64 and below 1e21, which is a multiple of 2,048: all in integers. */
+function thousandthOf(value: f64): i64 {
+  const part = <u64>(abs(value) / 64);
+  const quotient = (part / 125) * 8 + ((part % 125) * 8) / 125;
+  const isExact = ((part % 125) * 8) % 125 == 0;
+  return inRange(value > 0 ? <i64>quotient : -<i64>quotient - (isExact ? 0 : 1));
 }
 
 @inline

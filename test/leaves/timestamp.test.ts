@@ -135,6 +135,22 @@ test("numbers with a fraction are floored, but not by f64's own error", () => {
   expect(from(1.7e18, 0)).toBe(1_700_000_000_000_000n);
   expect(from(1.5, 4)).toBe(0n);
   expect(from(-1, 4)).toBe(-1n);
+  // Nanoseconds beyond i64 are whole numbers, and are divided as such.
+  for (const value of [
+    2 ** 63,
+    -(2 ** 63),
+    2 ** 64,
+    1e19,
+    -1e19,
+    2.5e20,
+    -6.2e19,
+    2.6e20,
+    9.9e20,
+  ]) {
+    const want = oracle.timestampFromInteger(BigInt(value), 4);
+    expect(from(value, 0), String(value)).toBe(want);
+    expect(from(value, 4), String(value)).toBe(want);
+  }
   for (const value of [Infinity, -Infinity, Number.NaN, 1e300, -1e300]) {
     expect(from(value, 0)).toBe(errorBase + oracle.timestampError.outOfRange);
   }
