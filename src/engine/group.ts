@@ -1,0 +1,129 @@
+import type { StoredReceipt } from "../storage/store.ts";
+import { type Answers, ANSWER_WORDS, type FailureMessage } from "./messages.ts";
+import type { EventError, Receipt } from "./ingest.ts";
+import type { ReceiptClaim } from "./receipts.ts";
+
+/** A body that was decoded into the group and waits for its answer. */
+export interface Pending {
+  readonly requestId: number;
+  readonly durable: boolean;
+  readonly accepted: number;
+  readonly duplicates: number;
+  readonly rejected: number;
+  readonly errors: readonly EventError[];
+  readonly claim: ReceiptClaim | null;
+}
+
+/** The bodies that are committed together: one ColumnBatch, one journal record, one flush. */
+export class Group {
+  readonly pending: Pending[] = [];
+  rows = 0;
+  bytes = 0;
+  duplicates = 0;
+  rejected = 0;
+
+  add(pending: Pending, bytes: number): void {
+    this.pending.push(pending);
+    this.rows += pending.accepted;
+    this.bytes += bytes;
+    this.duplicates += pending.duplicates;
+    this.rejected += pending.rejected;
+  }
+
+  get isEmpty(): boolean {
+    return this.pending.length === 0;
+  }
+
+  /** Each body with its first sequence: rows keep the order in which the bodies came. */
+  *sequenced(firstSequence: number): Generator<readonly [Pending, number]> {
+    let next = firstSequence;
+    for (const pending of this.pending) {
+      yield [pending, next];
+      next += pending.accepted;
+    }
+  }
+
+  /** The receipts to commit with the batch. */
+  receipts(
+    firstSequence: number,
+    store: (claim: ReceiptClaim, receipt: Receipt) => StoredReceipt,
+  ): StoredReceipt[] {
+    const receipts: StoredReceipt[] = [];
+    for (const [pending, first] of this.sequenced(firstSequence)) {
+      if (pending.claim) receipts.push(store(pending.claim, receiptOf(pending, first)));
+    }
+    return receipts;
+  }
+}
+
+function receiptOf(pending: Pending, first: number): Receipt {
+  const { accepted, duplicates, rejected, errors } = pending;
+  const last = first + accepted - 1;
+  const sequences =
+    accepted === 0 ? [] : [{ partition: 0, first: String(first), last: String(last) }];
+  return { accepted, duplicates, rejected, errors, sequences };
+}
+
+/** Gathers answers for one message to the HTTP thread. */
+export class AnswerBook {
+  #packed: number[] = [];
+  #errors: [number, readonly EventError[]][] = [];
+  #repeated: [number, string][] = [];
+  #failures: [number, FailureMessage][] = [];
+
+  get isEmpty(): boolean {
+    return this.#packed.length + this.#repeated.length + this.#failures.length === 0;
+  }
+
+  /** `first`: the first sequence, or -1 to answer without sequences. */
+  add(pending: Pending, first: number): void {
+    const { requestId, accepted, duplicates, rejected, errors } = pending;
+    const last = first < 0 ? -1 : first + accepted - 1;
+    this.#packed.push(requestId, accepted, duplicates, rejected, first, last);
+    if (errors.length > 0) this.#errors.push([requestId, errors]);
+  }
+
+  repeat(requestId: number, receipt: string): void {
+    this.#repeated.push([requestId, receipt]);
+  }
+
+  fail(requestId: number, failure: FailureMessage): void {
+    this.#failures.push([requestId, failure]);
+  }
+
+  take(): Answers {
+    const answers = {
+      packed: Float64Array.from(this.#packed),
+      errors: this.#errors,
+      repeated: this.#repeated,
+      failures: this.#failures,
+    };
+    this.#packed = [];
+    this.#errors = [];
+    this.#repeated = [];
+    this.#failures = [];
+    return answers;
+  }
+}
+
+/** The answers of a message, one by one. `sequences` is null where the body was answered before its flush. */
+export function* unpackAnswers(answers: Answers): Generator<readonly [number, Receipt]> {
+  const errors = new Map(answers.errors);
+  const { packed } = answers;
+  for (let at = 0; at < packed.length; at += ANSWER_WORDS) {
+    const [requestId, accepted, duplicates, rejected, first, last] = packed.subarray(
+      at,
+      at + ANSWER_WORDS,
+    ) as unknown as [number, number, number, number, number, number];
+    const listed = errors.get(requestId) ?? [];
+    const receipt: Receipt = { accepted, duplicates, rejected, errors: listed };
+    if (first < 0) yield [requestId, receipt];
+    else {
+      const range = { partition: 0, first: String(first), last: String(last) };
+      yield [requestId, { ...receipt, sequences: accepted === 0 ? [] : [range] }];
+    }
+  }
+  for (const [requestId, receipt] of answers.repeated) {
+    yield [requestId, JSON.parse(receipt) as Receipt];
+  }
+}

@@ -1,0 +1,37 @@
+import type { RegionSizes } from "../core/memory.ts";
+import { Dedup } from "../core/dedup.ts";
+import type { Config } from "../settings.ts";
+
+const MIB = 1024 * 1024;
+
+/** Reader 0 is the HTTP thread; then come the query workers; the last is the sealer's scratch. */
+export const HTTP_READER = 0;
+
+/** Bytes of one hot slot: room for a full segment of ordinary events; wider ones seal earlier. */
+export const SLOT_BYTES = 32 * MIB;
+
+/**
+ * The sizes of all regions. They are address space: a page costs memory once it is touched, so the generous
+ * ones (decoder, batches, the sealer) cost what the largest body or segment so far needed.
+ */
+export function planMemory(config: Config): RegionSizes {
+  const cache = Math.floor(config.queryCacheBytes / config.queryWorkers);
+  return {
+    ring: config.ingestQueueBytes,
+    decoder: 256 * MIB,
+    batches: 272 * MIB,
+    dedup: Dedup.regionSize(config.dedupIds),
+    slots: Math.max(config.hotMemoryBytes, 3 * SLOT_BYTES),
+    readers: [
+      32 * MIB,
+      ...Array.from({ length: config.queryWorkers }, () => cache + 32 * MIB),
+      128 * MIB,
+    ],
+  };
+}
+
+/** Index of the sealer's region among the readers. */
+export function sealerReader(config: Config): number {
+  return config.queryWorkers + 1;
+}
+

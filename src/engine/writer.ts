@@ -1,0 +1,298 @@
+import type { Clock } from "../base/clock.ts";
+import { assert } from "../base/assert.ts";
+import type { Core } from "../core/core.ts";
+import type { Dedup } from "../core/dedup.ts";
+import type { Decoder } from "../core/decoder.ts";
+import { OverloadError } from "../errors.ts";
+import type { Commit, SealedBytes, Store } from "../storage/store.ts";
+import type { BatchAreas } from "./batch-areas.ts";
+import type { DiskReserve } from "./disk.ts";
+import { packFailure } from "./failure.ts";
+import { AnswerBook, Group } from "./group.ts";
+import type { FieldMapping } from "./ingest.ts";
+import type { Answers } from "./messages.ts";
+import type { ReceiptBook, ReceiptClaim } from "./receipts.ts";
+import type { Frame, RingReader } from "./ring.ts";
+import type { Segments } from "./segments.ts";
+import type { Tally } from "./tally.ts";
+
+/** A group takes no more bodies beyond either bound; a larger body is a group of its own. */
+const GROUP_ROWS = 32_768;
+const GROUP_BYTES = 8 * 1024 * 1024;
+/** How long bodies are decoded before the event loop may look at what else has happened, milliseconds. */
+const SLICE_MS = 1;
+
+export interface WriterParts {
+  readonly core: Core;
+  readonly clock: Clock;
+  readonly ring: RingReader;
+  readonly decoder: Decoder;
+  readonly dedup: Dedup;
+  readonly batches: BatchAreas;
+  readonly segments: Segments;
+  readonly store: Store;
+  readonly receipts: ReceiptBook;
+  readonly disk: DiskReserve;
+  readonly tally: Tally;
+  /** Sends answers, and says how far readers can see. */
+  readonly answer: (answers: Answers, nextSequence: bigint) => void;
+  /** Nobody knows what is on disk: ends the process. */
+  readonly fatal: (error: unknown) => void;
+}
+
+/**
+ * The way of an event through the engine thread: ring → decoder → dedup → group → journal → flush → segments.
+ *
+ * One commit is in flight at a time. While it is flushed, bodies that arrive are decoded into the next group,
+ * so the group grows exactly as long as the disk takes: nothing waits for a timer, and many small bodies share
+ * a flush.
+ */
+export class Writer {
+  readonly #parts: WriterParts;
+  readonly #answers = new AnswerBook();
+  #group: Group | null = null;
+  #nextSequence: number;
+  #receivedAtUs = 0n;
+  #flushing = false;
+  #scheduled = false;
+  #sealed: SealedBytes[] = [];
+  #dropped: { id: number; columns: number }[] = [];
+  #paused: OverloadError | null = null;
+  #drained: (() => void) | null = null;
+
+  constructor(parts: WriterParts, nextSequence: bigint, receivedAtUs: bigint) {
+    this.#parts = parts;
+    this.#nextSequence = Number(nextSequence);
+    this.#receivedAtUs = receivedAtUs;
+  }
+
+  /** Refuses bodies with `reason` until it is null again. */
+  pause(reason: OverloadError | null): void {
+    this.#paused = reason;
+    this.wake();
+  }
+
+  /** Looks at the ring soon. */
+  wake(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(() => this.#step());
+  }
+
+  /** Commits a sealed segment, with or without a group, in place of its journal records. */
+  commitSealed(segment: SealedBytes): void {
+    this.#sealed.push(segment);
+    this.wake();
+  }
+
+  /** Forgets segments with the next commit. */
+  commitDropped(dropped: readonly { id: number; columns: number }[]): void {
+    this.#dropped.push(...dropped);
+    this.wake();
+  }
+
+  /** Resolves when the ring is empty and everything taken from it is flushed. */
+  drain(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#drained = resolve;
+      this.wake();
+    });
+  }
+
+  #step(): void {
+    this.#scheduled = false;
+    const more = this.#fill();
+    if (!this.#flushing) this.#commit();
+    if (!this.#answers.isEmpty) this.#send();
+    if (more) return this.wake();
+    if (this.#flushing) return;
+    if (!this.#parts.ring.fallAsleep()) return this.wake();
+    this.#drained?.();
+    this.#drained = null;
+  }
+
+  #send(): void {
+    this.#parts.answer(this.#answers.take(), this.#parts.segments.nextSequence());
+  }
+
+  /** Decodes bodies into the group. True when there is more to decode and room for it. */
+  #fill(): boolean {
+    const { ring, clock } = this.#parts;
+    const untilMs = clock.monotonicMs() + SLICE_MS;
+    for (;;) {
+      const frame = ring.peek();
+      if (frame === null) return false;
+      if (!this.#hasRoom()) return false;
+      const taken = this.#take(frame);
+      if (!taken) return false;
+      ring.release();
+      if (clock.monotonicMs() > untilMs) return true;
+    }
+  }
+
+  #hasRoom(): boolean {
+    const group = this.#group;
+    return group === null || (group.rows < GROUP_ROWS && group.bytes < GROUP_BYTES);
+  }
+
+  /** Decodes one body. False when it needs a group of its own: the frame stays in the ring. */
+  #take(frame: Frame): boolean {
+    const { disk, tally } = this.#parts;
+    const refusal = this.#paused ?? disk.refusal();
+    if (refusal) {
+      tally.refuse(refusal.code);
+      this.#answers.fail(frame.requestId, packFailure(refusal));
+      return true;
+    }
+    let claim: ReceiptClaim | null = null;
+    let mapping: FieldMapping | undefined;
+    try {
+      if (frame.options !== "") {
+        const options = JSON.parse(frame.options) as { mapping?: FieldMapping; key?: string };
+        mapping = options.mapping;
+        if (options.key !== undefined) {
+          const known = this.#claim(frame, options.key);
+          if (known === null) return true;
+          claim = known;
+        }
+      }
+      return this.#decode(frame, mapping, claim);
+    } catch (error) {
+      if (claim) this.#parts.receipts.release(claim);
+      const failure = packFailure(error);
+      tally.refuse(failure.code);
+      this.#answers.fail(frame.requestId, failure);
+      return true;
+    }
+  }
+
+  /** A claim on an idempotency key, or null when the kept answer was given. */
+  #claim(frame: Frame, key: string): ReceiptClaim | null {
+    const { core, receipts } = this.#parts;
+    const known = receipts.claim(key, core.u8.slice(frame.body, frame.body + frame.length));
+    if ("claim" in known) return known.claim;
+    this.#answers.repeat(frame.requestId, known.answer);
+    return null;
+  }
+
+  #decode(frame: Frame, mapping: FieldMapping | undefined, claim: ReceiptClaim | null): boolean {
+    const { decoder, dedup, receipts, tally } = this.#parts;
+    const group = this.#group ?? this.#begin();
+    const body = decoder.decode(frame.body, frame.length, frame.format, mapping);
+    if (body.refusal) {
+      if (claim) receipts.release(claim);
+      if (body.groupFull && !group.isEmpty) return false;
+      tally.refuse(body.refusal.code);
+      this.#answers.fail(frame.requestId, packFailure(body.refusal));
+      return true;
+    }
+    const { rowBegin, rowEnd, rejected, errors } = body;
+    const duplicates = dedup.rows(
+      decoder.idsAddress(),
+      decoder.madeAddress(),
+      decoder.droppedAddress(),
+      rowBegin,
+      rowEnd,
+    );
+    const accepted = body.events - rejected - duplicates;
+    const { requestId, durable } = frame;
+    const pending = { requestId, durable, accepted, duplicates, rejected, errors, claim };
+    group.add(pending, frame.length);
+    tally.take(frame.length, accepted, duplicates, rejected);
+    if (!durable) this.#answers.add(pending, -1);
+    return true;
+  }
+
+  /** A new group; what is received never goes back in time. */
+  #begin(): Group {
+    const nowUs = this.#parts.clock.nowUs();
+    if (nowUs > this.#receivedAtUs) this.#receivedAtUs = nowUs;
+    this.#parts.decoder.begin(this.#receivedAtUs);
+    this.#group = new Group();
+    return this.#group;
+  }
+
+  /** Makes the group's batch and commits it together with what else waits for a commit. */
+  #commit(): void {
+    const group = this.#group;
+    const hasGroup = group !== null && !group.isEmpty;
+    if (!hasGroup && this.#sealed.length + this.#dropped.length === 0) return;
+    this.#group = hasGroup ? null : group;
+    const first = this.#nextSequence;
+    const batch = hasGroup && group.rows > 0 ? this.#finish(group, first) : null;
+    if (hasGroup && batch === null && this.#onlyAnswers(group)) return;
+    const sealed = this.#sealed.splice(0);
+    const dropped = this.#dropped.splice(0);
+    const commit: Commit = {
+      ...(batch && { journal: { firstSequence: BigInt(first), batch: batch.bytes } }),
+      receipts: hasGroup ? this.#receiptsOf(group, first) : [],
+      sealed,
+      dropped,
+      journalDone: sealed.length > 0 ? this.#parts.segments.journalDone(sealed) : [],
+    };
+    this.#flushing = true;
+    const startMs = this.#parts.clock.monotonicMs();
+    this.#parts.store.commit(commit).then(
+      () => {
+        this.#parts.tally.commit(this.#parts.clock.monotonicMs() - startMs);
+        return this.#flushed(hasGroup ? group : null, batch?.address ?? 0, first, sealed, dropped);
+      },
+      (error) => this.#parts.fatal(error),
+    );
+  }
+
+  /** A group without rows or receipts has nothing to flush: all before it is flushed already. */
+  #onlyAnswers(group: Group): boolean {
+    if (group.pending.some(({ claim }) => claim !== null)) return false;
+    this.#settle(group, this.#nextSequence);
+    return this.#sealed.length + this.#dropped.length === 0;
+  }
+
+  #receiptsOf(group: Group, first: number) {
+    const { receipts } = this.#parts;
+    return group.receipts(first, (claim, receipt) =>
+      receipts.stored(claim, receipt, this.#receivedAtUs),
+    );
+  }
+
+  /** The group's ColumnBatch: its address in shared memory, and a private copy for LMDB. */
+  #finish(group: Group, first: number): { address: number; bytes: Uint8Array } {
+    const { batches } = this.#parts;
+    const batch = batches.finish(this.#parts.decoder, group, BigInt(first));
+    this.#nextSequence = first + group.rows;
+    return batch;
+  }
+
+  async #flushed(
+    group: Group | null,
+    batch: number,
+    first: number,
+    sealed: readonly SealedBytes[],
+    dropped: readonly { id: number }[],
+  ): Promise<void> {
+    const { segments, fatal } = this.#parts;
+    try {
+      segments.committed(sealed, dropped);
+      if (batch !== 0) await segments.apply(batch);
+      if (group) this.#settle(group, first);
+      assert(
+        batch === 0 || segments.nextSequence() === BigInt(first + (group?.rows ?? 0)),
+        "published rows end where the group's sequences end",
+      );
+    } catch (error) {
+      fatal(error);
+      return;
+    }
+    this.#flushing = false;
+    if (!this.#answers.isEmpty) this.#send();
+    this.wake();
+  }
+
+  /** Answers the bodies of a group that wait for its flush. */
+  #settle(group: Group, first: number): void {
+    for (const [pending, sequence] of group.sequenced(first)) {
+      if (pending.claim) this.#parts.receipts.release(pending.claim);
+      if (pending.durable) this.#answers.add(pending, sequence);
+    }
+  }
+}
