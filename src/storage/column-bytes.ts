@@ -7,8 +7,8 @@ import * as format from "./column-format.ts";
 /** Smaller text sections are not worth the call. */
 const DEFLATE_BYTES_MIN = 4096;
 const SAMPLE_BYTES = 16_384;
-/** The stored text must be at most this part of the original, as reading it back costs time. */
-const STORED_PART_MAX = 0.85;
+/** Inflating takes longer than decoding, so at least this part of the whole column must be saved. */
+const SAVED_PART_MIN = 0.15;
 const LEVEL = 3;
 
 function viewOf(bytes: Uint8Array): DataView {
@@ -21,13 +21,15 @@ export function storeColumn(bytes: Uint8Array): Uint8Array {
   const textOffset = view.getUint32(format.COLUMN_BYTES_TEXT, true);
   if (textOffset === 0 || bytes.length - textOffset < DEFLATE_BYTES_MIN) return bytes;
   const text = bytes.subarray(textOffset);
+  const textPartMax = 1 - (SAVED_PART_MIN * bytes.length) / text.length;
+  if (textPartMax <= 0) return bytes;
   if (text.length > 4 * SAMPLE_BYTES) {
     const from = (text.length - SAMPLE_BYTES) >> 1;
     const sample = deflateRawSync(text.subarray(from, from + SAMPLE_BYTES), { level: LEVEL });
-    if (sample.length > SAMPLE_BYTES * STORED_PART_MAX) return bytes;
+    if (sample.length > SAMPLE_BYTES * textPartMax) return bytes;
   }
   const deflated = deflateRawSync(text, { level: LEVEL });
-  if (deflated.length > text.length * STORED_PART_MAX) return bytes;
+  if (deflated.length > text.length * textPartMax) return bytes;
   const stored = new Uint8Array(textOffset + deflated.length);
   stored.set(bytes.subarray(0, textOffset));
   stored.set(deflated, textOffset);

@@ -219,7 +219,7 @@ export function decodeSegmentMeta(bytes: Uint8Array): SegmentMeta {
     check(id, "end of a record", firstRow + length, `at most ${rows}`, firstRow + length <= rows);
   }
   if (watermarksAt === 0) return meta;
-  return { ...meta, watermarks: bytes.slice(watermarksAt, watermarksEnd) };
+  return { ...meta, watermarks: Uint8Array.from(bytes.subarray(watermarksAt, watermarksEnd)) };
 }
 
 function corrupt(id: number | string, what: string, got: unknown, want: string): CorruptionError {
