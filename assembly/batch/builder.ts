@@ -44,10 +44,8 @@ import {
   CELL_STRING,
   CELL_TRUE,
   formatColumns,
-  formatTexts,
   hasPlace,
   retireColumns,
-  SHORT_MAX,
 } from "./columns";
 import { formatOverflow, useMapping } from "./mapping";
 import { flushOverflow, putOverflow } from "./overflow";
@@ -81,6 +79,7 @@ import {
   MAPPINGS_MAX,
   TRANSIENT_TABLE_SIZE,
 } from "./state";
+import { formatTexts, SHORT_MAX } from "./texts";
 
 // The batch builder: what the JSON and the MessagePack decoder put events into. `d` is the decoder region
 // (decoderRegion() in state.ts, where its memory is drawn).

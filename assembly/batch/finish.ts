@@ -44,10 +44,9 @@ import {
   COLUMN_PATH,
   COLUMN_PATH_LENGTH,
   COLUMN_STRINGS,
-  DICT_COUNT,
-  DICT_USED,
 } from "./columns";
 import { align16, STATE_ACTIVE, STATE_ACTIVE_COUNT, STATE_RECEIVED_AT, STATE_ROW_MAP } from "./state";
+import { DICT_COUNT, DICT_USED } from "./texts";
 import { writeBooleans, writeNumbers, writeTexts } from "./values";
 
 // A group's rows as a ColumnBatch (drawn in layout.ts), without its dropped rows and what only they used.

@@ -235,7 +235,8 @@ export function endRoles(d: usize): u32 {
     store<i64>(times + (<usize>row << 3), load<i64>(d, STATE_RECEIVED_AT));
   }
   if (!(roles & (1 << ROLE_ID))) {
-    makeUuid7(d + DECODER_UUID_STATE, load<i64>(d, STATE_RECEIVED_AT), <usize>load<u32>(d, DECODER_IDS) + (<usize>row << 4));
+    const id = <usize>load<u32>(d, DECODER_IDS) + (<usize>row << 4);
+    makeUuid7(d + DECODER_UUID_STATE, load<i64>(d, STATE_RECEIVED_AT), id);
     bitmapSet(load<u32>(d, DECODER_MADE), row);
   }
   return OK;

@@ -20,14 +20,9 @@ import {
   COLUMN_FLAG_REMOVED,
   COLUMN_FLAGS,
   COLUMN_KINDS,
-  DICT_BYTES,
-  DICT_COUNT,
-  DICT_ENDS,
-  DICT_PLAIN,
-  DICT_USED,
-  textEnd,
 } from "./columns";
 import { align16 } from "./state";
+import { DICT_BYTES, DICT_COUNT, DICT_ENDS, DICT_PLAIN, DICT_USED, textEnd } from "./texts";
 
 // The values of one lane of a column, from its cells to the sections of a batch. `map` is finish.ts's row map, 0
 // when no row is dropped. Each function has the room that its caller has checked, and answers the address after

@@ -55,7 +55,7 @@ function open(d: usize, depth: u32, object: bool): void {
 }
 
 /**
- * Checks the value at `p`, which is not white space. `level` is what the value's own nesting counts from: 1 for an event.
+ * Checks the value at `p`, which is not white space. `level` is what its own nesting counts from: 1 for an event.
  *
  * Result: the address after it; STATE_CHECKED says what it contains, and how deep it goes in its upper 16 bits.
  */

@@ -17,7 +17,6 @@ import {
   putString,
   putUuid,
   refuseBody,
-  rejectEvent,
   rejectRow,
   restartBody,
   SKIP_VALUE,
@@ -46,7 +45,6 @@ import {
   STATE_KEY_NODE,
   STATE_NUMBER,
   STATE_ROOT,
-  STATE_ROW,
   STATE_SCRATCH_MADE,
   STATE_TEXT,
   STATE_TEXT_LENGTH,
@@ -54,7 +52,6 @@ import {
 import {
   DECODER_LIMIT_EVENT_BYTES,
   DECODER_LIMIT_EVENT_DEPTH,
-  DECODER_ROWS,
   FORMAT_JSON_EVENT,
   FORMAT_NDJSON,
   ROLE_EVENT_TYPE,
@@ -62,7 +59,6 @@ import {
 } from "../layout";
 import {
   BODY_BYTE_ORDER_MARK,
-  BODY_CUT_OFF,
   BODY_DUPLICATE_EVENTS_KEY,
   BODY_EMPTY,
   BODY_NOT_EVENTS,
@@ -118,9 +114,9 @@ export function decodeJson(body: usize, length: u32, format: u32, mapping: u32):
     p = decodeLines(d, first, end);
   } else {
     const byte = <u32>load<u8>(first);
-    if (format == <u32>FORMAT_JSON_EVENT) p = byte == 0x7b ? decodeEvent(d, first, end, false) : notEvents(d, first, end);
-    else if (byte == 0x5b) p = decodeArray(d, first, end);
-    else p = byte == 0x7b ? decodeEnvelope(d, first, end) : notEvents(d, first, end);
+    const isOne = format == <u32>FORMAT_JSON_EVENT;
+    if (byte == 0x7b) p = isOne ? decodeEvent(d, first, end, false) : decodeEnvelope(d, first, end);
+    else p = byte == 0x5b && !isOne ? decodeArray(d, first, end) : notEvents(d, first, end);
     if (p != 0) {
       p = skipSpace(p, end);
       if (p < end) p = fail(d, BODY_TRAILING, p, end);
@@ -159,8 +155,8 @@ function decodeArray(d: usize, p: usize, end: usize): usize {
 }
 
 /**
- * The object at `p`: an envelope if it has an array under `events` and no event type, else one event. The usual envelope,
- * with nothing else in it, is read at once; others are looked through first.
+ * The object at `p`: an envelope if it has an array under `events` and no event type, else one event. The usual
+ * envelope, with nothing else in it, is read at once; others are looked through first.
  */
 function decodeEnvelope(d: usize, p: usize, end: usize): usize {
   const key = skipSpace(p + 1, end);

@@ -7,9 +7,10 @@ import { NUMBER_F64, NUMBER_I64 } from "./number";
 /**
  * Reads the number at `p` if it is such a one.
  *
- * Result: the address after it, which may lie beyond the end of the text and is the caller's to judge; 0 when this is not
- *         for here, malformed numbers included. Out: as parseNumber's.
- * Exactness: the digits are an integer below 2^53 and the power of ten is exact, so one division rounds once (Clinger 1990).
+ * Result: the address after it, which may lie beyond the end of the text and is the caller's to judge; 0 when this
+ *         is not for here, malformed numbers included. Out: as parseNumber's.
+ * Exactness: the digits are an integer below 2^53 and the power of ten is exact, so one division rounds once
+ *            (Clinger 1990).
  * Memory: reads 17 bytes at `p`.
  */
 @inline
@@ -31,7 +32,8 @@ export function readShortNumber(p: usize, out: usize): usize {
   if (whole == 0 || count > 15 || next >= begin + 16) return 0;
   if (whole > 1 && load<u8>(begin) == 0x30) return 0;
   if ((load<u8>(next) | 0x20) == 0x65 || load<u8>(next) == 0x2e) return 0;
-  // The digits move to the right end, over the point: place i gets the byte i - (16 - count), and one more behind the point.
+  // The digits move to the right end, over the point: place i gets the byte i - (16 - count), or the one after
+  // that from the point on.
   const places = v128(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
   const from = v128.sub<u8>(places, i8x16.splat(<i8>(16 - count)));
   const source = v128.sub<u8>(from, i8x16.ge_s(from, i8x16.splat(<i8>whole)));

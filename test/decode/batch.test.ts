@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
-import { type Cell, readColumns, readRows, splitPath } from "../../src/core/batch.ts";
 import * as layout from "../../src/core/layout.ts";
 import * as status from "../../src/core/status.ts";
 import { crc32c, laneOf, makeBatch, rowOf } from "../support/make-batch.ts";
 import { mulberry32 } from "../support/random.ts";
+import { type Cell, readColumns, readRows, splitPath } from "../support/read-batch.ts";
 import { decodeAlone, decodeCore } from "./decode-core.ts";
 
 const core = decodeCore();

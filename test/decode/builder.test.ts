@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { readColumns, readHeader, readRows, rowsAsEvents } from "../../src/core/batch.ts";
 import * as layout from "../../src/core/layout.ts";
 import { mulberry32 } from "../support/random.ts";
+import { readColumns, readHeader, readRows, rowsAsEvents } from "../support/read-batch.ts";
 import { bitOf, decode, decodeAlone, decodeCore, finish, receivedAtUs } from "./decode-core.ts";
 
 const eventText = (properties: object, type = "t") =>

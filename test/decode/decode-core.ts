@@ -1,12 +1,4 @@
 import { expect } from "vitest";
-import {
-  type BatchColumn,
-  type Cell,
-  type EventObject,
-  readColumns,
-  readRows,
-  rowsAsEvents,
-} from "../../src/core/batch.ts";
 import { attachCore, type Core } from "../../src/core/core.ts";
 import { type DecodedBody, Decoder } from "../../src/core/decoder.ts";
 import * as layout from "../../src/core/layout.ts";
@@ -14,6 +6,14 @@ import { createMemory, region } from "../../src/core/memory.ts";
 import type { DecoderLimits } from "../../src/core/messages.ts";
 import type { BodyFormat, FieldMapping } from "../../src/engine/ingest.ts";
 import type { PlainBody } from "../oracle/decode.ts";
+import {
+  type BatchColumn,
+  type Cell,
+  type EventObject,
+  readColumns,
+  readRows,
+  rowsAsEvents,
+} from "../support/read-batch.ts";
 
 const MIB = 1 << 20;
 export const receivedAtUs = 1_795_435_200_000_000n;

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
-import { rowsAsEvents } from "../../src/core/batch.ts";
 import type { BodyFormat } from "../../src/engine/ingest.ts";
 import { decodePlain } from "../oracle/decode.ts";
 import { mulberry32 } from "../support/random.ts";
+import { rowsAsEvents } from "../support/read-batch.ts";
 import {
   decode,
   decodeAlone,

@@ -2,8 +2,8 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
-import { rowsAsEvents } from "../../src/core/batch.ts";
 import { decodePlain } from "../oracle/decode.ts";
+import { rowsAsEvents } from "../support/read-batch.ts";
 import { decode, decodeAlone, decodeCore, finish, receivedAtUs } from "./decode-core.ts";
 
 // Inputs that others wrote: files of a JSON parsing suite, webhook payloads and a social network's events.

@@ -1,6 +1,6 @@
-// A ColumnBatch as plain values: for tests and tools, not for the hot path. Trusts its bytes (batchVerify).
-import { assert } from "../base/assert.ts";
-import * as layout from "./layout.ts";
+// A ColumnBatch as plain values. Trusts its bytes, as far as batchVerify does.
+import { assert } from "../../src/base/assert.ts";
+import * as layout from "../../src/core/layout.ts";
 
 /** JSON text as stored, kept apart from a string with the same characters. */
 export interface JsonCell {
