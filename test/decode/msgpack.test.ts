@@ -1,8 +1,8 @@
 import { encode } from "@msgpack/msgpack";
 import { describe, expect, test } from "vitest";
-import { readColumns, readRows } from "../../src/core/batch.ts";
 import * as limits from "../../src/limits.ts";
 import { absent, readData, reason } from "../support/conformance.ts";
+import { readColumns, readRows } from "../support/read-batch.ts";
 import { cellsOf, decode, decodeAlone, decodeCore, finish, receivedAtUs } from "./decode-core.ts";
 import * as pack from "./msgpack-writer.ts";
 
