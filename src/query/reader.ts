@@ -27,6 +27,8 @@ import { FoundCodes } from "./text-codes.ts";
 
 /** Where the stored segments are read from. */
 export interface SegmentStore {
+  /** What is read from now on includes all that is committed before. */
+  renew(): void;
   segments(): SegmentMeta[];
   column(segmentId: number, columnIndex: number): Uint8Array | undefined;
 }
@@ -81,7 +83,7 @@ export class Reader {
       slots: new SlotReader(core, index),
       stored: this.#stored,
       cache,
-      ...(store && { refresh: () => store.segments() }),
+      ...(store && { refresh: () => segmentsOf(store) }),
     });
   }
 
@@ -108,6 +110,8 @@ export class Reader {
   }
 
   #once(job: ReadJob): ReadAnswer {
+    // A column of a segment that was announced must not be looked for in an older view.
+    this.#store?.renew();
     const snapshot = this.#source.snapshot();
     try {
       return this.#answer(job, snapshot);
@@ -137,6 +141,12 @@ export class Reader {
       snapshot.release();
     }
   }
+}
+
+/** The list as it is now, not as it was for the query before. */
+function segmentsOf(store: SegmentStore): SegmentMeta[] {
+  store.renew();
+  return store.segments();
 }
 
 /** The segments that can have rows for the answer. */
