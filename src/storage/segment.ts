@@ -16,7 +16,7 @@ import type { Zone, ZoneValue } from "./zone.ts";
 //        first row u32 │ rows u32 │ received at i64 µs │ duplicates u32 │ rejected u32 │ zeros to 32
 //        columns: 48 bytes each, in the order of their LMDB keys
 //        path offset u32 │ path bytes u16 │ lane u8 │ encoding u8 │ present u32 │ bytes u32
-//        16 zone kind u8 │ 17 the kinds of its min and max, two u8 │ zeros to 24 │ min 8 bytes │ max 8 bytes │ zeros to 48
+//        zone kind u8 │ kind of min u8 │ kind of max u8 │ zeros to 24 │ min 8 bytes │ max 8 bytes │ zeros to 48
 //        texts: paths and the texts of zones (min and max are then { offset u32, bytes u32 })
 //        watermarks, 16-byte aligned: opaque here
 const MAGIC = 0x3147524d;
