@@ -44,15 +44,17 @@ import {
 } from "./msgpack-token";
 import { firstInvalidUtf8 } from "./utf8";
 
-// MessagePack values as JSON text: what becomes of an array, of all that is in it, and of values without a type of their
-// own in columns. Text is compact. bin is its base64 text; a timestamp is RFC 3339 text with 0, 3, 6 or 9 digits of fraction;
-// another extension is {"ext":type,"data":"base64"}. A map with a key twice is written with both, and a JSON parser
+// MessagePack values as JSON text: what becomes of an array, of all that is in it, and of values
+// without a type of their own in columns. Text is compact. bin is its base64 text; a timestamp is
+// RFC 3339 text with 0, 3, 6 or 9 digits of fraction; another extension is
+// {"ext":type,"data":"base64"}. A map with a key twice is written with both, and a JSON parser
 // takes the last.
 //
 // Walk, 32 bytes, what a walk over values shares:
 //   0  out u32: where the next text goes │ 4 out limit u32 │ 8 end of the body u32
 //   12 code u32 and 16 its address u32: why the body is refused
-//   20 event code u32 and 24 its address u32: why the event is rejected; nothing more is written once it is set
+//   20 event code u32 and 24 its address u32: why the event is rejected; once it is set, nothing
+//      more is written
 
 export const WALK_OUT: u32 = 0;
 export const WALK_LIMIT: u32 = 4;
@@ -62,6 +64,8 @@ export const WALK_AT: u32 = 16;
 export const WALK_EVENT_CODE: u32 = 20;
 export const WALK_EVENT_AT: u32 = 24;
 
+/** In place of an event code: hides the reasons found in a value that is only skipped. */
+const SKIPPING: u32 = 0xffffffff;
 /** Room that every value may take without a look at its length: two numbers and their commas. */
 const SLACK: u32 = 96;
 
@@ -79,17 +83,21 @@ export function reject(walk: usize, code: u32, at: usize): void {
   store<u32>(walk, <u32>at, WALK_EVENT_AT);
 }
 
-/** True when `size` more bytes may be written; else the event is too large, or is rejected already. */
+/**
+ * True when `size` more bytes may be written; else the event is too large, or is rejected already.
+ */
 function canWrite(walk: usize, size: u64, at: usize): bool {
   if (load<u32>(walk, WALK_EVENT_CODE) != OK) return false;
-  if (<u64>load<u32>(walk, WALK_LIMIT) - <u64>load<u32>(walk, WALK_OUT) >= size + SLACK) return true;
+  const room = <u64>load<u32>(walk, WALK_LIMIT) - <u64>load<u32>(walk, WALK_OUT);
+  if (room >= size + SLACK) return true;
   reject(walk, EVENT_TOO_LARGE, at);
   return false;
 }
 
 /**
- * Checks the value at `p` to its end and writes it as JSON, unless the event is rejected, before or on the way.
- * `depth` is the level that the value has if it is a container, the event being level 1.
+ * Checks the value at `p` to its end and writes it as JSON, unless the event is rejected, before or
+ * on the way. `depth` is the level that the value has if it is a container, the event being level
+ * 1.
  *
  * Result: the address after the value; 0 when the body is refused.
  */
@@ -137,6 +145,15 @@ export function walkValue(d: usize, walk: usize, p: usize, depth: u32): usize {
   }
 }
 
+/** Checks the value at `p` for what refuses the body alone. */
+export function skipValue(d: usize, walk: usize, p: usize, depth: u32): usize {
+  const code = load<u32>(walk, WALK_EVENT_CODE);
+  store<u32>(walk, SKIPPING, WALK_EVENT_CODE);
+  const after = walkValue(d, walk, p, depth);
+  store<u32>(walk, code, WALK_EVENT_CODE);
+  return after;
+}
+
 function walkArray(d: usize, walk: usize, p: usize, count: u32, depth: u32): usize {
   const first = p;
   if (canWrite(walk, 0, p)) writeByte(walk, 0x5b);
@@ -180,10 +197,11 @@ function writeByte(walk: usize, byte: u32): void {
 
 function writeText(walk: usize, text: usize, length: u32, at: usize): void {
   const out = load<u32>(walk);
-  // Six bytes for each is more than nearly every text needs: only when there is not so much room, count.
-  if (<u64>load<u32>(walk, WALK_LIMIT) - out < <u64>length * 6 + SLACK && !canWrite(walk, quotedSize(text, length), at)) {
-    return;
-  }
+  // Six bytes for each is more than nearly every text needs: only when there is not so much room,
+  // count.
+  const room = <u64>load<u32>(walk, WALK_LIMIT) - out;
+  const isTight = room < <u64>length * 6 + SLACK;
+  if (isTight && !canWrite(walk, quotedSize(text, length), at)) return;
   if (load<u32>(walk, WALK_EVENT_CODE) != OK) return;
   store<u32>(walk, <u32>writeQuoted(text, length, out));
 }
@@ -251,8 +269,9 @@ function base64Digit(value: u32): u32 {
 }
 
 /**
- * An extension whose data is at `data` and whose type is in the byte before: a timestamp as text, between quotes if
- * `quoted`; anything else as a JSON object. Takes at most base64Size(length) + 64 bytes.
+ * An extension whose data is at `data` and whose type is in the byte before: a timestamp as text,
+ * between quotes if `quoted`; anything else as a JSON object. Takes at most base64Size(length) + 64
+ * bytes.
  */
 export function writeExtension(data: usize, length: u32, out: usize, quoted: bool): usize {
   const type = extensionType(data);

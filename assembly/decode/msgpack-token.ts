@@ -1,4 +1,5 @@
-// MessagePack's type bytes (specification of 2017-08-09, "Formats"), read one value's head at a time.
+// MessagePack's type bytes (specification of 2017-08-09, "Formats"), read one value's head at a
+// time.
 
 export const TOKEN_CUT_OFF: u32 = 0; // the body ends inside this value
 export const TOKEN_INVALID: u32 = 1; // 0xc1, which is never used
@@ -13,8 +14,9 @@ export const TOKEN_EXTENSION: u32 = 9;
 export const TOKEN_ARRAY: u32 = 10;
 export const TOKEN_MAP: u32 = 11;
 
-// A token is packed into a u64: the kind in bits 40 up, the size of its head in bits 32 to 39, and in the low 32 bits the
-// bytes of text or data, the elements of an array or the pairs of a map. An extension's head includes its type.
+// A token is packed into a u64: the kind in bits 40 up, the size of its head in bits 32 to 39, and
+// in the low 32 bits the bytes of text or data, the elements of an array or the pairs of a map. An
+// extension's head includes its type.
 
 @inline
 export function tokenKind(token: u64): u32 {
@@ -52,8 +54,8 @@ export function readU64(p: usize): u64 {
 }
 
 /**
- * The head of the value at `p`. Whatever the head claims is there: text and data lie before `end`, and as many
- * bytes as an array or a map needs at the least; else the kind is TOKEN_CUT_OFF.
+ * The head of the value at `p`. Whatever the head claims is there: text and data lie before `end`,
+ * and as many bytes as an array or a map needs at the least; else the kind is TOKEN_CUT_OFF.
  */
 export function readToken(p: usize, end: usize): u64 {
   if (p >= end) return 0;
@@ -164,7 +166,10 @@ export function readFloat(p: usize): f64 {
   }
 }
 
-/** True when `value` is a whole number that fits i64: it is stored as that, so that all encodings of it are equal. */
+/**
+ * True when `value` is a whole number that fits i64: it is stored as that, so that all encodings of
+ * it are equal.
+ */
 @inline
 export function isWhole(value: f64): bool {
   return (
@@ -180,10 +185,15 @@ export function isWhole(value: f64): bool {
 const SECONDS_MIN: i64 = -62135596800; // 0001-01-01T00:00:00Z
 const SECONDS_END: i64 = 253402300800; // 10000-01-01T00:00:00Z
 
-/** True for an extension of type -1 with `length` bytes at `data` that are a timestamp of 32, 64 or 96 bits. */
+/**
+ * True for an extension of type -1 with `length` bytes at `data` that are a timestamp of 32, 64 or
+ * 96 bits.
+ */
 export function isTimestamp(type: i32, data: usize, length: u32): bool {
   if (type != -1) return false;
-  return length == 4 || ((length == 8 || length == 12) && timestampNanoseconds(data, length) <= 999999999);
+  if (length == 4) return true;
+  if (length != 8 && length != 12) return false;
+  return timestampNanoseconds(data, length) <= 999999999;
 }
 
 @inline

@@ -1,69 +1,26 @@
 import {
   beginBody,
   beginRow,
-  closeObject,
   countEvent,
   endBody,
   endRow,
-  enterNode,
-  markValue,
-  openObject,
-  putBoolean,
-  putF64,
-  putI64,
-  putJson,
-  putNull,
-  putShortString,
-  putString,
-  putUuid,
   refuseBody,
   rejectRow,
-  SKIP_VALUE,
 } from "../batch/builder";
-import {
-  findNode,
-  lookUp,
-  NODE_ALIAS,
-  NODE_FIRST,
-  NODE_NEXT,
-  NODE_PARENT,
-  NODE_ROLE,
-  NODE_TOKEN,
-  NODE_TOKEN_LENGTH,
-  NODE_TOKEN_MASK,
-  NODE_TRANSIENT,
-} from "../batch/paths";
-import {
-  decoderRegion,
-  sameBytes,
-  SCRATCH_SIZE,
-  STATE_BODY,
-  STATE_KEY_NODE,
-  STATE_ROOT,
-  STATE_SCRATCH_MADE,
-} from "../batch/state";
-import { DECODER_LIMIT_EVENT_DEPTH, FORMAT_MSGPACK_EVENT, ROLE_EVENT_TYPE, ROLE_ID, ROLE_TIMESTAMP } from "../layout";
+import { lookUp, NODE_ROLE } from "../batch/paths";
+import { decoderRegion, STATE_BODY, STATE_ROOT } from "../batch/state";
+import { FORMAT_MSGPACK_EVENT, ROLE_EVENT_TYPE } from "../layout";
 import {
   BODY_CUT_OFF,
   BODY_DUPLICATE_EVENTS_KEY,
   BODY_EMPTY,
   BODY_INVALID_TYPE_BYTE,
-  BODY_INVALID_UTF8,
   BODY_NOT_EVENTS,
   BODY_TRAILING,
-  EVENT_KEY_TYPE,
   EVENT_NOT_AN_OBJECT,
-  EVENT_NUMBER_RANGE,
-  EVENT_STRING_TOO_LONG,
-  EVENT_TOO_DEEP,
-  EVENT_TOO_LARGE,
   OK,
-  OUT_OF_MEMORY,
 } from "../status";
 import {
-  base64Size,
-  extensionType,
-  isTextTimestamp,
   refuse,
   reject,
   WALK_AT,
@@ -71,63 +28,46 @@ import {
   WALK_END,
   WALK_EVENT_AT,
   WALK_EVENT_CODE,
-  WALK_LIMIT,
-  WALK_OUT,
+  skipValue,
   walkValue,
-  writeBase64,
-  writeExtension,
 } from "./msgpack-text";
 import {
-  isTimestamp,
-  isWhole,
-  readFloat,
-  readInteger,
   readToken,
-  readU16,
-  readU32,
-  readU64,
   TOKEN_ARRAY,
-  TOKEN_BINARY,
   TOKEN_CUT_OFF,
-  TOKEN_EXTENSION,
-  TOKEN_FALSE,
-  TOKEN_FLOAT,
-  TOKEN_INTEGER,
   TOKEN_INVALID,
   TOKEN_MAP,
-  TOKEN_NIL,
   TOKEN_STRING,
-  TOKEN_TRUE,
   tokenHead,
   tokenKind,
   tokenLength,
 } from "./msgpack-token";
-import { firstInvalidUtf8 } from "./utf8";
+import { decodeObject } from "./msgpack-event";
 
 // MessagePack bodies to rows of the group, in one pass. What becomes of each type:
 //
-//   nil, bool, int, float, str   a cell of that kind; whole floats in i64's range, except -0, are stored as integers, so
-//                                that every encoding of a number is the same value; uint from 2^63 is the nearest double
+//   nil, bool, int, float, str   a cell of that kind; whole floats in i64's range, except -0, are
+//                                stored as integers, so that every encoding of a number is the
+//                                same value; uint from 2^63 is the nearest double
 //   map                          its keys flatten into paths; an empty one is the JSON cell {}
 //   array                        a JSON cell (msgpack-text.ts)
 //   bin                          a string, its base64 text
 //   ext -1 of 4, 8 or 12 bytes   a time: the event's in its timestamp, elsewhere a string, RFC 3339
 //   other ext                    the JSON cell {"ext":type,"data":"base64"}
 //
-// An event with a number that is not finite, or a key that is no str, is rejected. Text that is not UTF-8, the byte 0xc1
-// and a value that is cut off refuse the body. A head that claims more than the body has left is a cut-off, at once.
+// An event with a number that is not finite, or a key that is no str, is rejected. Text that is not
+// UTF-8, the byte 0xc1 and a value that is cut off refuse the body. A head that claims more than
+// the body has left is a cut-off, at once.
 
 /** In the decoder's state (state.ts), its last 64 bytes: the walk that msgpack-text.ts draws. */
 const STATE_WALK: usize = 1984;
-/** Hides the reasons found in a value that is only skipped. */
-const SKIPPING: u32 = 0xffffffff;
 
 /**
- * Decodes a body. FORMAT_MSGPACK_EVENT: one map. FORMAT_MSGPACK_BATCH: values one after another, each a map or an array
- * of maps; or one map with an array of maps under `events`.
+ * Decodes a body. FORMAT_MSGPACK_EVENT: one map. FORMAT_MSGPACK_BATCH: values one after another,
+ * each a map or an array of maps; or one map with an array of maps under `events`.
  *
- * Result: OK or the BODY_… code, as left in the decoder's header with everything else. `mapping`: length of the
- *         text at DECODER_MAPPING.
+ * Result: OK or the BODY_… code, as left in the decoder's header with everything else. `mapping`:
+ *         length of the text at DECODER_MAPPING.
  */
 export function decodeMessagePack(body: usize, length: u32, format: u32, mapping: u32): u32 {
   const d = decoderRegion();
@@ -145,8 +85,8 @@ export function decodeMessagePack(body: usize, length: u32, format: u32, mapping
     p = decodeEnvelope(d, walk, body, end);
     while (p != 0 && p < end) p = decodeEvents(d, walk, p, end);
   }
-  if (p == 0) return refuseBody(d, load<u32>(walk, WALK_CODE), load<u32>(walk, WALK_AT) - <u32>body, 0);
-  return endBody(d);
+  if (p != 0) return endBody(d);
+  return refuseBody(d, load<u32>(walk, WALK_CODE), load<u32>(walk, WALK_AT) - <u32>body, 0);
 }
 
 function decodeOne(d: usize, walk: usize, p: usize, end: usize): usize {
@@ -161,20 +101,13 @@ function notEvents(d: usize, walk: usize, p: usize, end: usize): usize {
   return skipValue(d, walk, p, 1) == 0 ? 0 : refuse(walk, BODY_NOT_EVENTS, p);
 }
 
-/** Checks the value at `p` for what refuses the body alone. */
-function skipValue(d: usize, walk: usize, p: usize, depth: u32): usize {
-  const code = load<u32>(walk, WALK_EVENT_CODE);
-  store<u32>(walk, SKIPPING, WALK_EVENT_CODE);
-  const after = walkValue(d, walk, p, depth);
-  store<u32>(walk, code, WALK_EVENT_CODE);
-  return after;
-}
-
 /** The events of one map or array among the values of a body. */
 function decodeEvents(d: usize, walk: usize, p: usize, end: usize): usize {
   const token = readToken(p, end);
   const kind = tokenKind(token);
-  if (kind == TOKEN_ARRAY) return decodeArray(d, walk, p + tokenHead(token), end, tokenLength(token));
+  if (kind == TOKEN_ARRAY) {
+    return decodeArray(d, walk, p + tokenHead(token), end, tokenLength(token));
+  }
   return kind == TOKEN_MAP ? decodeEvent(d, walk, p, end) : notEvents(d, walk, p, end);
 }
 
@@ -187,8 +120,8 @@ function decodeArray(d: usize, walk: usize, p: usize, end: usize, count: u32): u
 }
 
 /**
- * The events of the body's first value if it is an envelope: a map with an array under `events` and no event type, as in
- * JSON. Else `p` itself. Faults are left to where the value is decoded.
+ * The events of the body's first value if it is an envelope: a map with an array under `events` and
+ * no event type, as in JSON. Else `p` itself. Faults are left to where the value is decoded.
  */
 function decodeEnvelope(d: usize, walk: usize, p: usize, end: usize): usize {
   const token = readToken(p, end);
@@ -205,11 +138,13 @@ function decodeEnvelope(d: usize, walk: usize, p: usize, end: usize): usize {
     const length = tokenLength(key);
     q = skipValue(d, walk, q, 2);
     if (q == 0) return p;
-    if (tokenKind(key) == TOKEN_STRING) {
+    const isText = tokenKind(key) == TOKEN_STRING;
+    if (isText) {
       const node = lookUp(d, load<u32>(d, STATE_ROOT), text, length);
       if (node != 0 && load<u32>(node, NODE_ROLE) == ROLE_EVENT_TYPE) return p;
     }
-    if (tokenKind(key) == TOKEN_STRING && isEventsKey(text, length) && tokenKind(readToken(q, end)) == TOKEN_ARRAY) {
+    const isArray = tokenKind(readToken(q, end)) == TOKEN_ARRAY;
+    if (isText && isArray && isEventsKey(text, length)) {
       if (events != 0) again = at;
       events = q;
       // The usual envelope has nothing else in it: its events need not be looked through first.
@@ -257,228 +192,4 @@ function decodeEvent(d: usize, walk: usize, p: usize, end: usize): usize {
       ? endRow(d, begin, <u32>(next - p))
       : rejectRow(d, code, load<u32>(walk, WALK_EVENT_AT) - load<u32>(d, STATE_BODY), 0);
   return status == OK ? next : refuse(walk, status, p);
-}
-
-/** Whether the bytes at `p` are the node's key as a short str: one that was seen, so valid, and has no need of escapes in JSON. */
-@inline
-function isKey(node: usize, p: usize): bool {
-  const length = load<u32>(node, NODE_TOKEN_LENGTH) - 3;
-  if (length >= 32 || <u32>load<u8>(p) != (0xa0 | length)) return false;
-  if (length > 13) return sameBytes(p + 1, node + NODE_TOKEN + 1, length);
-  // The token's mask without its quotes and its colon: the first of these stands where the str's head is here.
-  const mask = (load<u32>(node, NODE_TOKEN_MASK) >> 2) & 0xfffe;
-  return (<u32>i8x16.bitmask(i8x16.eq(v128.load(p), v128.load(node, NODE_TOKEN))) & mask) == mask;
-}
-
-/**
- * The `count` pairs at `p` of an object at `depth` whose path is `object`. Once the event is rejected, here or further in,
- * what is left of it is only checked.
- */
-function decodeObject(d: usize, walk: usize, p: usize, end: usize, count: u32, object: usize, depth: u32): usize {
-  const body = load<u32>(d, STATE_BODY);
-  let guess = object + NODE_FIRST;
-  for (let left = count; left > 0; left--) {
-    let node = <usize>load<u32>(guess);
-    if (
-      node != 0 &&
-      isKey(node, p) &&
-      (load<u32>(node, NODE_PARENT) == <u32>object || load<u32>(node, NODE_ALIAS) == <u32>object)
-    ) {
-      p += load<u32>(node, NODE_TOKEN_LENGTH) - 2;
-      if (p >= end) return refuse(walk, BODY_CUT_OFF, end);
-    } else {
-      const value = readKey(d, walk, p, end, object);
-      if (value == 0) return load<u32>(walk, WALK_CODE) != OK ? 0 : skipPairs(d, walk, p, left, depth);
-      p = value;
-      node = load<u32>(d, STATE_KEY_NODE);
-      // A transient path is gone with its row, so nothing that stays may point to it.
-      if (load<u32>(node, NODE_TRANSIENT) == 0) store<u32>(guess, <u32>node);
-    }
-    guess = node + NODE_NEXT;
-    enterNode(d, node);
-    markValue(d, <u32>p - body);
-
-    // Most values are short ASCII texts.
-    const type = <u32>load<u8>(p);
-    if ((type & 0xe0) == 0xa0) {
-      const length = type & 31;
-      const next = p + 1 + length;
-      if (next <= end && isShortAscii(p + 1, length) && putShortString(d, node, p + 1, length) == OK) {
-        p = next;
-        continue;
-      }
-    }
-    p = decodeValue(d, walk, p, end, node, depth);
-    if (p == 0) return 0;
-    if (load<u32>(walk, WALK_EVENT_CODE) != OK) return skipPairs(d, walk, p, left - 1, depth);
-  }
-  return p;
-}
-
-/** Whether a text of at most 32 bytes is ASCII. */
-@inline
-function isShortAscii(text: usize, length: u32): bool {
-  if (length <= 16) return (<u32>i8x16.bitmask(v128.load(text)) & ((1 << length) - 1)) == 0;
-  return i8x16.bitmask(v128.or(v128.load(text), v128.load(text + length - 16))) == 0;
-}
-
-/** A key that was not foreseen; its path goes to STATE_KEY_NODE. Result: the address of its value; 0 when refused or rejected. */
-function readKey(d: usize, walk: usize, p: usize, end: usize, object: usize): usize {
-  const token = readToken(p, end);
-  const kind = tokenKind(token);
-  if (kind == TOKEN_CUT_OFF) return refuse(walk, BODY_CUT_OFF, end);
-  if (kind == TOKEN_INVALID) return refuse(walk, BODY_INVALID_TYPE_BYTE, p);
-  if (kind != TOKEN_STRING) {
-    reject(walk, EVENT_KEY_TYPE, p);
-    return 0;
-  }
-  const text = p + tokenHead(token);
-  const length = tokenLength(token);
-  const bad = firstInvalidUtf8(text, length);
-  if (bad != length) return refuse(walk, BODY_INVALID_UTF8, text + bad);
-  const status = findNode(d, object, text, length);
-  if (status == OK) return text + length;
-  if (status == OUT_OF_MEMORY) return refuse(walk, status, p);
-  reject(walk, status, p);
-  return 0;
-}
-
-/** Checks `count` pairs of an event that is rejected. */
-function skipPairs(d: usize, walk: usize, p: usize, count: u32, depth: u32): usize {
-  for (let i: u32 = 0; i < count && p != 0; i++) {
-    p = walkValue(d, walk, p, depth + 1);
-    if (p != 0) p = walkValue(d, walk, p, depth + 1);
-  }
-  return p;
-}
-
-/** The value at `p` of the path `node`; the object around it is at `depth`. */
-function decodeValue(d: usize, walk: usize, p: usize, end: usize, node: usize, depth: u32): usize {
-  const type = <u32>load<u8>(p);
-  // The commonest first. An unsuccessful put is tried again below: it has put nothing.
-  if (type == 0xd9 && p + 2 + load<u8>(p, 1) <= end) {
-    const length = <u32>load<u8>(p, 1);
-    if (length == 36 && load<u32>(node, NODE_ROLE) == ROLE_ID && putUuid(d, p + 2)) return p + 38;
-    return settle(walk, putText(d, walk, node, p + 2, length), p, p + 2 + length);
-  }
-  if (type == 0xcb && p + 9 <= end) {
-    const value = reinterpret<f64>(readU64(p + 1));
-    if (abs(value - trunc(value)) > 0 && putF64(d, node, value) == OK) return p + 9;
-  }
-  if (type < 0x80 && p < end) return settle(walk, putI64(d, node, type), p, p + 1);
-  if (type == 0xcd && p + 3 <= end) return settle(walk, putI64(d, node, readU16(p + 1)), p, p + 3);
-  if (type == 0xce && p + 5 <= end) return settle(walk, putI64(d, node, readU32(p + 1)), p, p + 5);
-
-  const token = readToken(p, end);
-  const content = p + tokenHead(token);
-  const length = tokenLength(token);
-  switch (tokenKind(token)) {
-    case TOKEN_CUT_OFF:
-      return refuse(walk, BODY_CUT_OFF, end);
-    case TOKEN_INVALID:
-      return refuse(walk, BODY_INVALID_TYPE_BYTE, p);
-    case TOKEN_NIL:
-      return settle(walk, putNull(d, node), p, content);
-    case TOKEN_FALSE:
-    case TOKEN_TRUE:
-      return settle(walk, putBoolean(d, node, tokenKind(token) == TOKEN_TRUE), p, content);
-    case TOKEN_INTEGER:
-      return settle(walk, putI64(d, node, readInteger(p)), p, content);
-    case TOKEN_FLOAT: {
-      const value = readFloat(p);
-      if (!(abs(value) < Infinity)) return settle(walk, EVENT_NUMBER_RANGE, p, content);
-      return settle(walk, isWhole(value) ? putI64(d, node, <i64>value) : putF64(d, node, value), p, content);
-    }
-    case TOKEN_STRING:
-      return settle(walk, putText(d, walk, node, content, length), p, content + length);
-    case TOKEN_BINARY:
-      return settle(walk, putBinary(d, node, content, length), p, content + length);
-    case TOKEN_EXTENSION:
-      return settle(walk, putExtension(d, node, content, length), p, content + length);
-    case TOKEN_ARRAY:
-      return putArray(d, walk, p, node, depth + 1);
-    default:
-      if (length == 0) return settle(walk, putEmpty(d, node), p, content);
-      return decodeMap(d, walk, p, end, node, depth + 1);
-  }
-}
-
-/** `next`, after the builder's answer to the value at `p` was seen to. */
-@inline
-function settle(walk: usize, status: u32, p: usize, next: usize): usize {
-  return status == OK ? next : settleFailure(walk, status, p, next);
-}
-
-function settleFailure(walk: usize, status: u32, p: usize, next: usize): usize {
-  if (load<u32>(walk, WALK_CODE) != OK) return 0;
-  if (status == OUT_OF_MEMORY) return refuse(walk, status, p);
-  reject(walk, status, p);
-  return next;
-}
-
-/** A string; BODY_INVALID_UTF8, with the body refused, when it is not UTF-8. */
-@inline
-function putText(d: usize, walk: usize, node: usize, text: usize, length: u32): u32 {
-  if (length > 32 || !isShortAscii(text, length)) {
-    const bad = firstInvalidUtf8(text, length);
-    if (bad != length) {
-      refuse(walk, BODY_INVALID_UTF8, text + bad);
-      return BODY_INVALID_UTF8;
-    }
-  }
-  return putString(d, node, text, length);
-}
-
-function putBinary(d: usize, node: usize, data: usize, length: u32): u32 {
-  if (<u64>length * 4 > <u64>SCRATCH_SIZE * 6) return EVENT_STRING_TOO_LONG;
-  const text = <usize>load<u32>(d, STATE_SCRATCH_MADE);
-  writeBase64(data, length, text);
-  return putString(d, node, text, base64Size(length));
-}
-
-function putExtension(d: usize, node: usize, data: usize, length: u32): u32 {
-  const type = extensionType(data);
-  const text = <usize>load<u32>(d, STATE_SCRATCH_MADE);
-  if (isTextTimestamp(type, data, length)) {
-    return putString(d, node, text, <u32>(writeExtension(data, length, text, false) - text));
-  }
-  // A time that RFC 3339 can't write is out of the range of times, as is any number so large.
-  if (load<u32>(node, NODE_ROLE) == ROLE_TIMESTAMP && isTimestamp(type, data, length)) return putF64(d, node, 1e300);
-  if (<u64>length * 4 > <u64>SCRATCH_SIZE * 5) return EVENT_TOO_LARGE;
-  return putJson(d, node, text, <u32>(writeExtension(data, length, text, true) - text));
-}
-
-function putEmpty(d: usize, node: usize): u32 {
-  const text = <usize>load<u32>(d, STATE_SCRATCH_MADE);
-  store<u16>(text, 0x7d7b);
-  return putJson(d, node, text, 2);
-}
-
-/** The array at `p`, at `depth`, as JSON. */
-function putArray(d: usize, walk: usize, p: usize, node: usize, depth: u32): usize {
-  const text = load<u32>(d, STATE_SCRATCH_MADE);
-  store<u32>(walk, text, WALK_OUT);
-  store<u32>(walk, text + SCRATCH_SIZE * 2, WALK_LIMIT);
-  const next = walkValue(d, walk, p, depth);
-  if (next == 0 || load<u32>(walk, WALK_EVENT_CODE) != OK) return next;
-  return settle(walk, putJson(d, node, text, load<u32>(walk, WALK_OUT) - text), p, next);
-}
-
-/** The map at `p`, which is not empty, at `depth`. */
-function decodeMap(d: usize, walk: usize, p: usize, end: usize, node: usize, depth: u32): usize {
-  if (depth > load<u32>(d, DECODER_LIMIT_EVENT_DEPTH)) {
-    reject(walk, EVENT_TOO_DEEP, p);
-    return walkValue(d, walk, p, depth);
-  }
-  const status = openObject(d, node);
-  // The wrong type for a fixed field, which endRow will say: what is in it does not matter.
-  if (status == SKIP_VALUE) return skipValue(d, walk, p, depth);
-  if (status != OK) {
-    if (settleFailure(walk, status, p, p) == 0) return 0;
-    return walkValue(d, walk, p, depth);
-  }
-  const token = readToken(p, end);
-  const next = decodeObject(d, walk, p + tokenHead(token), end, tokenLength(token), node, depth);
-  closeObject(d, node);
-  return next;
 }

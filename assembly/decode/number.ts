@@ -1,10 +1,16 @@
-import { POWER_OF_FIVE_MAX, POWER_OF_FIVE_MIN, ROOT_POWERS_OF_FIVE, ROOT_POWERS_OF_TEN } from "../layout";
+import {
+  POWER_OF_FIVE_MAX,
+  POWER_OF_FIVE_MIN,
+  ROOT_POWERS_OF_FIVE,
+  ROOT_POWERS_OF_TEN,
+} from "../layout";
 
 // Number text (RFC 8259, section 6) to i64 or to the nearest f64, ties to even, always.
 //
-// Digits are read eight at a time into a u64 of up to 19 of them. Integers that fit i64 are done then. Others take
-// the first way that is exact: one division or multiplication of exact doubles (Clinger 1990), a product with a
-// 128-bit power of five (Lemire, "Number Parsing at a Gigabyte per Second", 2021), or JavaScript's own parser.
+// Digits are read eight at a time into a u64 of up to 19 of them. Integers that fit i64 are done
+// then. Others take the first way that is exact: one division or multiplication of exact doubles
+// (Clinger 1990), a product with a 128-bit power of five (Lemire, "Number Parsing at a Gigabyte per
+// Second", 2021), or JavaScript's own parser.
 
 @external("host", "parseNumber")
 declare function hostParseNumber(address: usize, length: u32): f64;
@@ -31,8 +37,16 @@ function digitCount(characters: u64): u32 {
 function digitsValue(digits: u64, count: u32): u64 {
   let value = digits << ((8 - count) << 3);
   value = value * 10 + (value >> 8);
-  value = (value & 0x000000ff000000ff) * 0x000f424000000064 + ((value >> 16) & 0x000000ff000000ff) * 0x0000271000000001;
-  return value >> 32;
+  const even = (value & 0x000000ff000000ff) * 0x000f424000000064;
+  const odd = ((value >> 16) & 0x000000ff000000ff) * 0x0000271000000001;
+  return (even + odd) >> 32;
+}
+
+/** `value` with `count` (1 to 8) more digits behind it. */
+@inline
+function appendDigits(value: u64, digits: u64, count: u32): u64 {
+  const scale = count == 8 ? <u64>100000000 : <u64><u32>powerOfTen(count);
+  return value * scale + digitsValue(digits, count);
 }
 
 @inline
@@ -43,9 +57,9 @@ function powerOfTen(exponent: u32): f64 {
 /**
  * Reads one number at `p`.
  *
- * Result: the first address after it; 0 if it is malformed, and then `out + 16` holds the offending address as u32
- *         (`end` when the text stops too early). What follows the number is the caller's to judge.
- * Out:    0 the value's bits u64 │ 8 kind u32: NUMBER_I64, NUMBER_F64 or NUMBER_NOT_FINITE (beyond f64).
+ * Result: the first address after it; 0 if it is malformed, and then `out + 16` holds the offending
+ *         address as u32 (`end` when the text stops too early). What follows is for the caller.
+ * Out:    0 the value's bits u64 │ 8 kind u32: NUMBER_I64, NUMBER_F64 or NUMBER_NOT_FINITE.
  *         An integer that fits i64 is i64, except -0, which is f64 as is everything else.
  */
 export function parseNumber(p: usize, end: usize, out: usize): usize {
@@ -63,7 +77,7 @@ export function parseNumber(p: usize, end: usize, out: usize): usize {
     if (count == 0) break;
     total += count;
     if (total > 19) return parseLong(start, end, negative, out);
-    value = value * (count == 8 ? 100000000 : <u64><u32>powerOfTen(count)) + digitsValue(digits, count);
+    value = appendDigits(value, digits, count);
     p += count;
   }
   if (total == 0) return malformed(p, out);
@@ -81,7 +95,7 @@ export function parseNumber(p: usize, end: usize, out: usize): usize {
       if (count == 0) break;
       total += count;
       if (total > 19) return parseLong(start, end, negative, out);
-      value = value * (count == 8 ? 100000000 : <u64><u32>powerOfTen(count)) + digitsValue(digits, count);
+      value = appendDigits(value, digits, count);
       p += count;
     }
     if (p == fraction) return malformed(p, out);
@@ -145,10 +159,18 @@ function parseExponent(p: usize, end: usize, out: usize): usize {
 }
 
 /** value · 10^exponent, for a value of at most 19 digits that is all of the text. */
-function storeDecimal(value: u64, exponent: i64, negative: bool, start: usize, p: usize, out: usize): usize {
+function storeDecimal(
+  value: u64,
+  exponent: i64,
+  negative: bool,
+  start: usize,
+  p: usize,
+  out: usize,
+): usize {
   if (value <= 0x0020000000000000 && exponent >= -22 && exponent <= 22) {
     const exact = <f64>value;
-    const magnitude = exponent < 0 ? exact / powerOfTen(<u32>-exponent) : exact * powerOfTen(<u32>exponent);
+    const power = powerOfTen(<u32>abs(exponent));
+    const magnitude = exponent < 0 ? exact / power : exact * power;
     return storeDouble(reinterpret<u64>(magnitude), negative, p, out);
   }
   let bits = nearestDouble(value, exponent, out);
@@ -164,8 +186,8 @@ function storeDouble(bits: u64, negative: bool, p: usize, out: usize): usize {
 }
 
 /**
- * More than 19 digits: the first 19 that count stand for all. If the number one above them rounds to the same double,
- * so does everything between; otherwise the host decides.
+ * More than 19 digits: the first 19 that count stand for all. If the number one above them rounds
+ * to the same double, so does everything between; otherwise the host decides.
  */
 function parseLong(start: usize, end: usize, negative: bool, out: usize): usize {
   let p = start;
@@ -221,8 +243,8 @@ function multiplyWide(a: u64, b: u64, high: usize): u64 {
 /**
  * Bits of the double nearest to value · 10^exponent, or UNDECIDED. `scratch`: 16 bytes.
  *
- * The top 55 bits of value · 5^exponent decide; the second half of the power is multiplied in only when the
- * bits below them are all ones, so that a carry could reach them.
+ * The top 55 bits of value · 5^exponent decide; the second half of the power is multiplied in only
+ * when the bits below them are all ones, so that a carry could reach them.
  */
 function nearestDouble(value: u64, exponent: i64, scratch: usize): u64 {
   if (value == 0 || exponent < POWER_OF_FIVE_MIN) return 0;

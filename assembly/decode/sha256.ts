@@ -5,7 +5,8 @@ import { ROOT_SHA256 } from "../layout";
 /** Scratch of uuidFromText, which begins with room for a digest. */
 export const UUID_TEXT_SCRATCH: u32 = 512;
 
-// Scratch of sha256, 416 bytes: 0 hash state 8 × u32 │ 32 message schedule 64 × u32 │ 288 the last one or two blocks
+// Scratch of sha256, 416 bytes: 0 hash state 8 × u32 │ 32 message schedule 64 × u32
+//                               │ 288 the last one or two blocks
 
 /** The digest of `length` bytes, 32 bytes at `out`, which may not overlap `scratch`. */
 export function sha256(p: usize, length: u32, out: usize, scratch: usize): void {

@@ -1,8 +1,10 @@
-// Times as they come in events, to microseconds since 1970-01-01T00:00:00Z (i64), years 0001 to 9999.
+// Times as they come in events, to microseconds since 1970-01-01T00:00:00Z (i64), years 0001 to
+// 9999.
 //
-// Text is RFC 3339: a date, `T`, `t` or a space, a time with seconds, an optional fraction (cut off after
-// microseconds), and a zone: `Z`, `z` or ±hh:mm. A leap second (:60) is taken where one can be, in the last minute of a UTC
-// day, and is the same instant as the first second of the next day, as POSIX time has it.
+// Text is RFC 3339: a date, `T`, `t` or a space, a time with seconds, an optional fraction (cut off
+// after microseconds), and a zone: `Z`, `z` or ±hh:mm. A leap second (:60) is taken where one can
+// be, in the last minute of a UTC day, and is the same instant as the first second of the next day,
+// as POSIX time has it.
 //
 // An error is i64.MIN_VALUE plus one of the codes below; no time comes near it.
 
@@ -35,7 +37,8 @@ function inRange(timeUs: i64): i64 {
 /**
  * RFC 3339 text to µs.
  *
- * `cache`: 32 bytes that the caller keeps, zeros at first: 0 the last date's text, 10 bytes │ 16 its midnight i64 µs.
+ * `cache`: 32 bytes that the caller keeps, zeros at first: 0 the last date's text, 10 bytes
+ *          │ 16 its midnight i64 µs.
  * Memory:  reads up to 16 bytes beyond the text.
  */
 export function parseTimestamp(p: usize, length: u32, cache: usize): i64 {
@@ -52,7 +55,8 @@ export function parseTimestamp(p: usize, length: u32, cache: usize): i64 {
 
   // "hh:mm:ss" in one word: digits become 0 to 9, colons 0.
   const clock = load<u64>(p, 11) ^ 0x30303a30303a3030;
-  if ((((clock + 0x0606060606060606) | clock) & 0xf0f0f0f0f0f0f0f0) != 0) return TIMESTAMP_MALFORMED;
+  const tooHigh = ((clock + 0x0606060606060606) | clock) & 0xf0f0f0f0f0f0f0f0;
+  if (tooHigh != 0) return TIMESTAMP_MALFORMED;
   if ((clock & 0x0000ff0000ff0000) != 0) return TIMESTAMP_MALFORMED;
   const hour = <u32>(clock & 15) * 10 + <u32>((clock >> 8) & 15);
   const minute = <u32>((clock >> 24) & 15) * 10 + <u32>((clock >> 32) & 15);
@@ -86,7 +90,8 @@ export function parseTimestamp(p: usize, length: u32, cache: usize): i64 {
     minutes += zone == 0x2d ? offset : -offset;
   }
   if (second == 60 && (minutes + 1440) % 1440 != 1439) return TIMESTAMP_MALFORMED;
-  return inRange(load<i64>(cache, 16) + <i64>minutes * 60000000 + <i64>second * 1000000 + fractionUs);
+  const ofDayUs = <i64>minutes * 60000000 + <i64>second * 1000000 + fractionUs;
+  return inRange(load<i64>(cache, 16) + ofDayUs);
 }
 
 /** Minutes of "hh:mm", or -1. */
@@ -109,10 +114,14 @@ function parseDate(p: usize): i64 {
   const ones = <u32>load<u8>(p, 9) - 0x30;
   if (tens > 9 || ones > 9) return TIMESTAMP_MALFORMED;
   const year =
-    <u32>(head & 15) * 1000 + <u32>((head >> 8) & 15) * 100 + <u32>((head >> 16) & 15) * 10 + <u32>((head >> 24) & 15);
+    <u32>(head & 15) * 1000 +
+    <u32>((head >> 8) & 15) * 100 +
+    <u32>((head >> 16) & 15) * 10 +
+    <u32>((head >> 24) & 15);
   const month = <u32>((head >> 40) & 15) * 10 + <u32>((head >> 48) & 15);
   const day = tens * 10 + ones;
-  if (month < 1 || month > 12 || day < 1 || day > daysOfMonth(year, month)) return TIMESTAMP_MALFORMED;
+  if (month < 1 || month > 12) return TIMESTAMP_MALFORMED;
+  if (day < 1 || day > daysOfMonth(year, month)) return TIMESTAMP_MALFORMED;
   return <i64>daysSinceEpoch(year, month, day) * DAY_US;
 }
 
@@ -122,17 +131,24 @@ function daysOfMonth(year: u32, month: u32): u32 {
   return 30 + ((month + (month >> 3)) & 1);
 }
 
-/** Days from 1970-01-01 in the proleptic Gregorian calendar, counting years from March so that a leap day comes last. */
+/**
+ * Days from 1970-01-01 in the proleptic Gregorian calendar, counting years from March so that a
+ * leap day comes last.
+ */
 @inline
 function daysSinceEpoch(year: u32, month: u32, day: u32): i32 {
   const marchYear = <i32>year - (month <= 2 ? 1 : 0) + 400; // never negative
   const era = marchYear / 400;
   const yearOfEra = marchYear - era * 400;
   const dayOfYear = <i32>((153 * ((month + 9) % 12) + 2) / 5 + day - 1);
-  return era * 146097 + yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear - 719468 - 146097;
+  const dayOfEra = yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear;
+  return era * 146097 + dayOfEra - 719468 - 146097;
 }
 
-/** A whole number of `unit`s to µs; UNIT_AUTO takes the unit from the number's size (architecture, section 5). */
+/**
+ * A whole number of `unit`s to µs; UNIT_AUTO takes the unit from the number's size (architecture,
+ * section 5).
+ */
 export function timestampFromI64(value: i64, unit: u32): i64 {
   if (unit == UNIT_AUTO) {
     const size: u64 = value < 0 ? 0 - <u64>value : <u64>value;
@@ -150,13 +166,15 @@ export function timestampFromI64(value: i64, unit: u32): i64 {
 }
 
 /**
- * As timestampFromI64, for a number with a fraction. Floored to µs, but where a double is the nearest to a whole
- * number of microseconds it is that: 1609459200.123 s is .123000, although no double is exactly that.
+ * As timestampFromI64, for a number with a fraction. Floored to µs, but where a double is the
+ * nearest to a whole number of microseconds it is that: 1609459200.123 s is .123000, although no
+ * double is exactly that.
  */
 export function timestampFromF64(value: f64, unit: u32): i64 {
   const size = abs(value);
   if (!(size < 1e21)) return TIMESTAMP_OUT_OF_RANGE;
-  if (value == trunc(value) && size < 9223372036854775808.0) return timestampFromI64(<i64>value, unit);
+  const isInteger = value == trunc(value) && size < 9223372036854775808.0;
+  if (isInteger) return timestampFromI64(<i64>value, unit);
   if (unit == UNIT_AUTO) {
     unit = UNIT_NANOSECONDS;
     if (size < 1e11) unit = UNIT_SECONDS;
@@ -173,7 +191,10 @@ export function timestampFromF64(value: f64, unit: u32): i64 {
   return inRange(<i64>(isWhole ? whole : floor(us)));
 }
 
-/** The floor of a thousandth of a double beyond i64 and below 1e21, which is a multiple of 2,048: all in integers. */
+/**
+ * The floor of a thousandth of a double beyond i64 and below 1e21, which is a multiple of 2,048:
+ * all in integers.
+ */
 function thousandthOf(value: f64): i64 {
   const part = <u64>(abs(value) / 64);
   const quotient = (part / 125) * 8 + ((part % 125) * 8) / 125;

@@ -1,10 +1,13 @@
-// UTF-8 validation (RFC 3629, section 4): no overlong form, no surrogate, nothing above U+10FFFF, nothing cut off.
+// UTF-8 validation (RFC 3629, section 4): no overlong form, no surrogate, nothing above U+10FFFF,
+// nothing cut off.
 //
-// Text is checked in blocks of 64 bytes. Blocks of ASCII are skipped; others go through the three nibble
-// tables of Keiser and Lemire ("Validating UTF-8 In Less Than One Instruction Per Byte", 2020), which mark every
-// wrong pair of bytes. Only when a block is wrong, a plain walk from its start finds the exact byte.
+// Text is checked in blocks of 64 bytes. Blocks of ASCII are skipped; others go through the three
+// nibble tables of Keiser and Lemire ("Validating UTF-8 In Less Than One Instruction Per Byte",
+// 2020), which mark every wrong pair of bytes. Only when a block is wrong, a plain walk from its
+// start finds the exact byte.
 
-// Each bit is one way in which two bytes can be wrong; a pair is wrong if all three tables share a bit.
+// Each bit is one way in which two bytes can be wrong; a pair is wrong if all three tables share a
+// bit.
 const TOO_SHORT: u8 = 1; // a lead byte or ASCII where a continuation must stand
 const TOO_LONG: u8 = 2; // a continuation after ASCII
 const OVERLONG_3: u8 = 4;
@@ -58,9 +61,15 @@ function secondHigh(): v128 {
 @inline
 function wrongPairs(input: v128, before: v128): v128 {
   const nibble = i8x16.splat(0x0f);
-  const back1 = v128.shuffle<u8>(before, input, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30);
-  const back2 = v128.shuffle<u8>(before, input, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29);
-  const back3 = v128.shuffle<u8>(before, input, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28);
+  const back1 = v128.shuffle<u8>(
+    before, input, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30,
+  );
+  const back2 = v128.shuffle<u8>(
+    before, input, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29,
+  );
+  const back3 = v128.shuffle<u8>(
+    before, input, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28,
+  );
   const pairs = v128.and(
     v128.and(
       v128.swizzle(firstHigh(), v128.shr<u8>(back1, 4)),
@@ -68,14 +77,18 @@ function wrongPairs(input: v128, before: v128): v128 {
     ),
     v128.swizzle(secondHigh(), v128.shr<u8>(input, 4)),
   );
-  // Two or three bytes after a lead of three or four bytes the next must be a continuation: there TWO_CONTS is right.
+  // Two or three bytes after a lead of three or four bytes the next must be a continuation: there
+  // TWO_CONTS is right.
   const third = v128.sub_sat<u8>(back2, i8x16.splat(<i8>(0xe0 - 0x80)));
   const fourth = v128.sub_sat<u8>(back3, i8x16.splat(<i8>(0xf0 - 0x80)));
   const must = v128.and(v128.or(third, fourth), i8x16.splat(<i8>0x80));
   return v128.xor(must, pairs);
 }
 
-/** Offset of the first byte of the first bad sequence, or `length` when all is well. Reads up to 16 bytes beyond. */
+/**
+ * Offset of the first byte of the first bad sequence, or `length` when all is well. Reads up to 16
+ * bytes beyond.
+ */
 export function firstInvalidUtf8(p: usize, length: u32): u32 {
   const end = p + length;
   let q = p;
@@ -88,7 +101,8 @@ export function firstInvalidUtf8(p: usize, length: u32): u32 {
       q += 64;
       continue;
     }
-    // From the start of a character, as far as it stays well; the last characters are left to the walk.
+    // From the start of a character, as far as it stays well; the last characters are left to the
+    // walk.
     const good = wellFormedBlocks(q, end);
     if (good == q) break;
     q = good;
@@ -97,8 +111,9 @@ export function firstInvalidUtf8(p: usize, length: u32): u32 {
 }
 
 /**
- * Follows blocks of 16 bytes from `p`, the start of a character, while they are well-formed, and stops at the end
- * or after 64 bytes of ASCII. Result: the start of a character that everything before is known to be right for.
+ * Follows blocks of 16 bytes from `p`, the start of a character, while they are well-formed, and
+ * stops at the end or after 64 bytes of ASCII. Result: the start of a character that everything
+ * before is known to be right for.
  */
 function wellFormedBlocks(p: usize, end: usize): usize {
   let before = i8x16.splat(0);

@@ -7,9 +7,8 @@ import { sha256 } from "./sha256";
  * hexadecimal digits of either case and four hyphens. Any version and variant.
  */
 export function parseUuid(p: usize, out: usize): bool {
-  if (load<u8>(p, 8) != 0x2d || load<u8>(p, 13) != 0x2d || load<u8>(p, 18) != 0x2d || load<u8>(p, 23) != 0x2d) {
-    return false;
-  }
+  if (load<u8>(p, 8) != 0x2d || load<u8>(p, 13) != 0x2d) return false;
+  if (load<u8>(p, 18) != 0x2d || load<u8>(p, 23) != 0x2d) return false;
   const middle = v128.load(p, 16);
   const head = v128.shuffle<u8>(
     v128.load(p), middle, 0, 1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 14, 15, 16, 17,
@@ -51,7 +50,9 @@ export function formatUuid(id: usize, out: usize): void {
   const high = v128.swizzle(digits, v128.shr<u8>(bytes, 4));
   const low = v128.swizzle(digits, v128.and(bytes, i8x16.splat(0x0f)));
   const head = v128.shuffle<u8>(high, low, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
-  const tail = v128.shuffle<u8>(high, low, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+  const tail = v128.shuffle<u8>(
+    high, low, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31,
+  );
   store<u64>(out, i64x2.extract_lane(head, 0));
   store<u8>(out, 0x2d, 8);
   store<u32>(out, i32x4.extract_lane(head, 2), 9);
@@ -60,17 +61,19 @@ export function formatUuid(id: usize, out: usize): void {
   store<u8>(out, 0x2d, 18);
   store<u32>(out, i32x4.extract_lane(tail, 0), 19);
   store<u8>(out, 0x2d, 23);
-  store<u64>(out, i64x2.extract_lane(v128.shuffle<u8>(tail, tail, 4, 5, 6, 7, 8, 9, 10, 11, 0, 0, 0, 0, 0, 0, 0, 0), 0), 24);
+  store<u32>(out, i32x4.extract_lane(tail, 1), 24);
+  store<u32>(out, i32x4.extract_lane(tail, 2), 28);
   store<u32>(out, i32x4.extract_lane(tail, 3), 32);
 }
 
 // ── UUIDv7 ────────────────────────────────────────────────────────────────────────────────────────────
 //
 // State, 64 bytes, seeded by the caller with random ones:
-//   0   generator: 4 × u64 │ 32 last tick u64 │ 40 its complement (else none was made yet) │ 48 unused
+//   0   generator: 4 × u64 │ 32 last tick u64 │ 40 its complement, or none was made │ 48 unused
 //
-// A tick is 1/4096 ms: the 48-bit milliseconds and the 12 bits after the version (RFC 9562, section 6.2, method
-// 3). Each id takes a tick of its own, the next one if time has not moved on, so ids of one state ascend strictly.
+// A tick is 1/4096 ms: the 48-bit milliseconds and the 12 bits after the version (RFC 9562, section
+// 6.2, method 3). Each id takes a tick of its own, the next one if time has not moved on, so ids of
+// one state ascend strictly.
 
 export function makeUuid7(state: usize, timeUs: i64, out: usize): void {
   const milliseconds = timeUs / 1000;
@@ -85,7 +88,10 @@ export function makeUuid7(state: usize, timeUs: i64, out: usize): void {
   store<u64>(out, bswap(low), 8);
 }
 
-/** xoshiro256** (Blackman and Vigna, 2018). Unpredictable to no one who sees enough of it: ids are not secrets. */
+/**
+ * xoshiro256** (Blackman and Vigna, 2018). Unpredictable to no one who sees enough of it: ids are
+ * not secrets.
+ */
 @inline
 function nextRandom(state: usize): u64 {
   const a = load<u64>(state);
@@ -99,7 +105,10 @@ function nextRandom(state: usize): u64 {
   return rotl<u64>(b * 5, 7) * 9;
 }
 
-/** A UUIDv8 that stands for any text: the first 128 bits of its SHA-256. `scratch`: SHA256_SCRATCH bytes. */
+/**
+ * A UUIDv8 that stands for any text: the first 128 bits of its SHA-256. `scratch`: SHA256_SCRATCH
+ * bytes.
+ */
 export function uuidFromText(p: usize, length: u32, out: usize, scratch: usize): void {
   const digest = scratch;
   sha256(p, length, digest, scratch + 32);

@@ -2,19 +2,21 @@ import { mix64 } from "../memory/hash";
 import { OUT_OF_MEMORY, OK } from "../status";
 import { REGION_DEDUP, ROOT_REGIONS } from "../layout";
 
-// The ids that were seen, exact over the newest `capacity` of them. The engine thread alone reads and writes it.
+// The ids that were seen, exact over the newest `capacity` of them. The engine thread alone reads
+// and writes it.
 //
 //   0    magic 'MRD1' u32 │ 4 capacity u32 │ 8 slot mask u32 (slots - 1) │ 12 held u32
-//   16   next u32: ring position of the next id, and of the oldest once the ring is full │ 20 unused
-//   24   evicted u64 │ 32 seed 0 u64 │ 40 seed 1 u64 │ 48 ring u32 (address) │ 56 touched u64 (a sink)
+//   16   next u32: ring position of the next id, and of the oldest once the ring is full │ 20 zero
+//   24   evicted u64 │ 32 seed 0 u64 │ 40 seed 1 u64 │ 48 ring u32 (address) │ 56 a sink u64
 //   64   candidates of one block: DEDUP_BLOCK × { row u32, hash u32 }
 //   576  table: slots × { ring position + 1 u32, hash u32 }, all zero where empty
 //   …    ring: capacity × 16 bytes, the ids in the order in which they came
 //
-// The table is open addressing with linear probing, at most half full; an id is deleted by moving back those that
-// were displaced past it, so there are no graves. The hash kept beside the position gives a slot's home
-// without a look at its id: an insertion or an eviction costs one cache miss in the table, and the ring is read and written
-// in order. Eight slots lie in a cache line. Seeds are random: nobody outside can choose ids that share a home.
+// The table is open addressing with linear probing, at most half full; an id is deleted by moving
+// back those that were displaced past it, so there are no graves. The hash kept beside the position
+// gives a slot's home without a look at its id: an insertion or an eviction costs one cache miss in
+// the table, and the ring is read and written in order. Eight slots lie in a cache line. Seeds are
+// random: nobody outside can choose ids that share a home.
 
 const MAGIC: u32 = 0x3144524d;
 const CAPACITY: usize = 4;
@@ -29,7 +31,10 @@ const TOUCHED: usize = 56;
 const CANDIDATES: usize = 64;
 const TABLE: usize = 576;
 const DEDUP_BLOCK: u32 = 32;
-/** Slots after an id's home that are fetched with it: a run of full ones often goes on in the next cache line. */
+/**
+ * Slots after an id's home that are fetched with it: a run of full ones often goes on in the next
+ * cache line.
+ */
 const REACH: u32 = 3;
 
 @inline
@@ -43,8 +48,8 @@ function slotsFor(capacity: u32): u32 {
 }
 
 /**
- * Empties the region for `capacity` ids (1 to 2^27). OUT_OF_MEMORY when the region is too small for them.
- * Fresh memory is zero and is not touched, so that its pages are backed only as ids arrive.
+ * Empties the region for `capacity` ids (1 to 2^27). OUT_OF_MEMORY when the region is too small for
+ * them. Fresh memory is zero and is not touched, so that its pages are backed only as ids arrive.
  */
 export function dedupFormat(capacity: u32, seed0: u64, seed1: u64): u32 {
   const base = header();
@@ -94,23 +99,33 @@ function bit(bitmap: usize, row: u32): bool {
 
 @inline
 function touch(table: usize, hash: u32, mask: u32): u64 {
-  return load<u64>(table + (<usize>(hash & mask) << 3)) ^ load<u64>(table + (<usize>((hash + REACH) & mask) << 3));
+  const beyond = (hash + REACH) & mask;
+  return load<u64>(table + (<usize>(hash & mask) << 3)) ^ load<u64>(table + (<usize>beyond << 3));
 }
 
 /**
- * Enters the ids of rows [rowBegin, rowEnd) in order, skipping rows whose bit is set in `madeBits` or `droppedBits`, and
- * sets the dropped bit of each row whose id is known already, from before or from an earlier row.
+ * Enters the ids of rows [rowBegin, rowEnd) in order, skipping rows whose bit is set in `madeBits`
+ * or `droppedBits`, and sets the dropped bit of each row whose id is known already, from before or
+ * from an earlier row.
  *
  * Result: the number of rows with a known id. A known id does not become newer.
- * Memory: `ids` holds 16 bytes a row from row 0; a bitmap address of 0 means no bit is set (and none is marked).
+ * Memory: `ids` holds 16 bytes a row from row 0; a bitmap address of 0 means no bit is set (and
+ *         none is marked).
  */
-export function dedupRows(ids: usize, madeBits: usize, droppedBits: usize, rowBegin: u32, rowEnd: u32): u32 {
+export function dedupRows(
+  ids: usize,
+  madeBits: usize,
+  droppedBits: usize,
+  rowBegin: u32,
+  rowEnd: u32,
+): u32 {
   const base = header();
   const candidates = base + CANDIDATES;
   let duplicates: u32 = 0;
   let row = rowBegin;
   while (row < rowEnd) {
-    // First only hashes and loads that wait for nothing, so that the cache misses of a whole block overlap.
+    // First only hashes and loads that wait for nothing, so that the cache misses of a whole block
+    // overlap.
     let count: u32 = 0;
     let touched: u64 = 0;
     const table = base + TABLE;
@@ -126,7 +141,8 @@ export function dedupRows(ids: usize, madeBits: usize, droppedBits: usize, rowBe
     store<u64>(base, touched ^ touchOldest(base, count), TOUCHED);
     for (let i: u32 = 0; i < count; i++) {
       const candidate = load<u32>(candidates + (i << 3));
-      if (insert(base, ids + (<usize>candidate << 4), load<u32>(candidates + (i << 3), 4))) continue;
+      const hash = load<u32>(candidates + (i << 3), 4);
+      if (insert(base, ids + (<usize>candidate << 4), hash)) continue;
       duplicates++;
       if (droppedBits == 0) continue;
       const byte = droppedBits + (candidate >> 3);
@@ -136,7 +152,10 @@ export function dedupRows(ids: usize, madeBits: usize, droppedBits: usize, rowBe
   return duplicates;
 }
 
-/** As dedupRows, for ids that come back from storage: `count` ids, in the order in which they were first taken. */
+/**
+ * As dedupRows, for ids that come back from storage: `count` ids, in the order in which they were
+ * first taken.
+ */
 export function dedupInsertMany(ids: usize, madeBits: usize, count: u32): u32 {
   return dedupRows(ids, madeBits, 0, 0, count);
 }
@@ -167,7 +186,8 @@ function insert(base: usize, id: usize, hash: u32): bool {
   let slot = hash & mask;
   let entry = load<u64>(table + (<usize>slot << 3));
   while (entry != 0) {
-    if (<u32>(entry >> 32) == hash && sameId(ring + (<usize>(<u32>entry - 1) << 4), id)) return false;
+    const known = ring + (<usize>(<u32>entry - 1) << 4);
+    if (<u32>(entry >> 32) == hash && sameId(known, id)) return false;
     slot = (slot + 1) & mask;
     entry = load<u64>(table + (<usize>slot << 3));
   }
@@ -187,7 +207,10 @@ function insert(base: usize, id: usize, hash: u32): bool {
   return true;
 }
 
-/** Deletes the id at ring position `position`, closes the gap, and returns the slot that is empty in the end. */
+/**
+ * Deletes the id at ring position `position`, closes the gap, and returns the slot that is empty in
+ * the end.
+ */
 function evict(base: usize, position: u32): u32 {
   const table = base + TABLE;
   const mask = load<u32>(base, MASK);

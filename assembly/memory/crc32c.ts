@@ -2,9 +2,9 @@ import { ROOT_CRC32C } from "../layout";
 
 // CRC-32C (Castagnoli, reflected), eight bytes a step from the tables in the root block.
 //
-// One stream is bound by latency: each step waits for the last. So long ranges are cut into three streams
-// that run side by side, and are joined by moving a stream's remainder over the bytes that follow it,
-// which is a multiplication by x^(8 · bytes) modulo the polynomial.
+// One stream is bound by latency: each step waits for the last. So long ranges are cut into three
+// streams that run side by side, and are joined by moving a stream's remainder over the bytes that
+// follow it, which is a multiplication by x^(8 · bytes) modulo the polynomial.
 
 const LONG: u32 = 4096;
 const SHORT: u32 = 256;
@@ -44,7 +44,9 @@ function multiply(a: u32, b: u32): u32 {
   return product;
 }
 
-/** The remainder after three streams of `size` bytes each from `address`, given the one before them. */
+/**
+ * The remainder after three streams of `size` bytes each from `address`, given the one before them.
+ */
 @inline
 function threeStreams(address: usize, crc: u32, size: u32, over: u32, overTwo: u32): u32 {
   let second: u32 = 0;

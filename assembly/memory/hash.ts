@@ -29,7 +29,8 @@ export function hashBytes(address: usize, length: u32): u64 {
     address += 16;
     rest -= 16;
   }
-  // 0 to 16 bytes are left; a shift by 64 would be a shift by 0, so whole words are told apart first.
+  // 0 to 16 bytes are left; a shift by 64 would be a shift by 0, so whole words are told apart
+  // first.
   let low = load<u64>(address);
   let high = load<u64>(address, 8);
   if (rest <= 8) {

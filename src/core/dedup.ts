@@ -6,8 +6,8 @@ import { OK } from "./status.ts";
 const HEADER_BYTES = 576;
 
 /**
- * The ids that were seen, exact over the newest `capacity` client-sent ones; the first event with an id wins.
- * Lives in the dedup region of `core`'s memory; the engine thread owns it.
+ * The ids that were seen, exact over the newest `capacity` client-sent ones; the first event with
+ * an id wins. Lives in the dedup region of `core`'s memory; the engine thread owns it.
  */
 export class Dedup {
   readonly capacity: number;
@@ -35,8 +35,9 @@ export class Dedup {
   }
 
   /**
-   * Enters the ids of rows [rowBegin, rowEnd), 16 bytes a row at `ids`, and sets the bit in `droppedBits` of each row whose id
-   * is known. Rows with a bit in `madeBits` or `droppedBits` are passed over. Returns the number of known ids.
+   * Enters the ids of rows [rowBegin, rowEnd), 16 bytes a row at `ids`, and sets the bit in
+   * `droppedBits` of each row whose id is known. Rows with a bit in `madeBits` or `droppedBits` are
+   * passed over. Returns the number of known ids.
    */
   rows(
     ids: number,
@@ -49,8 +50,8 @@ export class Dedup {
   }
 
   /**
-   * Enters `count` ids that come back from storage, oldest first; `madeBits` 0 means that clients sent them all.
-   * Returns how many were known already.
+   * Enters `count` ids that come back from storage, oldest first; `madeBits` 0 means that clients
+   * sent them all. Returns how many were known already.
    */
   insertMany(ids: number, madeBits: number, count: number): number {
     return Number(this.#kernel("dedupInsertMany")(ids, madeBits, count)) >>> 0;
