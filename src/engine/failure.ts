@@ -27,7 +27,7 @@ export function packFailure(error: unknown): FailureMessage {
   }
   const kind = kinds.find(([, type]) => error instanceof type)?.[0] ?? "other";
   const { code, message, detail } = error;
-  const packed = { kind, code, message, detail: { ...detail } };
+  const packed: FailureMessage = { kind, code, message, detail: { ...detail } };
   return "status" in error ? { ...packed, status: error.status as number } : packed;
 }
 

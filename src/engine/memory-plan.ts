@@ -1,5 +1,6 @@
 import type { RegionSizes } from "../core/memory.ts";
 import { Dedup } from "../core/dedup.ts";
+import { anyEventSlotBytes } from "../core/slots.ts";
 import type { Config } from "../settings.ts";
 
 const MIB = 1024 * 1024;
@@ -7,8 +8,8 @@ const MIB = 1024 * 1024;
 /** Reader 0 is the HTTP thread; then come the query workers; the last is the sealer's scratch. */
 export const HTTP_READER = 0;
 
-/** Bytes of one hot slot: room for a full segment of ordinary events; wider ones seal earlier. */
-export const SLOT_BYTES = 32 * MIB;
+/** Memory that a full slot of ordinary events is reckoned with: so many slots share the setting. */
+const SLOT_BYTES_USUAL = 32 * MIB;
 
 /**
  * The sizes of all regions. They are address space: a page costs memory once it is touched, so the generous
@@ -21,7 +22,7 @@ export function planMemory(config: Config): RegionSizes {
     decoder: 256 * MIB,
     batches: 272 * MIB,
     dedup: Dedup.regionSize(config.dedupIds),
-    slots: Math.max(config.hotMemoryBytes, 3 * SLOT_BYTES),
+    slots: Math.max(3, Math.floor(config.hotMemoryBytes / SLOT_BYTES_USUAL)) * anyEventSlotBytes,
     readers: [
       32 * MIB,
       ...Array.from({ length: config.queryWorkers }, () => cache + 32 * MIB),

@@ -1,0 +1,166 @@
+// The engine thread: the only one that writes events. It opens the store, recovers, then follows the ring.
+
+import { randomBytes } from "node:crypto";
+import { parentPort, workerData } from "node:worker_threads";
+import { assert } from "../base/assert.ts";
+import { systemClock } from "../base/clock.ts";
+import { Columns } from "../core/columns.ts";
+import { attachCore } from "../core/core.ts";
+import { Decoder } from "../core/decoder.ts";
+import { Dedup } from "../core/dedup.ts";
+import { LANE_ID, LANE_NULL, REGION_SLOTS } from "../core/layout.ts";
+import { region } from "../core/memory.ts";
+import { anyEventSlotBytes, HotSlots } from "../core/slots.ts";
+import { Watermarks } from "../core/watermarks.ts";
+import { encodeSegmentMeta } from "../storage/segment.ts";
+import { Store } from "../storage/store.ts";
+import { BatchAreas } from "./batch-areas.ts";
+import { DiskReserve } from "./disk.ts";
+import type { EngineStats } from "./engine.ts";
+import { packFailure } from "./failure.ts";
+import type { EngineThreadData, FromEngine, ToEngine } from "./messages.ts";
+import { ReceiptBook } from "./receipts.ts";
+import { loadIds, replayJournal } from "./recovery.ts";
+import { expired } from "./retention.ts";
+import { RingReader } from "./ring.ts";
+import { Segments } from "./segments.ts";
+import { Tally } from "./tally.ts";
+import { Writer } from "./writer.ts";
+
+const STATS_MS = 250;
+const UPKEEP_MS = 10_000;
+const RECEIPTS_EXPIRED_AT_ONCE = 1000;
+
+const { memory, config, sealer } = workerData as EngineThreadData;
+const port = parentPort;
+assert(port !== null, "the engine thread has a parent");
+const tell = (message: FromEngine): void => port.postMessage(message);
+const clock = systemClock;
+
+function fatal(error: unknown): void {
+  tell({ type: "fatal", failure: packFailure(error) });
+}
+
+async function run(): Promise<void> {
+  const core = attachCore(memory);
+  const store = new Store(config.data);
+  const slots = new HotSlots(core, anyEventSlotBytes);
+  const watermarks = new Watermarks(core, {
+    sourcesMax: config.sourcesMax,
+    maxSkewUs: BigInt(config.maxSkewMs) * 1000n,
+  });
+  const dedup = new Dedup(core, config.dedupIds);
+  const batches = new BatchAreas(core, watermarks);
+  const metas = store.segments();
+  tell({ type: "segments", added: metas.map(encodeSegmentMeta), dropped: [] });
+  const segments = new Segments(core, slots, watermarks, sealer, metas);
+  const tally = new Tally();
+  segments.onFailure = fatal;
+  segments.onChanged = (added, dropped) => tell({ type: "segments", added, dropped });
+  // While the journal is replayed, a sealed segment is committed at once: it may be waited for.
+  segments.onSealed = (segment) => {
+    const sealed = [segment];
+    store
+      .commit({ sealed, journalDone: segments.journalDone(sealed) })
+      .then(() => segments.committed(sealed, []), fatal);
+  };
+  const receivedAtUs = await replayJournal(core, store, segments, batches, watermarks);
+  const nextSequence = segments.nextSequence();
+  tell({
+    type: "readiness",
+    readiness: { reads: true, ingest: false, reason: "the ids of stored events are being loaded" },
+    nextSequence,
+  });
+  const columns = new Columns(core);
+  const sealedEnd = () => {
+    const last = segments.metas.at(-1);
+    return last ? last.firstSequence + BigInt(last.rows) : 0n;
+  };
+  const hotColumns = () =>
+    slots
+      .list()
+      .filter(({ firstSequence, rows }) => rows > 0 && firstSequence >= sealedEnd())
+      .map(({ address, rows }) => ({
+        ids: columns.find(address, "id", LANE_ID),
+        made: columns.find(address, "id_made", LANE_NULL),
+        rows,
+      }));
+  await loadIds(core, store, [...segments.metas], hotColumns, dedup, batches.scratch());
+  const writer = new Writer(
+    {
+      core,
+      clock,
+      ring: new RingReader(memory),
+      decoder: new Decoder(core, randomBytes(32)),
+      dedup,
+      batches,
+      segments,
+      store,
+      receipts: new ReceiptBook(store, config.receiptRetentionMs),
+      disk: new DiskReserve(config.data, config.diskReserveBytes, clock),
+      tally,
+      answer: (answers, next) => tell({ type: "answers", answers, nextSequence: next }),
+      fatal,
+    },
+    nextSequence,
+    receivedAtUs,
+  );
+  segments.onSealed = (segment) => writer.commitSealed(segment);
+
+  const stats = (): EngineStats => ({
+    eventsProcessed: tally.events,
+    duplicates: tally.duplicates,
+    rejected: tally.rejected,
+    ingestBytes: tally.bytes,
+    bodiesRefused: { ...tally.refused },
+    commits: tally.commits,
+    commitMs: tally.commitMs(),
+    queueBytes: 0,
+    queueRequests: 0,
+    nextSequence: String(segments.nextSequence()),
+    segments: segments.metas.length,
+    storedRows: Number(segments.nextSequence() - (segments.metas[0]?.firstSequence ?? 1n)),
+    storedBytes: store.liveBytes(),
+    journalRecords: segments.journalRecords,
+    memory: {
+      hot_slots: slots.list().length * Math.floor(region(memory, REGION_SLOTS).size / slots.count),
+      dedup: Dedup.regionSize(config.dedupIds),
+    },
+    dedupIds: dedup.held(),
+    dedupWindowSeconds: 0,
+    lateRows: Number(watermarks.lateRows),
+    futureRows: Number(watermarks.futureRows),
+  });
+  const statsTimer = setInterval(() => tell({ type: "stats", stats: stats() }), STATS_MS);
+  const upkeep = setInterval(() => {
+    const bounds = { ageMs: config.retentionAgeMs, bytes: config.retentionBytes };
+    const gone = expired(segments.metas, clock.nowUs(), bounds);
+    if (gone.length > 0) {
+      writer.commitDropped(gone.map(({ id, columns: list }) => ({ id, columns: list.length })));
+    }
+    store.expireReceipts(clock.nowUs(), RECEIPTS_EXPIRED_AT_ONCE).catch(fatal);
+  }, UPKEEP_MS);
+
+  port?.on("message", (message: ToEngine) => {
+    if (message.type === "wake") return writer.wake();
+    clearInterval(statsTimer);
+    clearInterval(upkeep);
+    writer
+      .drain()
+      .then(() => store.close())
+      .then(() => {
+        tell({ type: "closed" });
+        sealer.close();
+        port.close();
+      }, fatal);
+  });
+  tell({ type: "stats", stats: stats() });
+  tell({
+    type: "readiness",
+    readiness: { reads: true, ingest: true },
+    nextSequence: segments.nextSequence(),
+  });
+  writer.wake();
+}
+
+run().catch(fatal);

@@ -1,0 +1,272 @@
+import { MessageChannel, Worker } from "node:worker_threads";
+import type { Clock } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import { attachCore } from "../core/core.ts";
+import { createMemory } from "../core/memory.ts";
+import { MillraceError, OverloadError } from "../errors.ts";
+import type { EventsPage, EventsRequest, QueryResult } from "../query/result.ts";
+import type { Query } from "../query/schema.ts";
+import type { Config } from "../settings.ts";
+import { type FolderLock, lockFolder } from "../storage/lock.ts";
+import type { Engine, EngineStats, Readiness } from "./engine.ts";
+import { unpackFailure } from "./failure.ts";
+import { unpackAnswers } from "./group.ts";
+import type { IngestDone, IngestRequest } from "./ingest.ts";
+import { planMemory, sealerReader } from "./memory-plan.ts";
+import type { Answers, EngineThreadData, FromEngine, ToEngine } from "./messages.ts";
+import { QueryPool } from "./query-pool.ts";
+import { RingWriter } from "./ring.ts";
+import type { SealerThreadData } from "./sealer-thread.ts";
+
+/**
+ * Opens the engine over the data folder of `config` and waits until it answers reads.
+ *
+ * @throws MillraceError `data_folder_in_use`, CorruptionError when what is stored can't be trusted
+ */
+export async function openEngine(config: Config, log: Log, _clock: Clock): Promise<Engine> {
+  const lock = await lockFolder(config.data);
+  const engine = new ThreadedEngine(config, log, lock);
+  try {
+    await engine.readable;
+  } catch (error) {
+    await lock.release();
+    throw error;
+  }
+  return engine;
+}
+
+function workerUrl(name: string): URL {
+  const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
+  return new URL(`./${name}.${extension}`, import.meta.url);
+}
+
+/** The HTTP thread's side: bodies into the ring, answers out of messages, reads through the pool. */
+class ThreadedEngine implements Engine {
+  readonly readable: Promise<void>;
+  readonly #lock: FolderLock;
+  readonly #log: Log;
+  readonly #ring: RingWriter;
+  readonly #thread: Worker;
+  readonly #sealer: Worker;
+  readonly #pool: Promise<QueryPool>;
+  readonly #waiting = new Map<number, IngestDone>();
+  readonly #listeners = new Set<(nextSequence: bigint) => void>();
+  #requestId = 0;
+  #nextSequence = 1n;
+  #announced = 1n;
+  #readiness: Readiness = { reads: false, ingest: false, reason: "the journal is being replayed" };
+  #stats: EngineStats | null = null;
+  #failure: MillraceError | null = null;
+  #closed: () => void = () => {};
+  #settled: { resolve: () => void; reject: (error: unknown) => void } | null = null;
+  readonly #early: { added: readonly Uint8Array[]; dropped: readonly number[] }[] = [];
+  #openPool: ((pool: QueryPool) => void) | null = null;
+  readonly #config: Config;
+  readonly #core;
+
+  constructor(config: Config, log: Log, lock: FolderLock) {
+    this.#config = config;
+    this.#lock = lock;
+    this.#log = log;
+    const memory = createMemory(planMemory(config));
+    this.#core = attachCore(memory);
+    this.#ring = new RingWriter(memory);
+    const { port1, port2 } = new MessageChannel();
+    this.readable = new Promise((resolve, reject) => {
+      this.#settled = { resolve, reject };
+    });
+    this.#pool = new Promise((resolve) => {
+      this.#openPool = resolve;
+    });
+    const engineData: EngineThreadData = { memory, config, sealer: port1 };
+    this.#thread = new Worker(workerUrl("engine-thread"), {
+      workerData: engineData,
+      transferList: [port1],
+      name: "engine",
+    });
+    const sealerData: SealerThreadData = { memory, reader: sealerReader(config), engine: port2 };
+    this.#sealer = new Worker(workerUrl("sealer-thread"), {
+      workerData: sealerData,
+      transferList: [port2],
+      name: "sealer",
+    });
+    this.#thread.on("message", (message: FromEngine) => this.#take(message));
+    this.#thread.on("error", (error) => this.#fail(error));
+    this.#sealer.on("error", (error) => this.#fail(error));
+  }
+
+  ingest(request: IngestRequest, done: IngestDone): void {
+    if (this.#failure) throw this.#failure;
+    if (!this.#readiness.ingest) {
+      const reason = this.#readiness.reason ?? "the engine is stopping";
+      throw new OverloadError("not_ready", `ingest is not ready: ${reason}`, 1, 503);
+    }
+    const requestId = this.#requestId;
+    this.#requestId = (requestId + 1) >>> 0;
+    const { format, durable, chunks, byteLength, mapping, idempotencyKey: key } = request;
+    const options = mapping || key !== undefined ? JSON.stringify({ mapping, key }) : "";
+    if (!this.#ring.push({ requestId, format, durable, options }, chunks, byteLength)) {
+      const queued = this.#ring.used();
+      const message = `the engine is behind: ${queued} bytes wait already, ${byteLength} more do not fit`;
+      throw new OverloadError("queue_full", message, 1, 429);
+    }
+    this.#waiting.set(requestId, done);
+    if (this.#ring.takeAsleep()) this.#post({ type: "wake" });
+  }
+
+  async query(query: Query, signal?: AbortSignal): Promise<QueryResult> {
+    return (await this.#pool).query(query, signal);
+  }
+
+  async events(request: EventsRequest, signal?: AbortSignal): Promise<EventsPage> {
+    return (await this.#pool).events(request, signal);
+  }
+
+  onPublish(listener: (nextSequence: bigint) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  nextSequence(): bigint {
+    return this.#nextSequence;
+  }
+
+  readiness(): Readiness {
+    return this.#readiness;
+  }
+
+  stats(): EngineStats {
+    const queueBytes = this.#ring.used();
+    return { ...(this.#stats ?? noStats), queueBytes, queueRequests: this.#waiting.size };
+  }
+
+  async close(): Promise<void> {
+    this.#readiness = { reads: true, ingest: false, reason: "the engine is stopping" };
+    if (!this.#failure) {
+      const closed = new Promise<void>((resolve) => {
+        this.#closed = resolve;
+      });
+      this.#post({ type: "close" });
+      await closed;
+    }
+    await (await this.#pool).close();
+    await Promise.all([this.#thread.terminate(), this.#sealer.terminate()]);
+    await this.#lock.release();
+  }
+
+  #post(message: ToEngine): void {
+    this.#thread.postMessage(message);
+  }
+
+  #take(message: FromEngine): void {
+    switch (message.type) {
+      case "answers":
+        this.#answer(message.answers);
+        this.#publish(message.nextSequence);
+        break;
+      case "readiness":
+        this.#readiness = message.readiness;
+        this.#publish(message.nextSequence);
+        if (message.readiness.reads) this.#readable();
+        break;
+      case "segments":
+        this.#segments(message.added, message.dropped);
+        break;
+      case "stats":
+        this.#stats = message.stats;
+        break;
+      case "fatal":
+        this.#fail(unpackFailure(message.failure));
+        break;
+      case "closed":
+        this.#closed();
+    }
+  }
+
+  /** The store is open and its segments are known: readers may start. */
+  #readable(): void {
+    if (this.#openPool === null) return;
+    const { data, queryWorkers } = this.#config;
+    const pool = new QueryPool({ core: this.#core, folder: data, workers: queryWorkers });
+    for (const { added, dropped } of this.#early.splice(0)) pool.segments(added, dropped);
+    this.#openPool(pool);
+    this.#openPool = null;
+    this.#livePool = pool;
+    this.#settled?.resolve();
+  }
+
+  #livePool: QueryPool | null = null;
+
+  #segments(added: readonly Uint8Array[], dropped: readonly number[]): void {
+    if (this.#livePool) this.#livePool.segments(added, dropped);
+    else this.#early.push({ added, dropped });
+  }
+
+  #answer(answers: Answers): void {
+    for (const [requestId, receipt] of unpackAnswers(answers)) {
+      this.#done(requestId)?.(null, receipt);
+    }
+    for (const [requestId, failure] of answers.failures) {
+      this.#done(requestId)?.(unpackFailure(failure), null);
+    }
+  }
+
+  #done(requestId: number): IngestDone | undefined {
+    const done = this.#waiting.get(requestId);
+    this.#waiting.delete(requestId);
+    return done;
+  }
+
+  #publish(nextSequence: bigint): void {
+    if (nextSequence <= this.#nextSequence) return;
+    const first = this.#announced === this.#nextSequence;
+    this.#nextSequence = nextSequence;
+    if (!first) return;
+    setImmediate(() => {
+      this.#announced = this.#nextSequence;
+      for (const listener of this.#listeners) listener(this.#nextSequence);
+    });
+  }
+
+  /** An engine that can't go on: nobody knows what is on disk, so nothing more is acknowledged. */
+  #fail(error: unknown): void {
+    const failure =
+      error instanceof MillraceError
+        ? error
+        : new MillraceError("engine_failed", `the engine thread failed: ${String(error)}`);
+    this.#readiness = { reads: false, ingest: false, reason: failure.message };
+    if (this.#openPool !== null) {
+      this.#settled?.reject(failure);
+      void this.#thread.terminate();
+      void this.#sealer.terminate();
+      return;
+    }
+    this.#failure = failure;
+    this.#log.fatal({ err: error, code: failure.code }, failure.message);
+    queueMicrotask(() => {
+      throw failure;
+    });
+  }
+}
+
+const noStats: EngineStats = {
+  eventsProcessed: 0,
+  duplicates: 0,
+  rejected: 0,
+  ingestBytes: 0,
+  bodiesRefused: {},
+  commits: 0,
+  commitMs: { bounds: [], counts: [], sum: 0 },
+  queueBytes: 0,
+  queueRequests: 0,
+  nextSequence: "1",
+  segments: 0,
+  storedRows: 0,
+  storedBytes: 0,
+  journalRecords: 0,
+  memory: {},
+  dedupIds: 0,
+  dedupWindowSeconds: 0,
+  lateRows: 0,
+  futureRows: 0,
+};

@@ -1,0 +1,151 @@
+import type { MessagePort } from "node:worker_threads";
+import type { HotSlots } from "../core/slots.ts";
+import type { Core } from "../core/core.ts";
+import * as layout from "../core/layout.ts";
+import type { Watermarks } from "../core/watermarks.ts";
+import { MillraceError } from "../errors.ts";
+import { decodeSegmentMeta, encodeSegmentMeta, type SegmentMeta } from "../storage/segment.ts";
+import type { SealedBytes } from "../storage/store.ts";
+import type { FromSealer, ToSealer } from "./messages.ts";
+
+/** A journal record whose rows are not all sealed yet. */
+interface JournalEntry {
+  readonly firstSequence: bigint;
+  readonly endSequence: bigint;
+}
+
+/**
+ * The segments of the partition as the engine thread sees them: the open slot, full ones on their way through
+ * the sealer, and the metas of sealed ones.
+ */
+export class Segments {
+  readonly #core: Core;
+  readonly #slots: HotSlots;
+  readonly #watermarks: Watermarks;
+  readonly #sealer: MessagePort;
+  readonly #snapshots = new Map<number, Uint8Array>();
+  readonly #journal: JournalEntry[] = [];
+  readonly metas: SegmentMeta[];
+  #published: bigint;
+  #onSlotFree: (() => void) | null = null;
+  /** Called with a segment that is ready to be committed. */
+  onSealed: (segment: SealedBytes) => void = () => {};
+  /** Called when metas have come or gone. */
+  onChanged: (added: readonly Uint8Array[], dropped: readonly number[]) => void = () => {};
+  /** Called when a segment can't be sealed. */
+  onFailure: (failure: MillraceError) => void = () => {};
+
+  constructor(
+    core: Core,
+    slots: HotSlots,
+    watermarks: Watermarks,
+    sealer: MessagePort,
+    metas: readonly SegmentMeta[],
+  ) {
+    this.#core = core;
+    this.#slots = slots;
+    this.#watermarks = watermarks;
+    this.#sealer = sealer;
+    this.metas = [...metas];
+    const last = this.metas.at(-1);
+    this.#published = last ? last.firstSequence + BigInt(last.rows) : 1n;
+    slots.open(last ? last.id + 1 : 1, this.#published);
+    sealer.on("message", (message: FromSealer) => this.#sealed(message));
+  }
+
+  /** The first sequence that readers can't see yet. */
+  nextSequence(): bigint {
+    return this.#published;
+  }
+
+  /** Applies a verified batch from row `rowBegin` on. Waits for the sealer when every slot is full. */
+  async apply(batch: number, rowBegin = 0): Promise<void> {
+    const { view } = this.#core;
+    const firstSequence = view.getBigInt64(batch + layout.BATCH_FIRST_SEQUENCE, true);
+    const rows = view.getUint32(batch + layout.BATCH_ROWS, true);
+    const endSequence = firstSequence + BigInt(rows);
+    this.#journal.push({ firstSequence, endSequence });
+    for (let from = rowBegin; ; ) {
+      this.#freeOldest();
+      const { rowEnd, done, full } = this.#slots.apply(batch, from);
+      for (const slot of full) this.#seal(slot);
+      this.#published = firstSequence + BigInt(rowEnd);
+      if (done) return;
+      from = rowEnd;
+      await new Promise<void>((resolve) => {
+        this.#onSlotFree = resolve;
+        this.#freeOldest();
+      });
+    }
+  }
+
+  /** Gives the oldest sealed slot back when no other one is free. */
+  #freeOldest(): void {
+    if (!this.#slots.hasFree()) {
+      const oldest = this.#slots.list()[0];
+      if (oldest?.state === layout.SLOT_SEALED) this.#slots.free(oldest.address);
+    }
+    if (this.#onSlotFree === null) return;
+    if (this.#slots.hasFree()) {
+      this.#onSlotFree();
+      this.#onSlotFree = null;
+    } else {
+      // A reader still holds the slot, or the sealer is not done with one: look again soon.
+      setTimeout(() => this.#freeOldest(), 2);
+    }
+  }
+
+  #seal(slot: number): void {
+    const segmentId = this.#core.view.getUint32(slot + layout.SLOT_SEGMENT_ID, true);
+    this.#snapshots.set(segmentId, this.#watermarks.snapshot());
+    this.#sealer.postMessage({ slot, segmentId } satisfies ToSealer);
+  }
+
+  #sealed({ segmentId, meta, columns, failure }: FromSealer): void {
+    if (failure) {
+      const message = `segment ${segmentId} can't be sealed: ${failure.message}`;
+      this.onFailure(new MillraceError(failure.code, message));
+      return;
+    }
+    const watermarks = this.#snapshots.get(segmentId) ?? new Uint8Array(0);
+    this.#snapshots.delete(segmentId);
+    const whole = encodeSegmentMeta({ ...decodeSegmentMeta(meta), watermarks });
+    this.onSealed({ id: segmentId, meta: whole, columns });
+  }
+
+  /** The journal records that need not be kept once these segments are committed. */
+  journalDone(sealed: readonly SealedBytes[]): bigint[] {
+    const last = sealed.at(-1);
+    if (!last) return [];
+    const meta = decodeSegmentMeta(last.meta);
+    const sealedEnd = meta.firstSequence + BigInt(meta.rows);
+    const done: bigint[] = [];
+    while ((this.#journal[0]?.endSequence ?? sealedEnd + 1n) <= sealedEnd) {
+      done.push((this.#journal.shift() as JournalEntry).firstSequence);
+    }
+    return done;
+  }
+
+  get journalRecords(): number {
+    return this.#journal.length;
+  }
+
+  /** The commit with these segments, and without those, is flushed. */
+  committed(sealed: readonly SealedBytes[], dropped: readonly { id: number }[]): void {
+    for (const { id, meta } of sealed) {
+      this.metas.push(decodeSegmentMeta(meta));
+      const slot = this.#slots.list().find(({ segmentId }) => segmentId === id);
+      if (slot) this.#slots.sealed(slot.address);
+    }
+    for (const { id } of dropped) {
+      const index = this.metas.findIndex((meta) => meta.id === id);
+      if (index >= 0) this.metas.splice(index, 1);
+    }
+    if (sealed.length + dropped.length > 0) {
+      this.onChanged(
+        sealed.map(({ meta }) => meta),
+        dropped.map(({ id }) => id),
+      );
+    }
+  }
+}

@@ -1,0 +1,35 @@
+// Keys are big-endian, so that LMDB's byte order is their numeric order.
+
+/** Journal: the record's first sequence, 8 bytes. */
+export function journalKey(firstSequence: bigint): Buffer {
+  const key = Buffer.allocUnsafe(8);
+  key.writeBigUInt64BE(firstSequence);
+  return key;
+}
+
+export function journalSequence(key: Uint8Array): bigint {
+  return Buffer.from(key.buffer, key.byteOffset, key.byteLength).readBigUInt64BE();
+}
+
+/** Segment meta: the segment's id, 4 bytes. */
+export function segmentKey(segmentId: number): Buffer {
+  const key = Buffer.allocUnsafe(4);
+  key.writeUInt32BE(segmentId);
+  return key;
+}
+
+/** A sealed column: segment id, then the column's index in the meta, 2 bytes. */
+export function columnKey(segmentId: number, columnIndex: number): Buffer {
+  const key = Buffer.allocUnsafe(6);
+  key.writeUInt32BE(segmentId);
+  key.writeUInt16BE(columnIndex, 4);
+  return key;
+}
+
+/** Expiry index of receipts: the time in µs, 8 bytes, then the receipt's own key. */
+export function receiptExpiryKey(expiresAtUs: bigint, receiptKey: Uint8Array): Buffer {
+  const key = Buffer.allocUnsafe(8 + receiptKey.length);
+  key.writeBigUInt64BE(expiresAtUs);
+  key.set(receiptKey, 8);
+  return key;
+}

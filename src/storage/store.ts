@@ -1,0 +1,200 @@
+import { existsSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { type Database, open, type RootDatabase } from "lmdb";
+import { CorruptionError } from "../errors.ts";
+import { columnKey, journalKey, journalSequence, receiptExpiryKey, segmentKey } from "./keys.ts";
+import { decodeSegmentMeta, type SegmentMeta } from "./segment.ts";
+
+/** The version of the folder's layout: which databases there are and what their keys mean. */
+const FOLDER_VERSION = 1;
+const VERSION_KEY = Buffer.from("version");
+
+type Table = Database<Buffer, Buffer>;
+
+/** One commit: everything in it becomes durable together or not at all. */
+export interface Commit {
+  /** A ColumnBatch, private memory, under its first sequence. */
+  readonly journal?: { readonly firstSequence: bigint; readonly batch: Uint8Array };
+  readonly receipts?: readonly StoredReceipt[];
+  /** Sealed segments that take the place of journal records. */
+  readonly sealed?: readonly SealedBytes[];
+  /** Journal records, by first sequence, whose rows are all sealed now. */
+  readonly journalDone?: readonly bigint[];
+  /** Segments to forget, with their number of columns. */
+  readonly dropped?: readonly { readonly id: number; readonly columns: number }[];
+}
+
+export interface SealedBytes {
+  readonly id: number;
+  readonly meta: Uint8Array;
+  readonly columns: readonly Uint8Array[];
+}
+
+/** The answer kept for an idempotency key. `key` and `bodyHash` are hashes, 16 and 32 bytes. */
+export interface StoredReceipt {
+  readonly key: Uint8Array;
+  readonly bodyHash: Uint8Array;
+  readonly answer: string;
+  readonly expiresAtUs: bigint;
+}
+
+/**
+ * The LMDB environment of a data folder. One thread commits; any thread may open another `Store` to read.
+ *
+ * `overlappingSync` is off on purpose: with it, a failed flush leaves readable data that is not on disk.
+ */
+export class Store {
+  readonly #path: string;
+  readonly #root: RootDatabase<Buffer, Buffer>;
+  readonly #meta: Table;
+  readonly #journal: Table;
+  readonly #segments: Table;
+  readonly #columns: Table;
+  readonly #receipts: Table;
+  readonly #receiptExpiry: Table;
+
+  /** @throws CorruptionError when the folder is of another version or not LMDB. */
+  constructor(folder: string) {
+    this.#path = join(folder, "millrace.mdb");
+    const options = { keyEncoding: "binary", encoding: "binary" } as const;
+    try {
+      this.#root = open<Buffer, Buffer>({
+        path: this.#path,
+        noSubdir: true,
+        maxDbs: 8,
+        overlappingSync: false,
+        ...options,
+      });
+      this.#meta = this.#root.openDB("meta", options);
+      this.#journal = this.#root.openDB("journal", options);
+      this.#segments = this.#root.openDB("segments", options);
+      this.#columns = this.#root.openDB("columns", options);
+      this.#receipts = this.#root.openDB("receipts", options);
+      this.#receiptExpiry = this.#root.openDB("receipt-expiry", options);
+    } catch (cause) {
+      throw new CorruptionError(
+        "store_unreadable",
+        `store ${this.#path}: ${(cause as Error).message}`,
+        {},
+        { cause },
+      );
+    }
+    this.#checkVersion();
+  }
+
+  #checkVersion(): void {
+    const stored = this.#meta.get(VERSION_KEY);
+    if (stored === undefined) {
+      this.#meta.putSync(VERSION_KEY, Buffer.from([FOLDER_VERSION]));
+    } else if (stored[0] !== FOLDER_VERSION) {
+      throw new CorruptionError(
+        "store_version",
+        `store ${this.#path}: got folder version ${stored[0]}, want ${FOLDER_VERSION}`,
+      );
+    }
+  }
+
+  /** Resolves when the commit is flushed. A rejection means that nobody knows what is on disk. */
+  async commit(commit: Commit): Promise<void> {
+    await this.#root.batch(() => this.#write(commit));
+    await this.#root.flushed;
+  }
+
+  #write(commit: Commit): void {
+    const { journal, receipts = [], sealed = [], journalDone = [], dropped = [] } = commit;
+    if (journal) this.#journal.put(journalKey(journal.firstSequence), asBuffer(journal.batch));
+    for (const receipt of receipts) {
+      const value = Buffer.concat([receipt.bodyHash, Buffer.from(receipt.answer)]);
+      this.#receipts.put(asBuffer(receipt.key), value);
+      this.#receiptExpiry.put(receiptExpiryKey(receipt.expiresAtUs, receipt.key), Buffer.alloc(0));
+    }
+    for (const segment of sealed) {
+      segment.columns.forEach((bytes, index) => {
+        this.#columns.put(columnKey(segment.id, index), asBuffer(bytes));
+      });
+      this.#segments.put(segmentKey(segment.id), asBuffer(segment.meta));
+    }
+    for (const sequence of journalDone) this.#journal.remove(journalKey(sequence));
+    for (const segment of dropped) {
+      for (let i = 0; i < segment.columns; i++) this.#columns.remove(columnKey(segment.id, i));
+      this.#segments.remove(segmentKey(segment.id));
+    }
+  }
+
+  /** Every journal record in sequence order. The bytes are a private copy. */
+  *journal(): Generator<{ firstSequence: bigint; batch: Uint8Array }> {
+    for (const { key, value } of this.#journal.getRange({ snapshot: false })) {
+      yield { firstSequence: journalSequence(key), batch: value };
+    }
+  }
+
+  /** Lets the next read see all that is committed by then: reads of one event-loop turn share a view otherwise. */
+  renew(): void {
+    this.#root.resetReadTxn();
+  }
+
+  /** The metas of all sealed segments, in sequence order. @throws CorruptionError naming the segment. */
+  segments(): SegmentMeta[] {
+    const metas: SegmentMeta[] = [];
+    for (const { value } of this.#segments.getRange()) metas.push(decodeSegmentMeta(value));
+    return metas.sort((a, b) => (a.firstSequence < b.firstSequence ? -1 : 1));
+  }
+
+  /** A sealed column's bytes, valid until the next call; undefined once the segment was dropped. */
+  column(segmentId: number, columnIndex: number): Uint8Array | undefined {
+    const bytes = this.#columns.getBinaryFast(columnKey(segmentId, columnIndex));
+    // The buffer is larger than the value, and only its `length` says where the value ends.
+    return bytes?.subarray(0, bytes.length);
+  }
+
+  receipt(key: Uint8Array): { bodyHash: Uint8Array; answer: string } | undefined {
+    const value = this.#receipts.getBinary(asBuffer(key));
+    if (!value) return undefined;
+    return { bodyHash: value.subarray(0, 32), answer: value.subarray(32).toString() };
+  }
+
+  /** Removes at most `limit` receipts that expired before `nowUs`. */
+  async expireReceipts(nowUs: bigint, limit: number): Promise<number> {
+    const end = receiptExpiryKey(nowUs, new Uint8Array(0));
+    const expired = [...this.#receiptExpiry.getKeys({ end, limit })].map((key) => Buffer.from(key));
+    if (expired.length === 0) return 0;
+    await this.#root.batch(() => {
+      for (const key of expired) {
+        this.#receiptExpiry.remove(key);
+        this.#receipts.remove(key.subarray(8));
+      }
+    });
+    return expired.length;
+  }
+
+  /** Bytes of the pages that hold data: what a fresh copy of the file would need. */
+  liveBytes(): number {
+    const tables = [this.#meta, this.#journal, this.#segments, this.#columns, this.#receipts];
+    return tables.reduce((sum, table) => sum + pagesOf(table.getStats()), 0);
+  }
+
+  /** Bytes of the file on disk, free pages included. */
+  fileBytes(): number {
+    return existsSync(this.#path) ? statSync(this.#path).size : 0;
+  }
+
+  close(): Promise<void> {
+    return this.#root.close();
+  }
+}
+
+interface TableStats {
+  pageSize: number;
+  treeBranchPageCount: number;
+  treeLeafPageCount: number;
+  overflowPages: number;
+}
+
+function pagesOf(stats: object): number {
+  const { pageSize, treeBranchPageCount, treeLeafPageCount, overflowPages } = stats as TableStats;
+  return pageSize * (treeBranchPageCount + treeLeafPageCount + overflowPages);
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+}
