@@ -210,7 +210,7 @@ export const COLUMN_BASE = 40;
 export const COLUMN_EXPONENT = 48;
 export const COLUMN_PAGES = 64;
 export const COLUMN_FLAG_SORTED = 1; // dictionary codes are in byte order of their text
-export const COLUMN_FLAG_PLAIN = 2; // code i is present row i, so texts may repeat: equal texts have different codes
+export const COLUMN_FLAG_PLAIN = 2; // the code of present row i is i: all texts differ, in no order
 
 // ── Page: PAGE_ROWS rows of a column ──────────────────────────────────────────────────────────────────
 //

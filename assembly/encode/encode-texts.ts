@@ -1,4 +1,4 @@
-// Strings and JSON cells: a dictionary in byte order with front coding and packed codes, or, when nearly every
+// Strings and JSON cells: a dictionary in byte order with front coding and packed codes, or, when every
 // text is different and that is smaller, the texts one after another.
 import { COLUMN_DICT, COLUMN_DICT_COUNT } from "../layout";
 import { CORRUPT_BOUNDS, OK, OUT_OF_MEMORY } from "../status";
@@ -57,7 +57,8 @@ export function encodeTexts(column: usize, count: u32, out: usize, scratch: usiz
   const codeBytes = planStream(scratch + NEW_CODES, count, scratch + FIRST_PLAN);
   const sharedBytes = planStream(scratch + SECOND_WORDS, distinct, scratch + SECOND_PLAN);
   const suffixBytes = planStream(scratch + THIRD_WORDS, distinct, scratch + THIRD_PLAN);
-  if (distinct << 1 > count) {
+  // Kernels take a code for its text, so texts that repeat are never plain.
+  if (distinct == count) {
     const sorted = load<u64>(scratch, SUFFIX_BYTES) + codeBytes + sharedBytes + suffixBytes;
     if (plainBytes(entries, count, scratch) < sorted)
       return writePlain(entries, count, out, scratch);

@@ -68,7 +68,7 @@ export const ENCODING_DICTIONARY = 2; // values: a packed stream of codes; dicti
 export const ENCODING_XOR = 3; // values: XOR blocks
 export const ENCODING_RAW = 4; // values: 8 bytes each, ids 16
 export const ENCODING_TEXT_SORTED = 5; // values: a packed stream of codes; dictionary: front-coded, in byte order
-export const ENCODING_TEXT_PLAIN = 6; // no values; dictionary: one text for each present row, in row order
+export const ENCODING_TEXT_PLAIN = 6; // no values; dictionary: one text for each present row, all different
 
 // Presence.
 export const PRESENCE_ALL = 0;

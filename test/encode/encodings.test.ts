@@ -120,6 +120,14 @@ describe("texts", () => {
     expect(got.page).toBe(layout.PAGE_U16);
   });
 
+  test("texts that repeat are never plain: a code stands for its text", () => {
+    const repeated = Array.from({ length: 4 }, kanji);
+    const got = look(
+      texts((row) => String.fromCodePoint(...(row < 2 ? repeated : Array.from(repeated, kanji)))),
+    );
+    expect(got).toMatchObject({ encoding: 5, flags: layout.COLUMN_FLAG_SORTED });
+  });
+
   test("unique texts that share long prefixes: the dictionary is smaller", () => {
     const got = look(texts((row) => `https://example.com/products/${row}/reviews`));
     expect(got.encoding).toBe(5);

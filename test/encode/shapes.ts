@@ -96,6 +96,8 @@ export const textShapes: Record<string, MakeCells> = {
   users: (random) => () => `user_${below(random, 3000)}`,
   unique: (random) => (row) => `${word(random, 12)}${row}`,
   "unique and in order": () => (row) => `row-${String(row).padStart(9, "0")}`,
+  "unlike each other": (random) => () =>
+    String.fromCodePoint(...Array.from({ length: 4 }, () => 0x4e00 + below(random, 20_000))),
   "nearly unique": (random) => () => word(random, 3),
   "long shared prefixes": (random) => () =>
     `https://example.com/${"a".repeat(below(random, 300))}/${below(random, 50)}`,
