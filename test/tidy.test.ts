@@ -256,7 +256,9 @@ describe("bans", () => {
   });
 
   test("compiler errors that are told to be silent: mend the type", () => {
-    expect(linesWith([...server, ...tests, ...tools], /@ts-(?:ignore|nocheck|expect-error)/)).toEqual([]);
+    expect(
+      linesWith([...server, ...tests, ...tools], /@ts-(?:ignore|nocheck|expect-error)/),
+    ).toEqual([]);
   });
 
   test("what is left for later: finish it, or say so in docs", () => {

@@ -1,5 +1,5 @@
-// Writing JSON text. The callers see to the room: writeQuoted takes at most 6 bytes a byte and 2 more,
-// numbers at most 32.
+// Writing JSON text. The callers see to the room: writeQuoted takes at most 6 bytes a byte and 2 more, numbers at
+// most 32; 16 bytes behind what is written may be overwritten.
 
 @external("host", "formatNumber")
 declare function hostFormatNumber(value: f64, out: usize): u32;
@@ -7,15 +7,24 @@ declare function hostFormatNumber(value: f64, out: usize): u32;
 /** A JSON string of valid UTF-8 text, escaped as JSON.stringify does; returns the address after it. */
 export function writeQuoted(text: usize, length: u32, out: usize): usize {
   store<u8>(out++, 0x22);
-  for (let i: u32 = 0; i < length; i++) {
-    const byte = <u32>load<u8>(text + i);
-    if (byte == 0x22 || byte == 0x5c) {
+  const end = text + length;
+  while (text < end) {
+    const bytes = v128.load(text);
+    const special = v128.or(
+      v128.or(i8x16.eq(bytes, i8x16.splat(0x22)), i8x16.eq(bytes, i8x16.splat(0x5c))),
+      i8x16.lt_u(bytes, i8x16.splat(0x20)),
+    );
+    const plain = min<usize>(ctz(i8x16.bitmask(special) | 0x10000), end - text);
+    v128.store(out, bytes);
+    out += plain;
+    text += plain;
+    if (text == end || plain == 16) continue;
+    const byte = <u32>load<u8>(text++);
+    if (byte < 0x20) {
+      out = writeControl(byte, out);
+    } else {
       store<u16>(out, 0x5c | (byte << 8));
       out += 2;
-    } else if (byte >= 0x20) {
-      store<u8>(out++, byte);
-    } else {
-      out = writeControl(byte, out);
     }
   }
   store<u8>(out, 0x22);

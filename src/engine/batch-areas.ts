@@ -1,10 +1,10 @@
-import { MillraceError } from "../errors.ts";
 import type { Core } from "../core/core.ts";
 import type { Decoder } from "../core/decoder.ts";
 import * as layout from "../core/layout.ts";
 import { region } from "../core/memory.ts";
 import * as status from "../core/status.ts";
 import type { Watermarks } from "../core/watermarks.ts";
+import { MillraceError } from "../errors.ts";
 
 /** A finished batch: in shared memory until it is applied, and as the private copy that LMDB needs. */
 export interface FinishedBatch {

@@ -1,6 +1,6 @@
 import type { StoredReceipt } from "../storage/store.ts";
-import { type Answers, ANSWER_WORDS, type FailureMessage } from "./messages.ts";
 import type { EventError, Receipt } from "./ingest.ts";
+import { ANSWER_WORDS, type Answers, type FailureMessage } from "./messages.ts";
 import type { ReceiptClaim } from "./receipts.ts";
 
 /** A body that was decoded into the group and waits for its answer. */

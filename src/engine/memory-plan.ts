@@ -1,5 +1,5 @@
-import type { RegionSizes } from "../core/memory.ts";
 import { Dedup } from "../core/dedup.ts";
+import type { RegionSizes } from "../core/memory.ts";
 import { anyEventSlotBytes } from "../core/slots.ts";
 import type { Config } from "../settings.ts";
 
@@ -35,4 +35,3 @@ export function planMemory(config: Config): RegionSizes {
 export function sealerReader(config: Config): number {
   return config.queryWorkers + 1;
 }
-

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { InputError } from "../errors.ts";
-import type { StoredReceipt, Store } from "../storage/store.ts";
+import type { Store, StoredReceipt } from "../storage/store.ts";
 import type { Receipt } from "./ingest.ts";
 
 /** A key that a request claims until its batch is flushed. */

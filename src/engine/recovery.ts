@@ -1,9 +1,9 @@
-import { CorruptionError } from "../errors.ts";
 import type { Core } from "../core/core.ts";
 import type { Dedup } from "../core/dedup.ts";
 import * as layout from "../core/layout.ts";
 import * as status from "../core/status.ts";
 import type { Watermarks } from "../core/watermarks.ts";
+import { CorruptionError } from "../errors.ts";
 import { ColumnCache } from "../storage/column-cache.ts";
 import type { SegmentMeta } from "../storage/segment.ts";
 import type { Store } from "../storage/store.ts";

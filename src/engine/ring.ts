@@ -1,5 +1,5 @@
-import { region } from "../core/memory.ts";
 import * as layout from "../core/layout.ts";
+import { region } from "../core/memory.ts";
 import type { BodyFormat } from "./ingest.ts";
 
 // The intake ring: bodies on their way from the HTTP thread to the engine thread, in order.
@@ -82,7 +82,11 @@ export class RingWriter extends Ring {
   /**
    * Copies a body in. Returns false, having written nothing, when there is no room for it now.
    */
-  push(frame: Omit<Frame, "body" | "length">, chunks: readonly Uint8Array[], length: number): boolean {
+  push(
+    frame: Omit<Frame, "body" | "length">,
+    chunks: readonly Uint8Array[],
+    length: number,
+  ): boolean {
     const options = frame.options === "" ? null : Buffer.from(frame.options);
     const optionsLength = options?.length ?? 0;
     const need = align(HEADER_SIZE + length + optionsLength);

@@ -1,7 +1,7 @@
 import type { MessagePort } from "node:worker_threads";
-import type { HotSlots } from "../core/slots.ts";
 import type { Core } from "../core/core.ts";
 import * as layout from "../core/layout.ts";
+import type { HotSlots } from "../core/slots.ts";
 import type { Watermarks } from "../core/watermarks.ts";
 import { MillraceError } from "../errors.ts";
 import { decodeSegmentMeta, encodeSegmentMeta, type SegmentMeta } from "../storage/segment.ts";

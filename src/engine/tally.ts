@@ -1,5 +1,19 @@
 /** Upper bounds of the commit histogram, milliseconds. */
-const COMMIT_BOUNDS_MS = [0.5, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, Number.POSITIVE_INFINITY];
+const COMMIT_BOUNDS_MS = [
+  0.5,
+  1,
+  2,
+  4,
+  8,
+  16,
+  32,
+  64,
+  128,
+  256,
+  512,
+  1024,
+  Number.POSITIVE_INFINITY,
+];
 
 /** What the engine thread counts. Counters only ever grow. */
 export class Tally {

@@ -1,8 +1,8 @@
-import type { Clock } from "../base/clock.ts";
 import { assert } from "../base/assert.ts";
+import type { Clock } from "../base/clock.ts";
 import type { Core } from "../core/core.ts";
-import type { Dedup } from "../core/dedup.ts";
 import type { Decoder } from "../core/decoder.ts";
+import type { Dedup } from "../core/dedup.ts";
 import { OverloadError } from "../errors.ts";
 import type { Commit, SealedBytes, Store } from "../storage/store.ts";
 import type { BatchAreas } from "./batch-areas.ts";
