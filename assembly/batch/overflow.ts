@@ -28,8 +28,8 @@ export function putOverflow(d: usize, node: usize, kind: u32, value: u64, text: 
   if (count == OVERFLOW_ENTRIES) return EVENT_TOO_MANY_COLUMNS;
   const used = load<u32>(d, STATE_OVERFLOW_USED);
   const pathLength = writePath(d, node);
-  const room = OVERFLOW_SIZE - used;
-  if (length > OVERFLOW_SIZE / 8 || pathLength * 6 + length * 6 + 64 > room) return EVENT_TOO_LARGE;
+  const most = kind == CELL_STRING ? length * 6 : length;
+  if (length > OVERFLOW_SIZE || pathLength * 6 + most + 64 > OVERFLOW_SIZE - used) return EVENT_TOO_LARGE;
   const begin = <usize>load<u32>(d, STATE_SCRATCH_OVERFLOW) + used;
   store<u8>(begin, 0x2c);
   let out = writeQuoted(load<u32>(d, STATE_PATH_SCRATCH), pathLength, begin + 1);

@@ -182,7 +182,10 @@ function decodeObjectBody(d: usize, p: usize, end: usize): usize {
   let at = skipSpace(p + 1, end);
   while (load<u8>(at) == 0x22) {
     const colon = readString(d, at + 1, end, true);
-    if (colon == 0) return 0;
+    if (colon == 0) {
+      other = at;
+      break; // decodeEvent finds it too
+    }
     const text = <usize>load<u32>(d, STATE_TEXT);
     const length = load<u32>(d, STATE_TEXT_LENGTH);
     const isEvents = length == 6 && (load<u64>(text) & 0xffffffffffff) == 0x73746e657665;

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import * as layout from "../../src/core/layout.ts";
+import { region } from "../../src/core/memory.ts";
 import { mulberry32 } from "../support/random.ts";
 import { readColumns, readHeader, readRows, rowsAsEvents } from "../support/read-batch.ts";
 import { bitOf, decode, decodeAlone, decodeCore, finish, receivedAtUs } from "./decode-core.ts";
@@ -258,6 +259,25 @@ describe("groups", () => {
       expect(body.refusal?.message).toBeUndefined();
       expect(rows.map(({ properties }) => properties)).toEqual(events);
     }
+  });
+
+  test("the decoder writes to its own region alone", () => {
+    const core = decodeCore({ batchColumnsMax: 20 }, 24 << 20);
+    const { base, size } = region(core.core.memory, layout.REGION_DECODER);
+    const { u8 } = core.core;
+    u8.fill(0x5a, base - 4096, base).fill(0x5a, base + size, base + size + 4096);
+    for (let group = 0; group < 5; group++) {
+      core.decoder.begin(receivedAtUs);
+      for (let i = 0; i < 30; i++) {
+        const list = Array.from({ length: 40 }, (_, k) => `\\u00e9 ${i} ${k}`);
+        const row = eventText({
+          [`k${group} ${i}`]: { list, text: "x".repeat(1500), [`f${i}`]: i / 7 },
+        });
+        decode(core, `[${Array.from({ length: 300 }, () => row).join(",")}]`);
+      }
+    }
+    expect(u8.subarray(base - 4096, base).every((byte) => byte === 0x5a)).toBe(true);
+    expect(u8.subarray(base + size, base + size + 4096).every((byte) => byte === 0x5a)).toBe(true);
   });
 
   test("a batch needs the capacity that it says", () => {
