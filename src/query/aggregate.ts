@@ -23,17 +23,19 @@ import type { Measure, Partial } from "./measure.ts";
 import { dictionaryOf, readExtremes, readSum, textLane } from "./measure.ts";
 import type { ExtremePartial, SumPartial } from "./partial.ts";
 import { widenBoolean, widenText } from "./partial.ts";
+import type { Partials } from "./partials.ts";
 import { lanesOf } from "./plan.ts";
 import type { Segment } from "./source.ts";
 
 type ExtremeMeasure = Extract<Measure, { kind: "extreme" }>;
 
-/** Rows of a segment and the groups they belong to; `used` are the group ids that occur. */
+/** Rows of a segment and the groups they belong to: `groups[i]` is the group that the id `used[i]` stands for. */
 export interface GroupedRows {
   readonly list: RowList;
   readonly ids: number;
   readonly cardinality: number;
-  readonly used: readonly number[];
+  readonly used: Uint32Array;
+  readonly groups: Uint32Array;
 }
 
 export class Aggregation {
@@ -130,24 +132,24 @@ export class Aggregation {
     return this.#run.core.u32.subarray(counts >>> 2, (counts >>> 2) + cardinality);
   }
 
-  /** Adds each used group's rows to its partial; `partials` are in the order of `used`. Not for "rows". */
-  grouped(measure: Measure, rows: GroupedRows, partials: readonly Partial[]): void {
+  /** Adds each group's rows to its partial. Not for "rows", which the counts answer. */
+  grouped(measure: Measure, rows: GroupedRows, partials: Partials): void {
     const { scratch } = this.#run;
     const mark = scratch.mark();
     if (measure.kind === "count") {
-      this.#countGroups(measure.path, rows, partials as { count: number }[]);
+      this.#countGroups(measure.path, rows, partials);
     } else if (measure.kind === "sum") {
-      this.#sumGroups(measure.path, rows, partials as SumPartial[]);
+      this.#sumGroups(measure.path, rows, partials);
     } else if (measure.kind === "extreme") {
       for (const lane of lanesOf(measure.path)) {
-        this.#extremeGroups(measure, lane, rows, partials as ExtremePartial[]);
+        this.#extremeGroups(measure, lane, rows, partials);
         scratch.release(mark);
       }
     }
     scratch.release(mark);
   }
 
-  #countGroups(path: string, rows: GroupedRows, partials: readonly { count: number }[]): void {
+  #countGroups(path: string, rows: GroupedRows, partials: Partials): void {
     const { kernels, cancel, core } = this.#run;
     const { list, ids, used } = rows;
     const counts = this.#zeros(rows.cardinality * 4);
@@ -156,20 +158,22 @@ export class Aggregation {
       if (column === 0) continue;
       finished(kernels.countPresentGroups(column, list.rows, list.count, ids, counts, cancel));
     }
-    partials.forEach((partial, i) => {
-      partial.count += core.u32[(counts >>> 2) + (used[i] as number)] as number;
-    });
+    for (let i = 0; i < used.length; i++) {
+      const count = core.u32[(counts >>> 2) + (used[i] as number)] as number;
+      partials.increase(rows.groups[i] as number, count);
+    }
   }
 
-  #sumGroups(path: string, rows: GroupedRows, partials: readonly SumPartial[]): void {
+  #sumGroups(path: string, rows: GroupedRows, partials: Partials): void {
     const { kernels, cancel } = this.#run;
     const { list, ids, used } = rows;
     const column = this.#computed.column(list.segment, path, LANE_NUMBER);
     if (column === 0) return;
     const sums = this.#zeros(rows.cardinality * SUM_SIZE);
     finished(kernels.sumGroups(column, list.rows, list.count, ids, sums, cancel));
-    partials.forEach((partial, i) => {
-      readSum(this.#run, column, sums + (used[i] as number) * SUM_SIZE, partial);
+    used.forEach((id, i) => {
+      const partial = partials.at(rows.groups[i] as number) as SumPartial;
+      readSum(this.#run, column, sums + id * SUM_SIZE, partial);
     });
   }
 
@@ -177,7 +181,7 @@ export class Aggregation {
     measure: ExtremeMeasure,
     lane: number,
     rows: GroupedRows,
-    partials: readonly ExtremePartial[],
+    partials: Partials,
   ): void {
     const { kernels, scratch, cancel, core } = this.#run;
     const { list, ids, cardinality, used } = rows;
@@ -188,8 +192,9 @@ export class Aggregation {
       const blocks = scratch.take(cardinality * EXTREMES_SIZE);
       kernels.clearExtremes(blocks, cardinality);
       finished(kernels.extremesGroups(column, list.rows, list.count, ids, blocks, cancel));
-      partials.forEach((partial, i) => {
-        const block = blocks + (used[i] as number) * EXTREMES_SIZE;
+      used.forEach((id, i) => {
+        const partial = partials.at(rows.groups[i] as number) as ExtremePartial;
+        const block = blocks + id * EXTREMES_SIZE;
         readExtremes(this.#run, column, block, last, partial);
       });
       return;
@@ -201,8 +206,9 @@ export class Aggregation {
     const { ranks, codes } = this.#ranks(column, lane);
     const blocks = this.#zeros(cardinality * RANKS_SIZE);
     finished(kernels.rankGroups(column, list.rows, list.count, ids, ranks, blocks, cancel));
-    partials.forEach((partial, i) => {
-      const block = blocks + (used[i] as number) * RANKS_SIZE;
+    used.forEach((id, i) => {
+      const partial = partials.at(rows.groups[i] as number) as ExtremePartial;
+      const block = blocks + id * RANKS_SIZE;
       if (core.u32[(block + RANKS_COUNT) >>> 2] === 0) return;
       const rank = core.u32[(block + (last ? RANKS_MAX : RANKS_MIN)) >>> 2] as number;
       if (lane === LANE_BOOLEAN) {
@@ -228,15 +234,13 @@ export class Aggregation {
     };
   }
 
-  #idGroups(
-    column: number,
-    last: boolean,
-    rows: GroupedRows,
-    partials: readonly ExtremePartial[],
-  ): void {
+  #idGroups(column: number, last: boolean, rows: GroupedRows, partials: Partials): void {
     const { u32 } = this.#run.core;
-    const { list, ids, used } = rows;
-    const partialOf = new Map(used.map((id, i) => [id, partials[i] as ExtremePartial]));
+    const { list, ids, used, groups } = rows;
+    const partialOf = new Map<number, ExtremePartial>();
+    used.forEach((id, i) => {
+      partialOf.set(id, partials.at(groups[i] as number) as ExtremePartial);
+    });
     for (let i = 0; i < list.count; i++) {
       const row = u32[(list.rows >>> 2) + i] as number;
       const page = this.#cells.page(column, row);

@@ -130,22 +130,35 @@ function addSegment(
   ids: GroupIds,
 ): void {
   const counts = aggregation.counts(list, ids.ids, ids.cardinality);
-  const used: number[] = [];
-  counts.forEach((count, id) => {
-    if (count > 0) used.push(id);
-  });
+  const used = usedIds(counts);
   const found = groups.enter(ids, used);
-  const rows: GroupedRows = { list, ids: ids.ids, cardinality: ids.cardinality, used };
+  const rows: GroupedRows = {
+    list,
+    ids: ids.ids,
+    cardinality: ids.cardinality,
+    used,
+    groups: found,
+  };
   measures.forEach((measure, i) => {
-    const partials = found.map((group) => group.partials[i] as Partial);
+    const partials = groups.partials(i);
     if (measure.kind !== "rows") {
       aggregation.grouped(measure, rows, partials);
       return;
     }
-    partials.forEach((partial, u) => {
-      (partial as { count: number }).count += counts[used[u] as number] as number;
-    });
+    for (let u = 0; u < used.length; u++) {
+      partials.increase(found[u] as number, counts[used[u] as number] as number);
+    }
   });
+}
+
+/** The ids that have rows. */
+function usedIds(counts: Uint32Array): Uint32Array {
+  const used = new Uint32Array(counts.length);
+  let length = 0;
+  for (let id = 0; id < counts.length; id++) {
+    if (counts[id] !== 0) used[length++] = id;
+  }
+  return used.subarray(0, length);
 }
 
 /** Orders, cuts and writes the rows of an aggregate query. */

@@ -1,6 +1,6 @@
 import type { GroupIds } from "./group-keys.ts";
 import type { Measure, Partial } from "./measure.ts";
-import { emptyPartial } from "./measure.ts";
+import { Partials } from "./partials.ts";
 import type { Value } from "./result.ts";
 import { JsonText } from "./result.ts";
 
@@ -38,29 +38,45 @@ const pair = 2 ** 26;
 
 /** Groups of all segments by the values of their keys; a key's values are hashed once a segment, not once a group. */
 export class Groups {
-  readonly #measures: readonly Measure[];
   readonly #domains: readonly Domain[];
   /** For the second key on: index of a combination, by that of the keys before and of this one. */
   readonly #combined: readonly Map<number, number>[];
-  readonly #groups: { indexes: number[]; partials: Partial[] }[] = [];
-  /** By the index of the whole combination. */
-  readonly #byIndex: number[] = [];
+  /** By key: the index of the value of each group. */
+  readonly #indexes: readonly number[][];
+  /** By measure: each group's partial. */
+  readonly #partials: readonly Partials[];
+  #count = 0;
 
   constructor(keyCount: number, measures: readonly Measure[]) {
-    this.#measures = measures;
     this.#domains = Array.from({ length: keyCount }, () => new Domain());
     this.#combined = Array.from({ length: keyCount - 1 }, () => new Map());
+    this.#indexes = this.#domains.map(() => []);
+    this.#partials = measures.map((measure) => new Partials(measure));
   }
 
   get count(): number {
-    return this.#groups.length;
+    return this.#count;
+  }
+
+  partials(measure: number): Partials {
+    return this.#partials[measure] as Partials;
   }
 
   /** The groups of the ids `used` of one segment, in that order. */
-  enter(ids: GroupIds, used: readonly number[]): { partials: readonly Partial[] }[] {
+  enter(ids: GroupIds, used: Uint32Array): Uint32Array {
+    const groups = new Uint32Array(used.length);
+    if (ids.keys.length === 1) {
+      // With one key the groups are its values, and each id occurs once.
+      const [key, domain] = [ids.keys[0], this.#domains[0] as Domain];
+      for (let i = 0; i < used.length; i++) {
+        const index = domain.index(key?.value(used[i] as number) ?? null);
+        groups[i] = this.#group(index, [index]);
+      }
+      return groups;
+    }
     const known = ids.keys.map(() => new Map<number, number>());
-    return used.map((id) => {
-      const indexes = ids.split(id).map((local, k) => {
+    for (let i = 0; i < used.length; i++) {
+      const indexes = ids.split(used[i] as number).map((local, k) => {
         const map = known[k] as Map<number, number>;
         let index = map.get(local);
         if (index === undefined) {
@@ -69,11 +85,13 @@ export class Groups {
         }
         return index;
       });
-      return this.#group(indexes);
-    });
+      groups[i] = this.#group(this.#combine(indexes), indexes);
+    }
+    return groups;
   }
 
-  #group(indexes: number[]): { partials: readonly Partial[] } {
+  /** One number for the combination; they are given out in order. */
+  #combine(indexes: readonly number[]): number {
     let combined = indexes[0] as number;
     for (let k = 1; k < indexes.length; k++) {
       const map = this.#combined[k - 1] as Map<number, number>;
@@ -84,19 +102,27 @@ export class Groups {
         map.set(key, combined);
       } else combined = index;
     }
-    let at = this.#byIndex[combined];
-    if (at === undefined) {
-      at = this.#groups.length;
-      this.#byIndex[combined] = at;
-      this.#groups.push({ indexes, partials: this.#measures.map(emptyPartial) });
+    return combined;
+  }
+
+  /** A group's number is that of its combination of keys. */
+  #group(combined: number, indexes: readonly number[]): number {
+    if (combined === this.#count) {
+      this.#count++;
+      for (let k = 0; k < indexes.length; k++) {
+        (this.#indexes[k] as number[]).push(indexes[k] as number);
+      }
+      for (const partials of this.#partials) partials.add();
     }
-    return this.#groups[at] as { partials: readonly Partial[] };
+    return combined;
   }
 
   list(): Group[] {
-    return this.#groups.map(({ indexes, partials }) => ({
-      keys: indexes.map((index, k) => (this.#domains[k] as Domain).value(index)),
-      partials,
+    return Array.from({ length: this.#count }, (_, group) => ({
+      keys: this.#indexes.map((list, k) =>
+        (this.#domains[k] as Domain).value(list[group] as number),
+      ),
+      partials: this.#partials.map((partials) => partials.at(group)),
     }));
   }
 }

@@ -35,8 +35,6 @@ import {
   emptyExtreme,
   emptySum,
   extremeOf,
-  mergeExtreme,
-  mergeSum,
   sumOf,
   widenNumber,
 } from "./partial.ts";
@@ -73,13 +71,6 @@ export function measureKey(measure: Measure): string {
 export function emptyPartial(measure: Measure): Partial {
   if (measure.kind === "sum") return emptySum();
   return measure.kind === "extreme" ? emptyExtreme() : { count: 0 };
-}
-
-export function mergePartial(measure: Measure, into: Partial, other: Partial): void {
-  if (measure.kind === "sum") mergeSum(into as SumPartial, other as SumPartial);
-  else if (measure.kind === "extreme") {
-    mergeExtreme(into as ExtremePartial, other as ExtremePartial, measure.last);
-  } else (into as { count: number }).count += (other as { count: number }).count;
 }
 
 /** The value of an aggregate from the partial of its measure. */

@@ -41,22 +41,6 @@ export function addFloat(sum: SumPartial, value: number): void {
   sum.floatSum = after;
 }
 
-export function mergeSum(into: SumPartial, other: SumPartial): void {
-  into.integers += other.integers;
-  into.integerSum += other.integerSum;
-  into.floats += other.floats;
-  addFloat(into, other.floatSum);
-  into.floatError += other.floatError;
-}
-
-/** `last`: the maximum is kept, otherwise the minimum. */
-export function mergeExtreme(into: ExtremePartial, other: ExtremePartial, last: boolean): void {
-  if (other.boolean !== undefined) widenBoolean(into, other.boolean, last);
-  if (other.number !== undefined) widenNumber(into, other.number, last);
-  if (other.string !== undefined) widenText(into, "string", other.string, last);
-  if (other.json !== undefined) widenText(into, "json", other.json, last);
-}
-
 export function widenBoolean(extreme: ExtremePartial, value: boolean, last: boolean): void {
   if (extreme.boolean === undefined || value === last) extreme.boolean = value;
 }
