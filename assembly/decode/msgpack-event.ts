@@ -66,8 +66,6 @@ import {
   readFloat,
   readInteger,
   readToken,
-  readU16,
-  readU32,
   readU64,
   TOKEN_ARRAY,
   TOKEN_BINARY,
@@ -204,19 +202,31 @@ function skipPairs(d: usize, walk: usize, p: usize, count: u32, depth: u32): usi
 /** The value at `p` of the path `node`; the object around it is at `depth`. */
 function decodeValue(d: usize, walk: usize, p: usize, end: usize, node: usize, depth: u32): usize {
   const type = <u32>load<u8>(p);
-  // The commonest first. An unsuccessful put is tried again below: it has put nothing.
+  // The commonest first, with no branch on what changes from event to event: the sizes of integers,
+  // true and false. What does not succeed is tried again below: it has put nothing.
   if (type == 0xd9 && p + 2 + load<u8>(p, 1) <= end) {
     const length = <u32>load<u8>(p, 1);
     if (length == 36 && load<u32>(node, NODE_ROLE) == ROLE_ID && putUuid(d, p + 2)) return p + 38;
     return settle(walk, putText(d, walk, node, p + 2, length), p, p + 2 + length);
   }
+  if (type - 0xcc < 8) {
+    const size: usize = 1 << (type & 3);
+    const raw = readU64(p + 1);
+    const rest = <u64>(8 - size) << 3;
+    const value = select<i64>(<i64>(raw >> rest), <i64>raw >> rest, type < 0xd0);
+    const isBeyond = type == 0xcf && value < 0;
+    const next = p + 1 + size;
+    if (!isBeyond && next <= end && putI64(d, node, value) == OK) return next;
+  }
+  if (type < 0x80 && p < end) return settle(walk, putI64(d, node, type), p, p + 1);
   if (type == 0xcb && p + 9 <= end) {
     const value = reinterpret<f64>(readU64(p + 1));
     if (abs(value - trunc(value)) > 0 && putF64(d, node, value) == OK) return p + 9;
   }
-  if (type < 0x80 && p < end) return settle(walk, putI64(d, node, type), p, p + 1);
-  if (type == 0xcd && p + 3 <= end) return settle(walk, putI64(d, node, readU16(p + 1)), p, p + 3);
-  if (type == 0xce && p + 5 <= end) return settle(walk, putI64(d, node, readU32(p + 1)), p, p + 5);
+  if ((type & 0xfe) == 0xc2 && p < end && putBoolean(d, node, (type & 1) != 0) == OK) return p + 1;
+  if (type - 0x81 < 15 && p + 1 + ((type & 15) << 1) <= end) {
+    return decodeMap(d, walk, p, p + 1, end, type & 15, node, depth + 1);
+  }
 
   const token = readToken(p, end);
   const content = p + tokenHead(token);
@@ -249,7 +259,7 @@ function decodeValue(d: usize, walk: usize, p: usize, end: usize, node: usize, d
       return putArray(d, walk, p, node, depth + 1);
     default:
       if (length == 0) return settle(walk, putEmpty(d, node), p, content);
-      return decodeMap(d, walk, p, end, node, depth + 1);
+      return decodeMap(d, walk, p, content, end, length, node, depth + 1);
   }
 }
 
@@ -315,8 +325,17 @@ function putArray(d: usize, walk: usize, p: usize, node: usize, depth: u32): usi
   return settle(walk, putJson(d, node, text, load<u32>(walk, WALK_OUT) - text), p, next);
 }
 
-/** The map at `p`, which is not empty, at `depth`. */
-function decodeMap(d: usize, walk: usize, p: usize, end: usize, node: usize, depth: u32): usize {
+/** The map at `p`, at `depth`, whose `count` pairs, at least one, are at `first`. */
+function decodeMap(
+  d: usize,
+  walk: usize,
+  p: usize,
+  first: usize,
+  end: usize,
+  count: u32,
+  node: usize,
+  depth: u32,
+): usize {
   if (depth > load<u32>(d, DECODER_LIMIT_EVENT_DEPTH)) {
     reject(walk, EVENT_TOO_DEEP, p);
     return walkValue(d, walk, p, depth);
@@ -328,8 +347,7 @@ function decodeMap(d: usize, walk: usize, p: usize, end: usize, node: usize, dep
     if (settleFailure(walk, status, p, p) == 0) return 0;
     return walkValue(d, walk, p, depth);
   }
-  const token = readToken(p, end);
-  const next = decodeObject(d, walk, p + tokenHead(token), end, tokenLength(token), node, depth);
+  const next = decodeObject(d, walk, first, end, count, node, depth);
   closeObject(d, node);
   return next;
 }

@@ -12,6 +12,7 @@ import { LANE_ID, LANE_NULL, REGION_SLOTS } from "../core/layout.ts";
 import { region } from "../core/memory.ts";
 import { anyEventSlotBytes, HotSlots } from "../core/slots.ts";
 import { Watermarks } from "../core/watermarks.ts";
+import type { CorruptionError } from "../errors.ts";
 import { encodeSegmentMeta } from "../storage/segment.ts";
 import { Store } from "../storage/store.ts";
 import { BatchAreas } from "./batch-areas.ts";
@@ -85,7 +86,8 @@ async function run(): Promise<void> {
         made: columns.find(address, "id_made", LANE_NULL),
         rows,
       }));
-  await loadIds(core, store, [...segments.metas], hotColumns, dedup, batches.scratch());
+  const unreadable = (error: CorruptionError) => tell({ type: "warning", message: error.message });
+  await loadIds(core, store, [...segments.metas], hotColumns, dedup, batches.scratch(), unreadable);
   const writer = new Writer(
     {
       core,

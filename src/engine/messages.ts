@@ -48,6 +48,7 @@ export type FromEngine =
       /** Ids of segments that are gone. */
       readonly dropped: readonly number[];
     }
+  | { readonly type: "warning"; readonly message: string }
   | { readonly type: "fatal"; readonly failure: FailureMessage }
   | { readonly type: "closed" };
 

@@ -175,6 +175,9 @@ class ThreadedEngine implements Engine {
       case "stats":
         this.#stats = message.stats;
         break;
+      case "warning":
+        this.#log.warn({}, `${message.message}; duplicates of its ids are not found`);
+        break;
       case "fatal":
         this.#fail(unpackFailure(message.failure));
         break;

@@ -59,6 +59,7 @@ export async function loadIds(
   hotColumns: () => readonly { ids: number; made: number; rows: number }[],
   dedup: Dedup,
   scratch: { base: number; size: number },
+  unreadable: (error: CorruptionError) => void,
 ): Promise<void> {
   const cache = new ColumnCache(core, scratch, (id, index) => store.column(id, index));
   let wanted = dedup.capacity;
@@ -68,14 +69,16 @@ export async function loadIds(
     cache.begin();
     const column = (path: string) => meta.columns.findIndex((one) => one.path === path);
     const made = column("id_made");
-    insertColumn(
-      core,
-      dedup,
-      cache.column(meta, column("id")),
-      made < 0 ? 0 : cache.column(meta, made),
-      meta.rows,
-    );
-    cache.end();
+    try {
+      const madeColumn = made < 0 ? 0 : cache.column(meta, made);
+      insertColumn(core, dedup, cache.column(meta, column("id")), madeColumn, meta.rows);
+    } catch (error) {
+      if (!(error instanceof CorruptionError)) throw error;
+      // The other segments are sound: their reads and new events go on, without these ids.
+      unreadable(error);
+    } finally {
+      cache.end();
+    }
     await new Promise((resolve) => setImmediate(resolve));
   }
   for (const { ids, made, rows } of hotColumns()) insertColumn(core, dedup, ids, made, rows);

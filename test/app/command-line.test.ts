@@ -122,7 +122,7 @@ test("a tail ends in peace when it is interrupted, and when its reader has had e
 test("import says when nobody answers", async () => {
   const file = join(dataFolder(), "one.json");
   writeFileSync(file, '[{"event_type":"e"}]');
-  const importing = command("import", "--url", "http://127.0.0.1:1", "--retry-for", "0", file);
+  const importing = command("import", "--url", "http://127.0.0.1:4", "--retry-for", "0", file);
   expect(await importing.code).toBe(1);
   expect(importing.output()).toMatch(/ECONNREFUSED/);
 });

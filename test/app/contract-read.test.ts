@@ -125,18 +125,18 @@ describe("GET /analytics/events", () => {
   });
 
   test.each([
-    [{ limit: "0" }, "invalid_parameter"],
-    [{ from: "yesterday" }, "invalid_parameter"],
-    [{ from: "2026-11-23T12:00:00" }, "invalid_parameter"],
-    [{ cursor: "nonsense" }, "invalid_cursor"],
-    [{ colour: "red" }, "invalid_parameter"],
-  ])("refuses %j by name", async (search, code) => {
+    { limit: "0" },
+    { from: "yesterday" },
+    { from: "2026-11-23T12:00:00" },
+    { cursor: "nonsense" },
+    { colour: "red" },
+  ])("refuses %j by name", async (search) => {
     const answer = await get<Problem>(
       server.url,
       `/api/v1/analytics/events?${new URLSearchParams(search)}`,
     );
     expect(answer.status).toBe(400);
-    expect(answer.body.code).toBe(code);
+    expect(answer.body.detail).toContain(Object.keys(search)[0]);
   });
 
   test("answers NDJSON when asked to", async () => {
@@ -296,7 +296,7 @@ describe("POST /analytics/custom-query", () => {
     ["SELECT count(*) FROM events JOIN users ON true", 501],
     ["SELECT * FROM elsewhere", 400],
     ["SELECT count(* FROM events", 400],
-    ["DELETE FROM events", 501],
+    ["DELETE FROM events", 400],
     ["SELECT nothing FROM events", 400],
   ])("refuses %j with %i and the place of the fault", async (text, status) => {
     const answer = await post<Problem & { position?: number }>(
@@ -340,10 +340,13 @@ describe("monitoring", () => {
         .reduce((sum, line) => sum + Number(line.split(" ").at(-1)), 0);
     expect(value("events_processed_total")).toBeGreaterThanOrEqual(events.length);
     expect(value("query_duration_seconds_count")).toBeGreaterThan(0);
-    expect(text).toContain("active_websocket_connections 0");
+    expect(value("active_websocket_connections")).toBe(0);
+    expect(/^active_websocket_connections/m.test(text)).toBe(true);
     expect(value("ingest_bytes_total")).toBeGreaterThan(0);
-    for (const name of ["commit", "queue", "memory", "event"])
-      expect(text).toMatch(new RegExp(`# TYPE \\w*${name}`));
+    const types = text.split("\n").filter((line) => line.startsWith("# TYPE"));
+    for (const name of ["commit", "queue", "memory", "eventloop_lag"]) {
+      expect(types.filter((line) => line.includes(name))).not.toEqual([]);
+    }
   });
 
   test("the OpenAPI document is of version 3.1 and has every path", async () => {
