@@ -26,7 +26,7 @@ const EXPONENT_LIMIT: i64 = 1000000000;
 
 /** Eight characters with '0' taken from each: how many, from the first, are digits (0 to 8). */
 @inline
-function digitCount(characters: u64): u32 {
+export function digitCount(characters: u64): u32 {
   // Adding carries out of a byte only above the first that is no digit.
   const others = ((characters + 0x7676767676767676) | characters) & 0x8080808080808080;
   return <u32>(ctz(others) >> 3);
@@ -34,7 +34,7 @@ function digitCount(characters: u64): u32 {
 
 /** The number in the first `count` (1 to 8) of eight digit values, lowest byte first. */
 @inline
-function digitsValue(digits: u64, count: u32): u64 {
+export function digitsValue(digits: u64, count: u32): u64 {
   let value = digits << ((8 - count) << 3);
   value = value * 10 + (value >> 8);
   const even = (value & 0x000000ff000000ff) * 0x000f424000000064;

@@ -1,3 +1,5 @@
+import { digitCount, digitsValue } from "./number";
+
 // Times as they come in events, to microseconds since 1970-01-01T00:00:00Z (i64), years 0001 to
 // 9999.
 //
@@ -67,15 +69,14 @@ export function parseTimestamp(p: usize, length: u32, cache: usize): i64 {
   let q = p + 19;
   let fractionUs: i64 = 0;
   if (q < end && load<u8>(q) == 0x2e) {
-    const first = ++q;
-    let unit: i64 = 100000;
-    for (; q < end; q++) {
-      const digit = <u32>load<u8>(q) - 0x30;
-      if (digit > 9) break;
-      fractionUs += unit * digit;
-      unit /= 10;
-    }
-    if (q == first) return TIMESTAMP_MALFORMED;
+    const digits = load<u64>(++q) ^ 0x3030303030303030;
+    const count = min<u32>(digitCount(digits), <u32>(end - q));
+    if (count == 0) return TIMESTAMP_MALFORMED;
+    // Six of the eight digits count, with zeros for those that are not there.
+    const kept = digits & (0x0000ffffffffffff >> (48 - (min<u32>(count, 6) << 3)));
+    fractionUs = <u32>digitsValue(kept, 8) / 100;
+    q += count;
+    if (count == 8) while (q < end && <u32>load<u8>(q) - 0x30 < 10) q++;
   }
   if (q == end) return TIMESTAMP_NO_ZONE;
 
