@@ -13,8 +13,7 @@ export { formatUuid, makeUuid7, parseUuid, uuidFromText } from "./decode/uuid";
 // Queries
 export { selectCodes, selectIds, selectPresent, selectRange } from "./filter/select";
 export {
-  selectionAnd, selectionAndNot, selectionCount, selectionFirst, selectionOr, selectionRange,
-  selectionRows,
+  selectionAnd, selectionAndNot, selectionCount, selectionOr, selectionRange, selectionRows,
 } from "./filter/selection";
 export { boundText, extremeText, findText, matchPrefix, matchTexts, rankTexts } from "./filter/text";
 export { clearExtremes, extremesAll, usedCodes } from "./aggregate/extremes";

@@ -16,7 +16,8 @@ function run(bin, args) {
 
 /** One owner for each shared constant: assembly/*.ts here, their copies under src/core/. */
 function copyShared(name) {
-  const copy = `// Copied from assembly/${name}.ts by \`npm run build\`; change it there.\n\n${readFileSync(`${root}assembly/${name}.ts`, "utf8")}`;
+  const source = readFileSync(`${root}assembly/${name}.ts`, "utf8");
+  const copy = `// Copied from assembly/${name}.ts by \`npm run build\`; change it there.\n\n${source}`;
   const path = `${root}src/core/${name}.ts`;
   if (!existsSync(path) || readFileSync(path, "utf8") !== copy) writeFileSync(path, copy);
 }

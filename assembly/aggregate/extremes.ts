@@ -47,7 +47,6 @@ export function extremesAll(
   return 0;
 }
 
-// @ts-ignore: decorator
 @inline
 export function widenRaw(extremes: usize, value: u32): void {
   store<u32>(extremes, load<u32>(extremes, EXTREMES_RAW_COUNT) + 1, EXTREMES_RAW_COUNT);
@@ -55,7 +54,6 @@ export function widenRaw(extremes: usize, value: u32): void {
   store<u32>(extremes, max(load<u32>(extremes, EXTREMES_RAW_MAX), value), EXTREMES_RAW_MAX);
 }
 
-// @ts-ignore: decorator
 @inline
 export function widenI64(extremes: usize, value: i64): void {
   store<u32>(extremes, load<u32>(extremes, EXTREMES_I64_COUNT) + 1, EXTREMES_I64_COUNT);
@@ -63,7 +61,6 @@ export function widenI64(extremes: usize, value: i64): void {
   store<i64>(extremes, max(load<i64>(extremes, EXTREMES_I64_MAX), value), EXTREMES_I64_MAX);
 }
 
-// @ts-ignore: decorator
 @inline
 export function widenF64(extremes: usize, value: f64): void {
   store<u32>(extremes, load<u32>(extremes, EXTREMES_F64_COUNT) + 1, EXTREMES_F64_COUNT);

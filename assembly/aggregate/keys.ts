@@ -15,7 +15,6 @@ const PAGE_SHIFT: u32 = 12;
 const PAGE_MASK: u32 = PAGE_ROWS - 1;
 
 /** Index after the last row of `rows[from, count)` that lies in the page of `rows[from]`. */
-// @ts-ignore: decorator
 @inline
 export function pageEnd(rows: usize, from: u32, count: u32): u32 {
   const next = ((load<u32>(rows + (<usize>from << 2)) >> PAGE_SHIFT) + 1) << PAGE_SHIFT;
@@ -30,13 +29,11 @@ export function pageEnd(rows: usize, from: u32, count: u32): u32 {
 }
 
 /** The page of a row, or 0. */
-// @ts-ignore: decorator
 @inline
 export function pageOf(column: usize, row: u32): usize {
   return <usize>load<u32>(column + COLUMN_PAGES + (<usize>(row >> PAGE_SHIFT) << 2));
 }
 
-// @ts-ignore: decorator
 @inline
 export function isPresent(page: usize, inPage: u32): bool {
   return <bool>((load<u8>(page + PAGE_PRESENCE + <usize>(inPage >> 3)) >> (inPage & 7)) & 1);
@@ -66,7 +63,6 @@ export function keyCodes(
 }
 
 /** Index of the key { bits, kind }, which is added when it is new. */
-// @ts-ignore: decorator
 @inline
 function intern(table: usize, bits: u64, kind: u32): u32 {
   const mask = load<u32>(table, KEYS_MASK);
@@ -91,7 +87,6 @@ function intern(table: usize, bits: u64, kind: u32): u32 {
 }
 
 /** A double that is an integer within i64 is the same number, so the same key, as that integer. Kind 1 is f64. */
-// @ts-ignore: decorator
 @inline
 function internF64(table: usize, value: f64): u32 {
   if (value >= -9223372036854775808.0 && value < 9223372036854775808.0 && Math.trunc(value) == value) {
@@ -138,7 +133,6 @@ export function keyNumbers(
 }
 
 /** Quotient rounded down. */
-// @ts-ignore: decorator
 @inline
 function floorDivide(value: i64, divisor: i64): i64 {
   const quotient = value / divisor;

@@ -33,7 +33,6 @@ export function sumAll(column: usize, words: u32, mask: usize, sum: usize, cance
 }
 
 /** Adds a double to the sum and the error of that addition to the error. */
-// @ts-ignore: decorator
 @inline
 export function addF64(sum: usize, value: f64): void {
   const before = load<f64>(sum, SUM_F64);
@@ -45,7 +44,6 @@ export function addF64(sum: usize, value: f64): void {
 }
 
 /** Adds to the 128-bit integer sum. */
-// @ts-ignore: decorator
 @inline
 export function addI64(sum: usize, value: i64): void {
   const low = load<u64>(sum, SUM_LOW) + <u64>value;
@@ -74,7 +72,6 @@ function sumRaw(page: usize, encoding: u32, words: u32, mask: usize, sum: usize)
 }
 
 /** All 64 raw integers of one word. */
-// @ts-ignore: decorator
 @inline
 function sumRaw64(page: usize, encoding: u32, word: u32): u64 {
   let values = page + PAGE_VALUES;

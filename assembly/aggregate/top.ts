@@ -7,7 +7,6 @@ import { rawAt } from "../filter/select";
 import { pageOf } from "./keys";
 
 /** Whether (time, row) comes before the entry at `entry`. */
-// @ts-ignore: decorator
 @inline
 function before(time: i64, row: u32, entry: usize, descending: bool): bool {
   const other = load<i64>(entry, TOP_TIME);
@@ -15,7 +14,6 @@ function before(time: i64, row: u32, entry: usize, descending: bool): bool {
   return row < load<u32>(entry, TOP_ROW) != descending;
 }
 
-// @ts-ignore: decorator
 @inline
 function put(entry: usize, time: i64, row: u32): void {
   store<i64>(entry, time, TOP_TIME);

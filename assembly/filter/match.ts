@@ -2,7 +2,6 @@
 // Each reads 64 values from `values`, whatever the number of rows that the page has.
 
 /** The signs of sixteen 64-bit lanes, lane 0 first. */
-// @ts-ignore: decorator
 @inline
 function signs16(
   a: v128, b: v128, c: v128, d: v128, e: v128, f: v128, g: v128, h: v128,
@@ -18,7 +17,6 @@ function signs16(
   return <u64><u32>i8x16.bitmask(i8x16.narrow_i16x8_s(low, high));
 }
 
-// @ts-ignore: decorator
 @inline
 function signs32(a: v128, b: v128, c: v128, d: v128): u64 {
   return <u64><u32>i8x16.bitmask(
@@ -27,7 +25,6 @@ function signs32(a: v128, b: v128, c: v128, d: v128): u64 {
 }
 
 /** `low` and `span` = high - low are splatted; value - low wraps, so that one unsigned comparison does. */
-// @ts-ignore: decorator
 @inline
 export function matchU8(values: usize, low: v128, span: v128): u64 {
   const a = <u64><u32>i8x16.bitmask(i8x16.le_u(i8x16.sub(v128.load(values), low), span));
@@ -37,7 +34,6 @@ export function matchU8(values: usize, low: v128, span: v128): u64 {
   return a | (b << 16) | (c << 32) | (d << 48);
 }
 
-// @ts-ignore: decorator
 @inline
 function matchU16x16(values: usize, low: v128, span: v128): u64 {
   return <u64><u32>i8x16.bitmask(
@@ -48,7 +44,6 @@ function matchU16x16(values: usize, low: v128, span: v128): u64 {
   );
 }
 
-// @ts-ignore: decorator
 @inline
 export function matchU16(values: usize, low: v128, span: v128): u64 {
   return (
@@ -59,7 +54,6 @@ export function matchU16(values: usize, low: v128, span: v128): u64 {
   );
 }
 
-// @ts-ignore: decorator
 @inline
 function matchU32x16(values: usize, low: v128, span: v128): u64 {
   return signs32(
@@ -70,7 +64,6 @@ function matchU32x16(values: usize, low: v128, span: v128): u64 {
   );
 }
 
-// @ts-ignore: decorator
 @inline
 export function matchU32(values: usize, low: v128, span: v128): u64 {
   return (
@@ -81,7 +74,6 @@ export function matchU32(values: usize, low: v128, span: v128): u64 {
   );
 }
 
-// @ts-ignore: decorator
 @inline
 function outsideI64(values: usize, low: v128, high: v128): v128 {
   const value = v128.load(values);
@@ -89,7 +81,6 @@ function outsideI64(values: usize, low: v128, high: v128): v128 {
 }
 
 /** 16 rows; SSE has only "greater than" for 64-bit lanes, so the rows outside are found and turned over. */
-// @ts-ignore: decorator
 @inline
 export function matchI64x16(values: usize, low: v128, high: v128): u64 {
   return (
@@ -106,7 +97,6 @@ export function matchI64x16(values: usize, low: v128, high: v128): u64 {
   );
 }
 
-// @ts-ignore: decorator
 @inline
 function insideF64(values: usize, low: v128, high: v128): v128 {
   const value = v128.load(values);
@@ -114,7 +104,6 @@ function insideF64(values: usize, low: v128, high: v128): v128 {
 }
 
 /** 16 rows; a NaN never matches and -0 equals +0. */
-// @ts-ignore: decorator
 @inline
 export function matchF64x16(values: usize, low: v128, high: v128): u64 {
   return signs16(

@@ -203,7 +203,6 @@ export function selectCodes(
 }
 
 /** Raw integer or code of row `row` of a PAGE_U8, PAGE_U16 or PAGE_U32 page. */
-// @ts-ignore: decorator
 @inline
 export function rawAt(page: usize, encoding: u32, row: u32): u32 {
   if (encoding == PAGE_U8) return load<u8>(page + <usize>row, PAGE_VALUES);

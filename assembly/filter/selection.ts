@@ -75,23 +75,3 @@ export function selectionRows(bitmap: usize, words: u32, out: usize): u32 {
   }
   return <u32>((out - start) >> 2);
 }
-
-/** Clears all but the first `keep` set bits. */
-export function selectionFirst(bitmap: usize, words: u32, keep: u32): void {
-  let left: u64 = keep;
-  for (let w: u32 = 0; w < words; w++) {
-    const address = bitmap + (<usize>w << 3);
-    let bits = load<u64>(address);
-    const count = popcnt<u64>(bits);
-    if (count <= left) {
-      left -= count;
-      continue;
-    }
-    let kept: u64 = 0;
-    for (; left; left--) {
-      kept |= bits & (~bits + 1);
-      bits &= bits - 1;
-    }
-    store<u64>(address, kept);
-  }
-}

@@ -2,7 +2,6 @@
 // Texts are UTF-8 and ordered by their bytes, which is the order of their code points.
 
 /** Negative, 0 or positive as text a is before, equal to or after text b. */
-// @ts-ignore: decorator
 @inline
 export function compareBytes(a: usize, aLength: u32, b: usize, bLength: u32): i32 {
   const common = <usize>min(aLength, bLength);
@@ -19,7 +18,6 @@ export function compareBytes(a: usize, aLength: u32, b: usize, bLength: u32): i3
   return <i32>(aLength > bLength) - <i32>(aLength < bLength);
 }
 
-// @ts-ignore: decorator
 @inline
 function compareEntries(entries: usize, a: u32, b: u32): i32 {
   const x = entries + (<usize>a << 3);

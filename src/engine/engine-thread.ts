@@ -42,6 +42,43 @@ function fatal(error: unknown): void {
   tell({ type: "fatal", failure: packFailure(error) });
 }
 
+interface StatsParts {
+  readonly store: Store;
+  readonly slots: HotSlots;
+  readonly segments: Segments;
+  readonly dedup: Dedup;
+  readonly watermarks: Watermarks;
+  readonly tally: Tally;
+}
+
+function statsOf(parts: StatsParts): EngineStats {
+  const { store, slots, segments, dedup, watermarks, tally } = parts;
+  return {
+    eventsProcessed: tally.events,
+    duplicates: tally.duplicates,
+    rejected: tally.rejected,
+    ingestBytes: tally.bytes,
+    bodiesRefused: { ...tally.refused },
+    commits: tally.commits,
+    commitMs: tally.commitMs(),
+    queueBytes: 0,
+    queueRequests: 0,
+    nextSequence: String(segments.nextSequence()),
+    segments: segments.metas.length,
+    storedRows: Number(segments.nextSequence() - (segments.metas[0]?.firstSequence ?? 1n)),
+    storedBytes: store.liveBytes(),
+    journalRecords: segments.journalRecords,
+    memory: {
+      hot_slots: slots.list().length * Math.floor(region(memory, REGION_SLOTS).size / slots.count),
+      dedup: Dedup.regionSize(config.dedupIds),
+    },
+    dedupIds: dedup.held(),
+    dedupWindowSeconds: 0,
+    lateRows: Number(watermarks.lateRows),
+    futureRows: Number(watermarks.futureRows),
+  };
+}
+
 async function run(): Promise<void> {
   const core = attachCore(memory);
   const store = new Store(config.data);
@@ -109,30 +146,7 @@ async function run(): Promise<void> {
   );
   segments.onSealed = (segment) => writer.commitSealed(segment);
 
-  const stats = (): EngineStats => ({
-    eventsProcessed: tally.events,
-    duplicates: tally.duplicates,
-    rejected: tally.rejected,
-    ingestBytes: tally.bytes,
-    bodiesRefused: { ...tally.refused },
-    commits: tally.commits,
-    commitMs: tally.commitMs(),
-    queueBytes: 0,
-    queueRequests: 0,
-    nextSequence: String(segments.nextSequence()),
-    segments: segments.metas.length,
-    storedRows: Number(segments.nextSequence() - (segments.metas[0]?.firstSequence ?? 1n)),
-    storedBytes: store.liveBytes(),
-    journalRecords: segments.journalRecords,
-    memory: {
-      hot_slots: slots.list().length * Math.floor(region(memory, REGION_SLOTS).size / slots.count),
-      dedup: Dedup.regionSize(config.dedupIds),
-    },
-    dedupIds: dedup.held(),
-    dedupWindowSeconds: 0,
-    lateRows: Number(watermarks.lateRows),
-    futureRows: Number(watermarks.futureRows),
-  });
+  const stats = (): EngineStats => statsOf({ store, slots, segments, dedup, watermarks, tally });
   const statsTimer = setInterval(() => tell({ type: "stats", stats: stats() }), STATS_MS);
   const upkeep = setInterval(() => {
     const bounds = { ageMs: config.retentionAgeMs, bytes: config.retentionBytes };

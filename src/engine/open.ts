@@ -35,10 +35,9 @@ export async function openEngine(config: Config, log: Log, _clock: Clock): Promi
   return engine;
 }
 
-function workerUrl(name: string): URL {
-  const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
-  return new URL(`./${name}.${extension}`, import.meta.url);
-}
+const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
+const engineUrl = new URL(`./engine-thread.${extension}`, import.meta.url);
+const sealerUrl = new URL(`./sealer-thread.${extension}`, import.meta.url);
 
 /** The HTTP thread's side: bodies into the ring, answers out of messages, reads through the pool. */
 class ThreadedEngine implements Engine {
@@ -79,13 +78,13 @@ class ThreadedEngine implements Engine {
       this.#openPool = resolve;
     });
     const engineData: EngineThreadData = { memory, config, sealer: port1 };
-    this.#thread = new Worker(workerUrl("engine-thread"), {
+    this.#thread = new Worker(engineUrl, {
       workerData: engineData,
       transferList: [port1],
       name: "engine",
     });
     const sealerData: SealerThreadData = { memory, reader: sealerReader(config), engine: port2 };
-    this.#sealer = new Worker(workerUrl("sealer-thread"), {
+    this.#sealer = new Worker(sealerUrl, {
       workerData: sealerData,
       transferList: [port2],
       name: "sealer",

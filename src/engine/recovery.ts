@@ -30,7 +30,8 @@ export async function replayJournal(
     if (code !== status.OK) {
       throw new CorruptionError(
         "journal_corrupt",
-        `journal record ${firstSequence}: its bytes are not what was written (status ${code}); restore a copy of the data folder`,
+        `journal record ${firstSequence}: its bytes are not what was written (status ${code});` +
+          " restore a copy of the data folder",
       );
     }
     const stored = core.view.getBigInt64(address + layout.BATCH_FIRST_SEQUENCE, true);

@@ -1,6 +1,7 @@
 // Where a reader of pages stands. Opaque to clients; version 1 is 26 bytes in base64url:
 //
-//   0 version u8 │ 1 order u8 (0 ascending, 1 descending, 2 by sequence) │ 2 as of i64 │ 10 time i64 µs │ 18 sequence i64
+//   0 version u8 │ 1 order u8 (0 ascending, 1 descending, 2 by sequence)
+//   2 as of i64 │ 10 time i64 µs │ 18 sequence i64
 //
 // Ascending and descending: the page goes on after the row of this time and sequence, among the rows below
 // `as of`, which the first page has fixed. By sequence: it goes on with this sequence; the others are 0.

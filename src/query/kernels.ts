@@ -43,7 +43,6 @@ export interface QueryKernels {
   selectionOr(a: number, b: number, out: number, words: number): number;
   selectionAndNot(a: number, b: number, out: number, words: number): number;
   selectionRows(selection: number, words: number, out: number): number;
-  selectionFirst(selection: number, words: number, keep: number): void;
   findText(entries: number, from: number, to: number, text: number, length: number): number;
   boundText(entries: number, count: number, text: number, length: number, after: number): number;
   matchTexts(

@@ -1,5 +1,5 @@
-// Partial aggregates: what one set of rows says about an aggregate, as a value that merges with that of any
-// other set of rows, in any order, to what both together say.
+// Partial aggregates: what some rows say about an aggregate, as a value that takes in what other rows say. The
+// order in which segments come does not matter.
 
 import { InputError } from "../errors.ts";
 import { compareNumbers, i64Max, i64Min } from "./bounds.ts";

@@ -12,8 +12,8 @@ export interface FolderLock {
  * Takes the data folder for this process, and makes the folder where it does not exist.
  *
  * Node has no file locks, so the lock is a listening socket: on Linux in the abstract namespace, where a
- * name can't outlive its process and binding is atomic; elsewhere a socket file or pipe. The name is the folder's device and
- * inode, so that two spellings of one folder collide.
+ * name can't outlive its process and binding is atomic; elsewhere a socket file or pipe. The name is the
+ * folder's device and inode, so that two spellings of one folder collide.
  *
  * @throws MillraceError `data_folder_in_use`
  */

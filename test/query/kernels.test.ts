@@ -235,9 +235,6 @@ describe("selections", () => {
       expect([...bed.core.u32.subarray(list >>> 2, (list >>> 2) + count)]).toEqual(
         setRows(without),
       );
-      const keep = Math.floor(random() * (count + 2));
-      kernels.selectionFirst(out, mask.words, keep);
-      expect(setRows(bitsAt(bed, out, rows))).toEqual(setRows(without).slice(0, keep));
       const [from, to] = [Math.floor(random() * rows), Math.floor(random() * rows)];
       kernels.selectionRange(out, mask.words, from, to);
       expect(setRows(bitsAt(bed, out, rows))).toEqual(
