@@ -21,7 +21,7 @@ import { Cells } from "./cells.ts";
 import type { QueryRun } from "./kernels.ts";
 import type { Segment } from "./source.ts";
 
-export const computedPaths: readonly string[] = ["sequence", "received_at", "lateness_us"];
+const computedPaths: readonly string[] = ["sequence", "received_at", "lateness_us"];
 
 export class ComputedColumns {
   readonly #run: QueryRun;

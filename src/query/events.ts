@@ -12,7 +12,7 @@ import type { Segment, Snapshot } from "./source.ts";
 import { topByTime } from "./top.ts";
 
 /** Where a request by sequence begins. */
-export function firstSequenceOf(request: EventsRequest): bigint {
+function firstSequenceOf(request: EventsRequest): bigint {
   if (request.cursor !== undefined) return decodeCursor(request.cursor, "sequence").sequence;
   return request.fromSequence ?? 0n;
 }

@@ -235,7 +235,7 @@ export class GroupKeys {
 }
 
 /** Quotient rounded down; `divisor` is positive. */
-export function floorDivide(value: bigint, divisor: bigint): bigint {
+function floorDivide(value: bigint, divisor: bigint): bigint {
   const quotient = value / divisor;
   return value % divisor < 0n ? quotient - 1n : quotient;
 }

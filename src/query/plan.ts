@@ -36,7 +36,7 @@ export type Filter =
 const all: Filter = { kind: "all" };
 const none: Filter = { kind: "none" };
 
-export const valueLanes: readonly number[] = [LANE_BOOLEAN, LANE_NUMBER, LANE_STRING, LANE_JSON];
+const valueLanes: readonly number[] = [LANE_BOOLEAN, LANE_NUMBER, LANE_STRING, LANE_JSON];
 const everyLane: readonly number[] = [...valueLanes, LANE_NULL];
 
 const opposite: Readonly<Record<CompareOp, CompareOp>> = {

@@ -129,7 +129,7 @@ function orderedRows(
 }
 
 /** The columns of a path in one segment, in which a row has at most one value. */
-export function laneColumns(segment: Segment, path: string, scan: Scan): LaneColumn[] {
+function laneColumns(segment: Segment, path: string, scan: Scan): LaneColumn[] {
   return lanesOf(path)
     .map((lane) => ({ lane, address: scan.computed.column(segment, path, lane) }))
     .filter(({ address }) => address !== 0);

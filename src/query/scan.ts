@@ -21,7 +21,7 @@ export interface ScanStats {
   segmentsPruned: number;
 }
 
-export function emptyStats(): ScanStats {
+function emptyStats(): ScanStats {
   return { rowsScanned: 0, rowsMatched: 0, segmentsScanned: 0, segmentsPruned: 0 };
 }
 

@@ -30,7 +30,7 @@ function laneRank(value: boolean | number | bigint | string | JsonText): number 
 }
 
 /** Negative, 0 or positive as a is before, equal to or after b, neither being NULL. */
-export function compareValues(a: NonNullable<Value>, b: NonNullable<Value>): number {
+function compareValues(a: NonNullable<Value>, b: NonNullable<Value>): number {
   const ranks = laneRank(a) - laneRank(b);
   if (ranks !== 0) return ranks;
   if (typeof a === "boolean") return Number(a) - Number(b);
