@@ -123,7 +123,8 @@ function cubeRoot(n: bigint): bigint {
 
 /**
  * 128-bit significands of 5^q, normalised so that the top bit is set: truncated for q >= 0, one more than
- * the quotient for q < 0, as the algorithm wants them (Lemire, "Number Parsing at a Gigabyte per Second", 2021, section 5).
+ * the quotient for q < 0, as the algorithm wants them (Lemire, "Number Parsing at a Gigabyte per Second",
+ * 2021, section 5).
  */
 function fillPowersOfFive(view: DataView): void {
   for (let q = layout.POWER_OF_FIVE_MIN; q <= layout.POWER_OF_FIVE_MAX; q++) {

@@ -5,7 +5,7 @@ import { parentPort, workerData } from "node:worker_threads";
 import { assert } from "../base/assert.ts";
 import { systemClock } from "../base/clock.ts";
 import { Columns } from "../core/columns.ts";
-import { attachCore } from "../core/core.ts";
+import { attachCore, type Core } from "../core/core.ts";
 import { Decoder } from "../core/decoder.ts";
 import { Dedup } from "../core/dedup.ts";
 import { LANE_ID, LANE_NULL, REGION_SLOTS } from "../core/layout.ts";
@@ -79,6 +79,27 @@ function statsOf(parts: StatsParts): EngineStats {
   };
 }
 
+interface HotIds {
+  readonly ids: number;
+  readonly made: number;
+  readonly rows: number;
+}
+
+/** The columns of ids in the slots whose segments are not sealed. */
+function hotIds(core: Core, slots: HotSlots, segments: Segments): HotIds[] {
+  const columns = new Columns(core);
+  const last = segments.metas.at(-1);
+  const sealedEnd = last ? last.firstSequence + BigInt(last.rows) : 0n;
+  return slots
+    .list()
+    .filter(({ firstSequence, rows }) => rows > 0 && firstSequence >= sealedEnd)
+    .map(({ address, rows }) => ({
+      ids: columns.find(address, "id", LANE_ID),
+      made: columns.find(address, "id_made", LANE_NULL),
+      rows,
+    }));
+}
+
 async function run(): Promise<void> {
   const core = attachCore(memory);
   const store = new Store(config.data);
@@ -109,22 +130,9 @@ async function run(): Promise<void> {
     readiness: { reads: true, ingest: false, reason: "the ids of stored events are being loaded" },
     nextSequence,
   });
-  const columns = new Columns(core);
-  const sealedEnd = () => {
-    const last = segments.metas.at(-1);
-    return last ? last.firstSequence + BigInt(last.rows) : 0n;
-  };
-  const hotColumns = () =>
-    slots
-      .list()
-      .filter(({ firstSequence, rows }) => rows > 0 && firstSequence >= sealedEnd())
-      .map(({ address, rows }) => ({
-        ids: columns.find(address, "id", LANE_ID),
-        made: columns.find(address, "id_made", LANE_NULL),
-        rows,
-      }));
+  const hot = (): HotIds[] => hotIds(core, slots, segments);
   const unreadable = (error: CorruptionError) => tell({ type: "warning", message: error.message });
-  await loadIds(core, store, [...segments.metas], hotColumns, dedup, batches.scratch(), unreadable);
+  await loadIds(core, store, [...segments.metas], hot, dedup, batches.scratch(), unreadable);
   const writer = new Writer(
     {
       core,
@@ -145,8 +153,13 @@ async function run(): Promise<void> {
     receivedAtUs,
   );
   segments.onSealed = (segment) => writer.commitSealed(segment);
+  follow(writer, { store, slots, segments, dedup, watermarks, tally });
+}
 
-  const stats = (): EngineStats => statsOf({ store, slots, segments, dedup, watermarks, tally });
+/** Follows the ring until it is told to close. */
+function follow(writer: Writer, parts: StatsParts): void {
+  const { store, segments } = parts;
+  const stats = (): EngineStats => statsOf(parts);
   const statsTimer = setInterval(() => tell({ type: "stats", stats: stats() }), STATS_MS);
   const upkeep = setInterval(() => {
     const bounds = { ageMs: config.retentionAgeMs, bytes: config.retentionBytes };
