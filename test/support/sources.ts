@@ -60,8 +60,12 @@ function readSource(path: string): Source {
     } else if (ts.isNewExpression(node) && node.expression.getText(tree) === "URL") {
       // new URL("./worker.js", import.meta.url) is how a thread's entry file is named.
       const [specifier] = node.arguments ?? [];
-      const name = specifier?.getText(tree).replace(/\$\{extension\}/, "ts").slice(1, -1) ?? "";
-      if (/^\.\.?\/.*\.[jt]s$/.test(name)) add(name, false);
+      const name =
+        specifier
+          ?.getText(tree)
+          .replace(/\$\{extension\}/, "ts")
+          .slice(1, -1) ?? "";
+      if (/^\.\.?\/[^$]*\.[jt]s$/.test(name)) add(name, false);
     }
   });
   return { path, text, lines: text.split("\n"), tree, imports };
