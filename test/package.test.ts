@@ -66,7 +66,6 @@ describe("the package", () => {
       "@msgpack/msgpack",
       "cli-progress",
       "hono",
-      "hono-openapi",
       "libpg-query",
       "lmdb",
       "pino",
