@@ -95,7 +95,7 @@ export async function startMillrace(
   ready: "ingest" | "reads" = "ingest",
 ): Promise<RunningServer> {
   const main = join(projectRoot, "dist/main.js");
-  const program = [main, "serve", "--port", "0", "--data", data, "--log-level", "warn", ...flags];
+  const program = [main, "serve", "--port", "0", "--data", data, ...flags];
   const server = await startProgram("millrace", program, data);
   const api = `http://127.0.0.1:${server.port}/api/v1`;
   if (ready === "ingest") {
