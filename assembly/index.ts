@@ -35,8 +35,8 @@ export {
   dictionaryFind, slotApply, slotFits, slotOpen, slotSetState, slotsFormat,
 } from "./segment/exports";
 export {
-  latenessOf, watermarkAdvance, watermarkFormat, watermarkFutureRows, watermarkLateRows,
-  watermarkStateSize, watermarkTableSize,
+  latenessOf, watermarkAdvance, watermarkEnter, watermarkFormat, watermarkFutureRows,
+  watermarkLateRows, watermarkStateSize, watermarkTableSize,
 } from "./segment/exports";
 
 // MessagePack

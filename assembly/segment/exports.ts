@@ -4,6 +4,7 @@ export { dictionaryFind } from "./dictionary";
 export {
   latenessOf,
   watermarkAdvance,
+  watermarkEnter,
   watermarkFormat,
   watermarkFutureRows,
   watermarkLateRows,

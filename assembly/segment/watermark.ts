@@ -9,6 +9,9 @@
 //   64   places × { hash u64 of the source, 0: free; watermark i64 µs }
 //   then scratch, SCRATCH_SIZE bytes (see fit.ts), which is not state
 //
+// A snapshot of it is the header and, one after another, the places that are taken: a segment carries one, and most
+// tables are nearly empty.
+//
 // A watermark is the latest timestamp seen, i64.MIN_VALUE before the first.
 
 import {
@@ -178,6 +181,12 @@ function markOf(batch: usize, source: usize, table: usize, known: usize, value: 
   const mark = markFind(table, hashBytes(text, load<u32>(ends + (code << 2)) - begin));
   store<u32>(known + (code << 2), <u32>mark);
   return mark;
+}
+
+/** Enters the watermark of the source with hash `hash`, as a snapshot kept it; a later one stays. */
+export function watermarkEnter(table: usize, hash: u64, watermark: i64): void {
+  const mark = markFind(table, hash);
+  if (watermark > load<i64>(mark)) store<i64>(mark, watermark);
 }
 
 /** Finds or enters a source; one too many gets the watermark that they share. */

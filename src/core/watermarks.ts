@@ -4,6 +4,11 @@ import * as layout from "./layout.ts";
 import { region } from "./memory.ts";
 import * as status from "./status.ts";
 
+// The table's layout is drawn in assembly/segment/watermark.ts: maximum and places, counters, then the places.
+const COUNTERS = 16;
+const HEADER_SIZE = 64;
+const PLACE_SIZE = 16;
+
 /** How far each source's event time has come: the table at the start of the region of batches (engine thread). */
 export class Watermarks {
   /** Bytes at the start of the region of batches that are not for batches. */
@@ -42,18 +47,37 @@ export class Watermarks {
     return BigInt(this.#call("watermarkFutureRows", this.#table));
   }
 
-  /** A copy of the state; its keys are hashes, so it is good for the version of the core that made it. */
+  /**
+   * The counters, and each source that was seen: `{ hash u64, watermark i64 }` after the table's header. The hashes
+   * are good for the version of the core that made them.
+   */
   snapshot(): Uint8Array {
-    return this.#core.u8.slice(this.#table, this.#table + this.#stateSize);
+    const { u8, view } = this.#core;
+    const taken: number[] = [];
+    const end = this.#table + this.#stateSize;
+    for (let place = this.#table + HEADER_SIZE; place < end; place += PLACE_SIZE) {
+      if (view.getBigUint64(place, true) !== 0n) taken.push(place);
+    }
+    const state = new Uint8Array(HEADER_SIZE + taken.length * PLACE_SIZE);
+    state.set(u8.subarray(this.#table, this.#table + HEADER_SIZE));
+    taken.forEach((place, i) => {
+      state.set(u8.subarray(place, place + PLACE_SIZE), HEADER_SIZE + i * PLACE_SIZE);
+    });
+    return state;
   }
 
-  /** Takes a state that `snapshot` gave with the same number of sources; answers false if it is another's. */
-  restore(state: Uint8Array): boolean {
-    if (state.length !== this.#stateSize) return false;
-    const sourcesMax = new DataView(state.buffer, state.byteOffset).getUint32(0, true);
-    if (sourcesMax !== this.#core.view.getUint32(this.#table, true)) return false;
-    this.#core.u8.set(state, this.#table);
-    return true;
+  /** Takes a snapshot into an empty table. Sources beyond this table's maximum share one watermark. */
+  restore(state: Uint8Array): void {
+    const sources = (state.length - HEADER_SIZE) / PLACE_SIZE;
+    assert(Number.isInteger(sources) && sources >= 0, "a snapshot is a header and places");
+    const from = new DataView(state.buffer, state.byteOffset, state.byteLength);
+    const { u8 } = this.#core;
+    u8.set(state.subarray(COUNTERS, HEADER_SIZE), this.#table + COUNTERS);
+    for (let i = 0; i < sources; i++) {
+      const place = HEADER_SIZE + i * PLACE_SIZE;
+      const hash = from.getBigUint64(place, true);
+      this.#call("watermarkEnter", this.#table, hash, from.getBigInt64(place + 8, true));
+    }
   }
 
   #check(code: number | bigint): void {
