@@ -40,23 +40,12 @@ export interface WriterParts {
   readonly fatal: (error: unknown) => void;
 }
 
-/** What a commit has put on the disk and readers do not see yet. */
-interface FlushedWork {
-  readonly group: Group | null;
-  /** Address of the group's ColumnBatch, 0: it has no rows. */
-  readonly batch: number;
-  readonly first: number;
-  readonly sealed: readonly SealedBytes[];
-  readonly dropped: readonly { readonly id: number }[];
-}
-
 /**
  * The way of an event through the engine thread: ring → decoder → dedup → group → journal → flush → segments.
  *
  * One commit is in flight at a time. While it is flushed, bodies that arrive are decoded into the next group,
  * so the group grows exactly as long as the disk takes: nothing waits for a timer, and many small bodies share
- * a flush. The next group is on its way to the disk before the flushed one is applied, so that disk and
- * processor work at once; rows are visible, and their bodies answered, once they are applied.
+ * a flush.
  */
 export class Writer {
   readonly #parts: WriterParts;
@@ -65,8 +54,6 @@ export class Writer {
   #nextSequence: number;
   #receivedAtUs = 0n;
   #flushing = false;
-  #applied: Promise<void> = Promise.resolve();
-  #applying = false;
   #scheduled = false;
   #sealed: SealedBytes[] = [];
   #dropped: { id: number; columns: number }[] = [];
@@ -114,15 +101,12 @@ export class Writer {
 
   #step(): void {
     this.#scheduled = false;
-    const stopped = this.#fill();
-    if (!this.#flushing && !this.#applying) this.#commit();
+    const more = this.#fill();
+    if (!this.#flushing) this.#commit();
     if (!this.#answers.isEmpty) this.#send();
-    const busy = this.#flushing || this.#applying;
-    // A full group goes with the next commit, and the end of the one before it wakes us.
-    if (stopped === "group full" && busy) return;
-    if (stopped !== "ring empty") return this.wake();
-    if (!this.#parts.ring.fallAsleep(busy)) return this.wake();
-    if (busy) return;
+    if (more) return this.wake();
+    if (this.#flushing) return;
+    if (!this.#parts.ring.fallAsleep()) return this.wake();
     this.#drained?.();
     this.#drained = null;
   }
@@ -131,16 +115,18 @@ export class Writer {
     this.#parts.answer(this.#answers.take(), this.#parts.segments.nextSequence());
   }
 
-  /** Decodes bodies into the group, and says why it stopped. */
-  #fill(): "ring empty" | "group full" | "slice over" {
+  /** Decodes bodies into the group. True when there is more to decode and room for it. */
+  #fill(): boolean {
     const { ring, clock } = this.#parts;
     const untilMs = clock.monotonicMs() + SLICE_MS;
     for (;;) {
       const frame = ring.peek();
-      if (frame === null) return "ring empty";
-      if (!this.#hasRoom() || !this.#take(frame)) return "group full";
+      if (frame === null) return false;
+      if (!this.#hasRoom()) return false;
+      const taken = this.#take(frame);
+      if (!taken) return false;
       ring.release();
-      if (clock.monotonicMs() > untilMs) return "slice over";
+      if (clock.monotonicMs() > untilMs) return true;
     }
   }
 
@@ -246,20 +232,13 @@ export class Writer {
     };
     this.#flushing = true;
     const startMs = this.#parts.clock.monotonicMs();
-    const flushed = {
-      group: hasGroup ? group : null,
-      batch: batch?.address ?? 0,
-      first,
-      sealed,
-      dropped,
-    };
-    this.#parts.store
-      .commit(commit)
-      .then(() => {
+    this.#parts.store.commit(commit).then(
+      () => {
         this.#parts.tally.commit(this.#parts.clock.monotonicMs() - startMs);
-        return this.#flushed(flushed);
-      })
-      .catch(this.#parts.fatal);
+        return this.#flushed(hasGroup ? group : null, batch?.address ?? 0, first, sealed, dropped);
+      },
+      (error) => this.#parts.fatal(error),
+    );
   }
 
   /** A group without rows or receipts has nothing to flush: all before it is flushed already. */
@@ -284,25 +263,27 @@ export class Writer {
     return batch;
   }
 
-  /** Groups are applied one at a time and in order: the batch after the next one takes this one's memory. */
-  async #flushed(work: FlushedWork): Promise<void> {
-    await this.#applied;
+  async #flushed(
+    group: Group | null,
+    batch: number,
+    first: number,
+    sealed: readonly SealedBytes[],
+    dropped: readonly { id: number }[],
+  ): Promise<void> {
+    const { segments, fatal } = this.#parts;
+    try {
+      segments.committed(sealed, dropped);
+      if (batch !== 0) await segments.apply(batch);
+      if (group) this.#settle(group, first);
+      assert(
+        batch === 0 || segments.nextSequence() === BigInt(first + (group?.rows ?? 0)),
+        "published rows end where the group's sequences end",
+      );
+    } catch (error) {
+      fatal(error);
+      return;
+    }
     this.#flushing = false;
-    this.#commit();
-    this.#applied = this.#apply(work).catch(this.#parts.fatal);
-  }
-
-  async #apply({ group, batch, first, sealed, dropped }: FlushedWork): Promise<void> {
-    const { segments } = this.#parts;
-    this.#applying = true;
-    segments.committed(sealed, dropped);
-    if (batch !== 0) await segments.apply(batch);
-    if (group) this.#settle(group, first);
-    assert(
-      batch === 0 || segments.nextSequence() === BigInt(first + (group?.rows ?? 0)),
-      "published rows end where the group's sequences end",
-    );
-    this.#applying = false;
     if (!this.#answers.isEmpty) this.#send();
     this.wake();
   }
