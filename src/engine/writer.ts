@@ -54,6 +54,11 @@ export class Writer {
   #nextSequence: number;
   #receivedAtUs = 0n;
   #flushing = false;
+  /** A batch is being applied, and may wait for a free slot. */
+  #applying = false;
+  /** The commit of segments that such a batch may be waiting for. */
+  #sealing: Promise<void> | null = null;
+  #stopped = false;
   #scheduled = false;
   #sealed: SealedBytes[] = [];
   #dropped: { id: number; columns: number }[] = [];
@@ -74,7 +79,7 @@ export class Writer {
 
   /** Looks at the ring soon. */
   wake(): void {
-    if (this.#scheduled) return;
+    if (this.#scheduled || this.#stopped) return;
     this.#scheduled = true;
     setImmediate(() => this.#step());
   }
@@ -91,7 +96,7 @@ export class Writer {
     this.wake();
   }
 
-  /** Resolves when the ring is empty and everything taken from it is flushed. */
+  /** Resolves when the ring is empty and everything taken from it is flushed; nothing is committed after that. */
   drain(): Promise<void> {
     return new Promise((resolve) => {
       this.#drained = resolve;
@@ -103,12 +108,14 @@ export class Writer {
     this.#scheduled = false;
     const more = this.#fill();
     if (!this.#flushing) this.#commit();
+    else if (this.#applying) this.#commitSealed();
     if (!this.#answers.isEmpty) this.#send();
     if (more) return this.wake();
     if (this.#flushing) return;
     if (!this.#parts.ring.fallAsleep()) return this.wake();
-    this.#drained?.();
-    this.#drained = null;
+    if (this.#drained === null) return;
+    this.#stopped = true;
+    this.#drained();
   }
 
   #send(): void {
@@ -214,18 +221,18 @@ export class Writer {
 
   /** Makes the group's batch and commits it together with what else waits for a commit. */
   #commit(): void {
-    const group = this.#group;
-    const hasGroup = group !== null && !group.isEmpty;
-    if (!hasGroup && this.#sealed.length + this.#dropped.length === 0) return;
-    this.#group = hasGroup ? null : group;
+    let group = this.#group;
+    if (group?.isEmpty) group = null;
+    if (group) this.#group = null;
     const first = this.#nextSequence;
-    const batch = hasGroup && group.rows > 0 ? this.#finish(group, first) : null;
-    if (hasGroup && batch === null && this.#onlyAnswers(group)) return;
+    const batch = group && group.rows > 0 ? this.#finish(group, first) : null;
+    if (group && !batch && this.#onlyAnswers(group)) group = null;
+    if (!group && this.#sealed.length + this.#dropped.length === 0) return;
     const sealed = this.#sealed.splice(0);
     const dropped = this.#dropped.splice(0);
     const commit: Commit = {
       ...(batch && { journal: { firstSequence: BigInt(first), batch: batch.bytes } }),
-      receipts: hasGroup ? this.#receiptsOf(group, first) : [],
+      receipts: group ? this.#receiptsOf(group, first) : [],
       sealed,
       dropped,
       journalDone: sealed.length > 0 ? this.#parts.segments.journalDone(sealed) : [],
@@ -235,17 +242,35 @@ export class Writer {
     this.#parts.store.commit(commit).then(
       () => {
         this.#parts.tally.commit(this.#parts.clock.monotonicMs() - startMs);
-        return this.#flushed(hasGroup ? group : null, batch?.address ?? 0, first, sealed, dropped);
+        return this.#flushed(group, batch?.address ?? 0, first, sealed, dropped);
       },
       (error) => this.#parts.fatal(error),
     );
   }
 
-  /** A group without rows or receipts has nothing to flush: all before it is flushed already. */
+  /**
+   * Commits sealed segments while a batch is applied: every slot may be full, and the batch waits for the
+   * first that is committed.
+   */
+  #commitSealed(): void {
+    if (this.#sealing !== null || this.#sealed.length === 0) return;
+    const { store, segments, fatal } = this.#parts;
+    const sealed = this.#sealed.splice(0);
+    this.#sealing = store
+      .commit({ sealed, journalDone: segments.journalDone(sealed) })
+      .then(() => segments.committed(sealed, []))
+      .catch(fatal)
+      .finally(() => {
+        this.#sealing = null;
+        this.wake();
+      });
+  }
+
+  /** Answers a group without rows or receipts: it has nothing to flush, and all before it is flushed already. */
   #onlyAnswers(group: Group): boolean {
     if (group.pending.some(({ claim }) => claim !== null)) return false;
     this.#settle(group, this.#nextSequence);
-    return this.#sealed.length + this.#dropped.length === 0;
+    return true;
   }
 
   #receiptsOf(group: Group, first: number) {
@@ -273,7 +298,7 @@ export class Writer {
     const { segments, fatal } = this.#parts;
     try {
       segments.committed(sealed, dropped);
-      if (batch !== 0) await segments.apply(batch);
+      if (batch !== 0) await this.#apply(batch);
       if (group) this.#settle(group, first);
       assert(
         batch === 0 || segments.nextSequence() === BigInt(first + (group?.rows ?? 0)),
@@ -286,6 +311,14 @@ export class Writer {
     this.#flushing = false;
     if (!this.#answers.isEmpty) this.#send();
     this.wake();
+  }
+
+  async #apply(batch: number): Promise<void> {
+    this.#applying = true;
+    if (this.#sealed.length > 0) this.wake();
+    await this.#parts.segments.apply(batch);
+    this.#applying = false;
+    await this.#sealing;
   }
 
   /** Answers the bodies of a group that wait for its flush. */
