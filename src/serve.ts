@@ -48,7 +48,9 @@ function openProcessLog(config: Config): Log {
 /** What nobody expected ends the process: going on could acknowledge what is not on disk. */
 function failFast(log: Log): void {
   const die = (error: unknown, origin: string) => {
-    log.fatal({ err: error, origin }, "an unexpected failure ends the process");
+    if (error instanceof MillraceError && error.cause === undefined) {
+      log.fatal({ code: error.code, ...error.detail }, `the process ends: ${error.message}`);
+    } else log.fatal({ err: error, origin }, "an unexpected failure ends the process");
     process.exit(1);
   };
   process.on("uncaughtException", (error) => die(error, "exception"));

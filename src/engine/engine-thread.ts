@@ -192,4 +192,6 @@ function follow(writer: Writer, parts: StatsParts): void {
   writer.wake();
 }
 
+// A worker that dies of a rejection takes the words of an earlier failure with it.
+process.on("unhandledRejection", fatal);
 run().catch(fatal);

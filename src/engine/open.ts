@@ -235,7 +235,12 @@ class ThreadedEngine implements Engine {
     const failure =
       error instanceof MillraceError
         ? error
-        : new MillraceError("engine_failed", `the engine thread failed: ${String(error)}`);
+        : new MillraceError(
+            "engine_failed",
+            `the engine thread failed: ${String(error)}`,
+            {},
+            { cause: error },
+          );
     this.#readiness = { reads: false, ingest: false, reason: failure.message };
     if (this.#openPool !== null) {
       this.#settled?.reject(failure);
@@ -244,7 +249,6 @@ class ThreadedEngine implements Engine {
       return;
     }
     this.#failure = failure;
-    this.#log.fatal({ err: error, code: failure.code }, failure.message);
     queueMicrotask(() => {
       throw failure;
     });

@@ -1,7 +1,7 @@
-import { existsSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, statfsSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { type Database, open, type RootDatabase } from "lmdb";
-import { CorruptionError } from "../errors.ts";
+import { CorruptionError, MillraceError } from "../errors.ts";
 import { columnKey, journalKey, journalSequence, receiptExpiryKey, segmentKey } from "./keys.ts";
 import { decodeSegmentMeta, type SegmentMeta } from "./segment.ts";
 
@@ -96,8 +96,17 @@ export class Store {
 
   /** Resolves when the commit is flushed. A rejection means that nobody knows what is on disk. */
   async commit(commit: Commit): Promise<void> {
-    await this.#root.batch(() => this.#write(commit));
-    await this.#root.flushed;
+    await this.#flush(() => this.#write(commit));
+  }
+
+  /** @throws MillraceError `flush_failed` with the reason in words. */
+  async #flush(write: () => void): Promise<void> {
+    try {
+      await this.#root.batch(write);
+      await this.#root.flushed;
+    } catch (error) {
+      throw await flushFailure(this.#path, error);
+    }
   }
 
   #write(commit: Commit): void {
@@ -158,7 +167,7 @@ export class Store {
     const end = receiptExpiryKey(nowUs, new Uint8Array(0));
     const expired = [...this.#receiptExpiry.getKeys({ end, limit })].map((key) => Buffer.from(key));
     if (expired.length === 0) return 0;
-    await this.#root.batch(() => {
+    await this.#flush(() => {
       for (const key of expired) {
         this.#receiptExpiry.remove(key);
         this.#receipts.remove(key.subarray(8));
@@ -180,6 +189,33 @@ export class Store {
 
   close(): Promise<void> {
     return this.#root.close();
+  }
+}
+
+/** How long LMDB may take to give the reason of a failure that it has told, milliseconds. */
+const REASON_MS_MAX = 1000;
+
+async function flushFailure(path: string, error: unknown): Promise<MillraceError> {
+  const late = new Promise((resolve) => setTimeout(resolve, REASON_MS_MAX));
+  // LMDB rejects with a promise of the reason, which is rejected in its turn.
+  const later = Promise.resolve((error as { commitError?: unknown }).commitError);
+  const reason = (await Promise.race([later, late]).catch((cause: unknown) => cause)) ?? error;
+  const words = reason instanceof Error ? reason.message : String(reason);
+  return new MillraceError(
+    "flush_failed",
+    `store ${path}: a commit could not be flushed: ${words}; ${freeBytes(dirname(path))}. What is on the disk is not ` +
+      "known now, so the process ends; start it again: what was acknowledged is there",
+    {},
+    { cause: error },
+  );
+}
+
+function freeBytes(folder: string): string {
+  try {
+    const { bavail, bsize } = statfsSync(folder);
+    return `the disk has ${bavail * bsize} bytes free`;
+  } catch (error) {
+    return `the free space of the disk can't be read: ${(error as Error).message}`;
   }
 }
 
