@@ -8,20 +8,22 @@ import { Columns } from "../core/columns.ts";
 import { attachCore, type Core } from "../core/core.ts";
 import { Decoder } from "../core/decoder.ts";
 import { Dedup } from "../core/dedup.ts";
-import { LANE_ID, LANE_NULL, REGION_SLOTS } from "../core/layout.ts";
-import { region } from "../core/memory.ts";
+import { LANE_ID, LANE_NULL } from "../core/layout.ts";
 import { anyEventSlotBytes, HotSlots } from "../core/slots.ts";
 import { Watermarks } from "../core/watermarks.ts";
 import type { CorruptionError } from "../errors.ts";
+import { slotRecords } from "../storage/seal.ts";
 import { encodeSegmentMeta } from "../storage/segment.ts";
 import { Store } from "../storage/store.ts";
 import { BatchAreas } from "./batch-areas.ts";
+import { DedupSpan } from "./dedup-span.ts";
 import { DiskReserve } from "./disk.ts";
 import type { EngineStats } from "./engine.ts";
 import { packFailure } from "./failure.ts";
+import { memoryUse } from "./memory-use.ts";
 import type { EngineThreadData, FromEngine, ToEngine } from "./messages.ts";
 import { ReceiptBook } from "./receipts.ts";
-import { loadIds, replayJournal } from "./recovery.ts";
+import { loadIds, replayJournal, type SegmentIds } from "./recovery.ts";
 import { expired } from "./retention.ts";
 import { RingReader } from "./ring.ts";
 import { Segments } from "./segments.ts";
@@ -43,16 +45,35 @@ function fatal(error: unknown): void {
 }
 
 interface StatsParts {
+  readonly core: Core;
   readonly store: Store;
+  readonly ring: RingReader;
+  readonly decoder: Decoder;
   readonly slots: HotSlots;
   readonly segments: Segments;
   readonly dedup: Dedup;
+  readonly span: DedupSpan;
   readonly watermarks: Watermarks;
   readonly tally: Tally;
 }
 
+/** Ids that were ever entered. */
+function entered(dedup: Dedup): number {
+  return Number(dedup.evicted()) + dedup.held();
+}
+
+/** How far the held ids reach back. Marks where they are now, for the readings to come. */
+function spanSeconds({ dedup, span }: StatsParts, held: number): number {
+  const nowUs = clock.nowUs();
+  const count = entered(dedup);
+  const seconds = span.seconds(count, held, nowUs);
+  span.mark(count, nowUs);
+  return seconds;
+}
+
 function statsOf(parts: StatsParts): EngineStats {
-  const { store, slots, segments, dedup, watermarks, tally } = parts;
+  const { store, segments, dedup, watermarks, tally } = parts;
+  const dedupIds = dedup.held();
   return {
     eventsProcessed: tally.events,
     duplicates: tally.duplicates,
@@ -68,25 +89,16 @@ function statsOf(parts: StatsParts): EngineStats {
     storedRows: Number(segments.nextSequence() - (segments.metas[0]?.firstSequence ?? 1n)),
     storedBytes: store.liveBytes(),
     journalRecords: segments.journalRecords,
-    memory: {
-      hot_slots: slots.list().length * Math.floor(region(memory, REGION_SLOTS).size / slots.count),
-      dedup: Dedup.regionSize(config.dedupIds),
-    },
-    dedupIds: dedup.held(),
-    dedupWindowSeconds: 0,
+    memory: memoryUse({ ...parts, config, dedupIds }),
+    dedupIds,
+    dedupWindowSeconds: spanSeconds(parts, dedupIds),
     lateRows: Number(watermarks.lateRows),
     futureRows: Number(watermarks.futureRows),
   };
 }
 
-interface HotIds {
-  readonly ids: number;
-  readonly made: number;
-  readonly rows: number;
-}
-
 /** The columns of ids in the slots whose segments are not sealed. */
-function hotIds(core: Core, slots: HotSlots, segments: Segments): HotIds[] {
+function hotIds(core: Core, slots: HotSlots, segments: Segments): SegmentIds[] {
   const columns = new Columns(core);
   const last = segments.metas.at(-1);
   const sealedEnd = last ? last.firstSequence + BigInt(last.rows) : 0n;
@@ -97,6 +109,7 @@ function hotIds(core: Core, slots: HotSlots, segments: Segments): HotIds[] {
       ids: columns.find(address, "id", LANE_ID),
       made: columns.find(address, "id_made", LANE_NULL),
       rows,
+      records: slotRecords(core, address),
     }));
 }
 
@@ -130,15 +143,19 @@ async function run(): Promise<void> {
     readiness: { reads: true, ingest: false, reason: "the ids of stored events are being loaded" },
     nextSequence,
   });
-  const hot = (): HotIds[] => hotIds(core, slots, segments);
+  const hot = (): SegmentIds[] => hotIds(core, slots, segments);
   const unreadable = (error: CorruptionError) => tell({ type: "warning", message: error.message });
-  await loadIds(core, store, [...segments.metas], hot, dedup, batches.scratch(), unreadable);
+  const span = new DedupSpan();
+  const mark = (receivedAtUs: bigint) => span.mark(entered(dedup), receivedAtUs);
+  await loadIds(core, store, [...segments.metas], hot, dedup, batches.scratch(), unreadable, mark);
+  const ring = new RingReader(memory);
+  const decoder = new Decoder(core, randomBytes(32));
   const writer = new Writer(
     {
       core,
       clock,
-      ring: new RingReader(memory),
-      decoder: new Decoder(core, randomBytes(32)),
+      ring,
+      decoder,
       dedup,
       batches,
       segments,
@@ -153,7 +170,8 @@ async function run(): Promise<void> {
     receivedAtUs,
   );
   segments.onSealed = (segment) => writer.commitSealed(segment);
-  follow(writer, { store, slots, segments, dedup, watermarks, tally });
+  const own = { core, store, ring, decoder, slots, segments, dedup, span, watermarks, tally };
+  follow(writer, own);
 }
 
 /** Follows the ring until it is told to close. */

@@ -2,6 +2,12 @@ import type { EventsPage, EventsRequest, QueryResult } from "../query/result.ts"
 import type { Query } from "../query/schema.ts"; // written with the query area
 import type { IngestDone, IngestRequest } from "./ingest.ts";
 
+/** Bytes of a region: the address space that is set aside, and what holds something now, where that is known. */
+export interface MemoryUse {
+  readonly reserved: number;
+  readonly used?: number;
+}
+
 /** Figures of the engine thread and of the memory, for metrics and health. Counters only ever grow. */
 export interface EngineStats {
   readonly eventsProcessed: number;
@@ -11,7 +17,7 @@ export interface EngineStats {
   /** Bodies refused whole, by error code. */
   readonly bodiesRefused: Readonly<Record<string, number>>;
   readonly commits: number;
-  /** Upper bounds in milliseconds and the number of commits at or below each; the last bound is Infinity. */
+  /** Upper bounds in milliseconds, and the commits above the bound before and up to each; the last is Infinity. */
   readonly commitMs: {
     readonly bounds: readonly number[];
     readonly counts: readonly number[];
@@ -24,8 +30,8 @@ export interface EngineStats {
   readonly storedRows: number;
   readonly storedBytes: number;
   readonly journalRecords: number;
-  /** Bytes of linear memory in use, by region. */
-  readonly memory: Readonly<Record<string, number>>;
+  /** The shared linear memory by its use. */
+  readonly memory: Readonly<Record<string, MemoryUse>>;
   readonly dedupIds: number;
   readonly dedupWindowSeconds: number;
   /** Rows whose timestamp was behind their source's watermark, and rows too far in the future to advance one. */

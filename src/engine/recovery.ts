@@ -52,15 +52,25 @@ export async function replayJournal(
   return receivedAtUs;
 }
 
+/** The columns of ids of a segment, its rows, and when they came. */
+export interface SegmentIds {
+  readonly ids: number;
+  readonly made: number;
+  readonly rows: number;
+  readonly records: readonly { readonly firstRow: number; readonly receivedAtUs: bigint }[];
+}
+
 /** Enters the newest client-sent ids of the segments and of the hot slots, oldest first. */
 export async function loadIds(
   core: Core,
   store: Store,
   metas: readonly SegmentMeta[],
-  hotColumns: () => readonly { ids: number; made: number; rows: number }[],
+  hotColumns: () => readonly SegmentIds[],
   dedup: Dedup,
   scratch: { base: number; size: number },
   unreadable: (error: CorruptionError) => void,
+  /** Called before ids are entered that came in at this time or later. */
+  mark: (receivedAtUs: bigint) => void,
 ): Promise<void> {
   const cache = new ColumnCache(core, scratch, (id, index) => store.column(id, index));
   let wanted = dedup.capacity;
@@ -72,7 +82,8 @@ export async function loadIds(
     const made = column("id_made");
     try {
       const madeColumn = made < 0 ? 0 : cache.column(meta, made);
-      insertColumn(core, dedup, cache.column(meta, column("id")), madeColumn, meta.rows);
+      const ids = { ids: cache.column(meta, column("id")), made: madeColumn, rows: meta.rows };
+      insertIds(core, dedup, { ...ids, records: meta.records }, mark);
     } catch (error) {
       if (!(error instanceof CorruptionError)) throw error;
       // The other segments are sound: their reads and new events go on, without these ids.
@@ -82,14 +93,25 @@ export async function loadIds(
     }
     await new Promise((resolve) => setImmediate(resolve));
   }
-  for (const { ids, made, rows } of hotColumns()) insertColumn(core, dedup, ids, made, rows);
+  for (const hot of hotColumns()) insertIds(core, dedup, hot, mark);
 }
 
-function insertColumn(core: Core, dedup: Dedup, ids: number, made: number, rows: number): void {
+function insertIds(
+  core: Core,
+  dedup: Dedup,
+  columns: SegmentIds,
+  mark: (us: bigint) => void,
+): void {
+  const { ids, made, rows, records } = columns;
+  let record = 0;
   const page = (column: number, index: number) =>
     column === 0 ? 0 : core.view.getUint32(column + layout.COLUMN_PAGES + index * 4, true);
   for (let index = 0; index * layout.PAGE_ROWS < rows; index++) {
-    const count = Math.min(layout.PAGE_ROWS, rows - index * layout.PAGE_ROWS);
+    const first = index * layout.PAGE_ROWS;
+    const count = Math.min(layout.PAGE_ROWS, rows - first);
+    while ((records[record + 1]?.firstRow ?? rows) <= first) record++;
+    const receivedAtUs = records[record]?.receivedAtUs;
+    if (receivedAtUs !== undefined) mark(receivedAtUs);
     const madePage = page(made, index);
     const madeBits = madePage === 0 ? 0 : madePage + layout.PAGE_PRESENCE;
     dedup.insertMany(page(ids, index) + layout.PAGE_VALUES, madeBits, count);

@@ -24,6 +24,7 @@ export class Tally {
   commits = 0;
   commitMsSum = 0;
   readonly refused: Record<string, number> = {};
+  /** Commits by the lowest bound that they keep: each is counted once. */
   readonly commitCounts = COMMIT_BOUNDS_MS.map(() => 0);
 
   take(bytes: number, accepted: number, duplicates: number, rejected: number): void {
@@ -40,9 +41,8 @@ export class Tally {
   commit(ms: number): void {
     this.commits++;
     this.commitMsSum += ms;
-    COMMIT_BOUNDS_MS.forEach((bound, i) => {
-      if (ms <= bound) this.commitCounts[i] = (this.commitCounts[i] ?? 0) + 1;
-    });
+    const bucket = COMMIT_BOUNDS_MS.findIndex((bound) => ms <= bound);
+    this.commitCounts[bucket] = (this.commitCounts[bucket] ?? 0) + 1;
   }
 
   commitMs(): { bounds: readonly number[]; counts: readonly number[]; sum: number } {

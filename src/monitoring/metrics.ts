@@ -40,20 +40,36 @@ const engineCounters: readonly Row[] = [
 const engineGauges: readonly Row[] = [
   ["ingest_queue_bytes", "Bytes of bodies waiting for the engine", (s) => s.queueBytes],
   ["ingest_queue_requests", "Bodies waiting for the engine", (s) => s.queueRequests],
-  ["segments", "Segments, open and sealed", (s) => s.segments],
+  ["segments", "Sealed segments", (s) => s.segments],
   ["stored_rows", "Events stored", (s) => s.storedRows],
   ["stored_bytes", "Bytes of the stored events on disk", (s) => s.storedBytes],
   ["journal_records", "Journal records not yet in a sealed segment", (s) => s.journalRecords],
   ["next_sequence", "Sequence that the next event gets", (s) => Number(s.nextSequence)],
   [
-    "memory_bytes",
-    "Bytes of linear memory in use, by region",
-    (s) => Object.entries(s.memory),
+    "memory_reserved_bytes",
+    "Shared memory set aside, by region; a page costs memory once it was written to",
+    (s) => Object.entries(s.memory).map(([region, { reserved }]) => [region, reserved]),
+    "region",
+  ],
+  [
+    "memory_used_bytes",
+    "Shared memory that holds something now, by region, where that is known",
+    (s) => usedBytes(s.memory),
     "region",
   ],
   ["dedup_ids", "Ids that duplicates are found by", (s) => s.dedupIds],
-  ["dedup_window_seconds", "Time that these ids reach back", (s) => s.dedupWindowSeconds],
+  [
+    "dedup_window_seconds",
+    "Time since the oldest of these ids came in",
+    (s) => s.dedupWindowSeconds,
+  ],
 ];
+
+function* usedBytes(memory: EngineStats["memory"]): Generator<[string, number]> {
+  for (const [region, { used }] of Object.entries(memory)) {
+    if (used !== undefined) yield [region, used];
+  }
+}
 
 /** All metrics of the process. Counters are kept where things happen, as plain numbers, and read by `text`. */
 export function openMetrics(sources: MetricSources): Metrics {

@@ -51,7 +51,17 @@ export function cancelWord(memory: WebAssembly.Memory, index: number): number {
   return region(memory, REGION_READER_FIRST + index).base;
 }
 
+/** Where a reader says how many bytes of decoded columns it keeps: after the cancel word. */
+const CACHE_BYTES = 4;
+
+/** Bytes of stored columns that reader `index` has decoded and keeps. */
+export function readerCacheBytes({ memory, u32 }: Core, index: number): number {
+  return Atomics.load(u32, (cancelWord(memory, index) + CACHE_BYTES) >>> 2);
+}
+
 export class Reader {
+  readonly #core: Core;
+  readonly #cache: ColumnCache | null;
   readonly #state: QueryThreadState;
   readonly #source: LiveSource;
   readonly #stored: StoredSegments;
@@ -74,6 +84,8 @@ export class Reader {
       found: new FoundCodes(),
       clock,
     };
+    this.#core = core;
+    this.#cache = cache;
     this.#store = store;
     this.#stored = new StoredSegments(cache);
     if (store) this.#stored.add(store.segments());
@@ -117,6 +129,10 @@ export class Reader {
       return this.#answer(job, snapshot);
     } finally {
       snapshot.release();
+      if (this.#cache) {
+        const word = (this.#state.run.cancel + CACHE_BYTES) >>> 2;
+        Atomics.store(this.#core.u32, word, this.#cache.bytesUsed());
+      }
     }
   }
 

@@ -36,7 +36,6 @@ export function sealSlot(
   const sealed = Array.from({ length: u32(layout.SLOT_COLUMNS) }, (_, index) =>
     sealColumn(core, descriptors + index * layout.COLUMN_SIZE, rows, scratch),
   );
-  const records = u32(layout.SLOT_RECORDS);
   return {
     meta: {
       id: u32(layout.SLOT_SEGMENT_ID),
@@ -45,13 +44,21 @@ export function sealSlot(
       timeMinUs: view.getBigInt64(slotAddress + layout.SLOT_TIME_MIN, true),
       timeMaxUs: view.getBigInt64(slotAddress + layout.SLOT_TIME_MAX, true),
       partition,
-      records: Array.from({ length: u32(layout.SLOT_RECORD_COUNT) }, (_, index) =>
-        readRecord(core, records + index * layout.RECORD_SIZE),
-      ),
+      records: slotRecords(core, slotAddress),
       columns: sealed.map(({ column }) => column),
     },
     columns: sealed.map(({ bytes }) => bytes),
   };
+}
+
+/** The journal records that a slot's rows came in. */
+export function slotRecords(core: Core, slotAddress: number): SegmentRecord[] {
+  const { view } = core;
+  const first = view.getUint32(slotAddress + layout.SLOT_RECORDS, true);
+  const count = view.getUint32(slotAddress + layout.SLOT_RECORD_COUNT, true);
+  return Array.from({ length: count }, (_, index) =>
+    readRecord(core, first + index * layout.RECORD_SIZE),
+  );
 }
 
 function readRecord({ view }: Core, record: number): SegmentRecord {

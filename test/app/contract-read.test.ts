@@ -343,6 +343,15 @@ describe("monitoring", () => {
     expect(value("active_websocket_connections")).toBe(0);
     expect(/^active_websocket_connections/m.test(text)).toBe(true);
     expect(value("ingest_bytes_total")).toBeGreaterThan(0);
+    expect(value("dedup_window_seconds")).toBeGreaterThan(0);
+    const commits = [...text.matchAll(/^commit_duration_seconds_(?:bucket\{.*\}|count) (\d+)$/gm)];
+    const counts = commits.map(([, count]) => Number(count));
+    expect(counts).toEqual(counts.toSorted((a, b) => a - b));
+    expect(counts.at(-1)).toBe(value("commits_total"));
+    for (const [, region, used] of text.matchAll(/^memory_used_bytes\{(.*)\} (\d+)$/gm)) {
+      expect(Number(used)).toBeLessThanOrEqual(value(`memory_reserved_bytes{${region}}`));
+    }
+    expect(value("memory_used_bytes")).toBeGreaterThan(0);
     const types = text.split("\n").filter((line) => line.startsWith("# TYPE"));
     for (const name of ["commit", "queue", "memory", "eventloop_lag"]) {
       expect(types.filter((line) => line.includes(name))).not.toEqual([]);

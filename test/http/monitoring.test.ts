@@ -72,7 +72,9 @@ describe("metrics", () => {
       "commit_duration_seconds_sum 0.007",
       "commit_duration_seconds_count 4",
       'active_websocket_connections{path="stream"} 3',
-      'memory_bytes{region="ring"} 10',
+      'memory_reserved_bytes{region="ring"} 10',
+      'memory_reserved_bytes{region="sealer"} 20',
+      'memory_used_bytes{region="ring"} 4',
       "dedup_window_seconds 60",
       "late_rows_total 5",
       "future_rows_total 6",
@@ -84,6 +86,7 @@ describe("metrics", () => {
     ]) {
       expect(lines).toContain(line);
     }
+    expect(text).not.toContain('memory_used_bytes{region="sealer"}');
     expect(text).toContain("nodejs_eventloop_lag_p99_seconds");
     expect(text).toContain("process_cpu_seconds_total");
     // A second reading sets the counters again instead of adding to them.

@@ -137,7 +137,7 @@ export class FakeEngine implements Engine {
       storedRows: this.stored.length,
       storedBytes: 100,
       journalRecords: 1,
-      memory: { ring: 10, slots: 20 },
+      memory: { ring: { reserved: 10, used: 4 }, sealer: { reserved: 20 } },
       dedupIds: this.#ids.size,
       dedupWindowSeconds: 60,
       lateRows: 5,
