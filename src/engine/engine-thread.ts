@@ -86,7 +86,7 @@ function statsOf(parts: StatsParts): EngineStats {
     queueRequests: 0,
     nextSequence: String(segments.nextSequence()),
     segments: segments.metas.length,
-    storedRows: Number(segments.nextSequence() - (segments.metas[0]?.firstSequence ?? 1n)),
+    storedRows: Number(segments.nextSequence() - segments.firstSequence()),
     storedBytes: store.liveBytes(),
     journalRecords: segments.journalRecords,
     memory: memoryUse({ ...parts, config, dedupIds }),
@@ -100,8 +100,7 @@ function statsOf(parts: StatsParts): EngineStats {
 /** The columns of ids in the slots whose segments are not sealed. */
 function hotIds(core: Core, slots: HotSlots, segments: Segments): SegmentIds[] {
   const columns = new Columns(core);
-  const last = segments.metas.at(-1);
-  const sealedEnd = last ? last.firstSequence + BigInt(last.rows) : 0n;
+  const sealedEnd = segments.storedEnd();
   return slots
     .list()
     .filter(({ firstSequence, rows }) => rows > 0 && firstSequence >= sealedEnd)
@@ -124,11 +123,13 @@ async function run(): Promise<void> {
   const dedup = new Dedup(core, config.dedupIds);
   const batches = new BatchAreas(core, watermarks);
   const metas = store.segments();
-  tell({ type: "segments", added: metas.map(encodeSegmentMeta), dropped: [] });
-  const segments = new Segments(core, slots, watermarks, sealer, metas);
+  const segments = new Segments(core, slots, watermarks, sealer, metas, store.newestDropped());
+  const end = segments.storedEnd();
+  tell({ type: "segments", added: metas.map(encodeSegmentMeta), dropped: [], end });
   const tally = new Tally();
   segments.onFailure = fatal;
-  segments.onChanged = (added, dropped) => tell({ type: "segments", added, dropped });
+  segments.onChanged = (added, dropped) =>
+    tell({ type: "segments", added, dropped, end: segments.storedEnd() });
   // While the journal is replayed, a sealed segment is committed at once: it may be waited for.
   segments.onSealed = (segment) => {
     const sealed = [segment];
@@ -174,26 +175,47 @@ async function run(): Promise<void> {
   follow(writer, own);
 }
 
+/** Removes receipts that have expired, in commits that are small enough to let ingest in between. */
+async function expireReceipts(store: Store, stopped: () => boolean): Promise<void> {
+  while (!stopped() && (await store.expireReceipts(clock.nowUs(), RECEIPTS_EXPIRED_AT_ONCE)) > 0);
+}
+
 /** Follows the ring until it is told to close. */
 function follow(writer: Writer, parts: StatsParts): void {
   const { store, segments } = parts;
   const stats = (): EngineStats => statsOf(parts);
   const statsTimer = setInterval(() => tell({ type: "stats", stats: stats() }), STATS_MS);
-  const upkeep = setInterval(() => {
+  const leaving = new Set<number>();
+  const retain = (): void => {
     const bounds = { ageMs: config.retentionAgeMs, bytes: config.retentionBytes };
-    const gone = expired(segments.metas, clock.nowUs(), bounds);
-    if (gone.length > 0) {
-      writer.commitDropped(gone.map(({ id, columns: list }) => ({ id, columns: list.length })));
-    }
-    store.expireReceipts(clock.nowUs(), RECEIPTS_EXPIRED_AT_ONCE).catch(fatal);
+    const gone = expired(segments.metas, clock.nowUs(), bounds).filter(
+      ({ id }) => !leaving.has(id),
+    );
+    for (const { id } of gone) leaving.add(id);
+    if (gone.length > 0) writer.commitDropped(gone);
+  };
+  const changed = segments.onChanged;
+  segments.onChanged = (added, dropped) => {
+    changed(added, dropped);
+    for (const id of dropped) leaving.delete(id);
+    // By bytes, every new segment may take the place of old ones.
+    if (added.length > 0) retain();
+  };
+  let stopping = false;
+  let expiring: Promise<void> = Promise.resolve();
+  const upkeep = setInterval(() => {
+    retain();
+    expiring = expiring.then(() => expireReceipts(store, () => stopping)).catch(fatal);
   }, UPKEEP_MS);
 
   port?.on("message", (message: ToEngine) => {
     if (message.type === "wake") return writer.wake();
+    stopping = true;
     clearInterval(statsTimer);
     clearInterval(upkeep);
     writer
       .drain()
+      .then(() => expiring)
       .then(() => store.close())
       .then(() => {
         tell({ type: "closed" });

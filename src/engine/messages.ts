@@ -47,6 +47,8 @@ export type FromEngine =
       readonly added: readonly Uint8Array[];
       /** Ids of segments that are gone. */
       readonly dropped: readonly number[];
+      /** Every sequence before it is in a stored segment, or was in one that was dropped. */
+      readonly end: bigint;
     }
   | { readonly type: "warning"; readonly message: string }
   | { readonly type: "fatal"; readonly failure: FailureMessage }

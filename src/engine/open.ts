@@ -39,6 +39,8 @@ const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
 const engineUrl = new URL(`./engine-thread.${extension}`, import.meta.url);
 const sealerUrl = new URL(`./sealer-thread.${extension}`, import.meta.url);
 
+type SegmentsMessage = Extract<FromEngine, { type: "segments" }>;
+
 /** The HTTP thread's side: bodies into the ring, answers out of messages, reads through the pool. */
 class ThreadedEngine implements Engine {
   readonly readable: Promise<void>;
@@ -58,7 +60,7 @@ class ThreadedEngine implements Engine {
   #failure: MillraceError | null = null;
   #closed: () => void = () => {};
   #settled: { resolve: () => void; reject: (error: unknown) => void } | null = null;
-  readonly #early: { added: readonly Uint8Array[]; dropped: readonly number[] }[] = [];
+  readonly #early: SegmentsMessage[] = [];
   #openPool: ((pool: QueryPool) => void) | null = null;
   readonly #config: Config;
   readonly #core;
@@ -169,7 +171,7 @@ class ThreadedEngine implements Engine {
         if (message.readiness.reads) this.#readable();
         break;
       case "segments":
-        this.#segments(message.added, message.dropped);
+        this.#segments(message);
         break;
       case "stats":
         this.#stats = message.stats;
@@ -190,7 +192,7 @@ class ThreadedEngine implements Engine {
     if (this.#openPool === null) return;
     const { data, queryWorkers } = this.#config;
     const pool = new QueryPool({ core: this.#core, folder: data, workers: queryWorkers });
-    for (const { added, dropped } of this.#early.splice(0)) pool.segments(added, dropped);
+    for (const { added, dropped, end } of this.#early.splice(0)) pool.segments(added, dropped, end);
     this.#openPool(pool);
     this.#openPool = null;
     this.#livePool = pool;
@@ -199,9 +201,9 @@ class ThreadedEngine implements Engine {
 
   #livePool: QueryPool | null = null;
 
-  #segments(added: readonly Uint8Array[], dropped: readonly number[]): void {
-    if (this.#livePool) this.#livePool.segments(added, dropped);
-    else this.#early.push({ added, dropped });
+  #segments(message: SegmentsMessage): void {
+    if (this.#livePool) this.#livePool.segments(message.added, message.dropped, message.end);
+    else this.#early.push(message);
   }
 
   #answer(answers: Answers): void {

@@ -73,11 +73,12 @@ export class QueryPool {
     return (await this.#run({ type: "events", request: rest, filter }, signal)) as EventsPage;
   }
 
-  /** What the engine thread says about stored segments: encoded metas, ids. */
-  segments(added: readonly Uint8Array[], dropped: readonly number[]): void {
-    this.#own.segments(added, dropped);
-    for (const { thread } of this.#workers)
-      this.#post(thread, { type: "segments", added, dropped });
+  /** What the engine thread says about stored segments: encoded metas, ids, the sequence after all that ever were. */
+  segments(added: readonly Uint8Array[], dropped: readonly number[], end = 0n): void {
+    this.#own.segments(added, dropped, end);
+    for (const { thread } of this.#workers) {
+      this.#post(thread, { type: "segments", added, dropped, end });
+    }
   }
 
   /** Lets no new job in, stops those that run, and ends the workers. */

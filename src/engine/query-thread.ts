@@ -23,6 +23,7 @@ export type ToQueryThread =
       readonly type: "segments";
       readonly added: readonly Uint8Array[];
       readonly dropped: readonly number[];
+      readonly end: bigint;
     }
   | { readonly type: "close" };
 
@@ -40,8 +41,9 @@ const reader = new Reader(attachCore(memory), index, store, systemClock);
 const reply = (message: FromQueryThread): void => port.postMessage(message);
 
 port.on("message", (message: ToQueryThread) => {
-  if (message.type === "segments") reader.segments(message.added, message.dropped);
-  else if (message.type === "close") {
+  if (message.type === "segments") {
+    reader.segments(message.added, message.dropped, message.end);
+  } else if (message.type === "close") {
     // The environment is shared with the engine thread, which may still be writing.
     void store.close().finally(() => port.close());
   } else {

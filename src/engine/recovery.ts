@@ -22,7 +22,7 @@ export async function replayJournal(
   batches: BatchAreas,
   watermarks: Watermarks,
 ): Promise<bigint> {
-  const last = segments.metas.at(-1);
+  const last = segments.newest();
   if (last?.watermarks) watermarks.restore(last.watermarks);
   let receivedAtUs = last?.records.at(-1)?.receivedAtUs ?? 0n;
   for (const { firstSequence, batch } of store.journal()) {

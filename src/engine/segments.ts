@@ -26,6 +26,7 @@ export class Segments {
   readonly #snapshots = new Map<number, Uint8Array>();
   readonly #journal: JournalEntry[] = [];
   readonly metas: SegmentMeta[];
+  #newestDropped: SegmentMeta | undefined;
   #published: bigint;
   #onSlotFree: (() => void) | null = null;
   /** Called with a segment that is ready to be committed. */
@@ -41,16 +42,33 @@ export class Segments {
     watermarks: Watermarks,
     sealer: MessagePort,
     metas: readonly SegmentMeta[],
+    newestDropped: SegmentMeta | undefined,
   ) {
     this.#core = core;
     this.#slots = slots;
     this.#watermarks = watermarks;
     this.#sealer = sealer;
     this.metas = [...metas];
-    const last = this.metas.at(-1);
-    this.#published = last ? last.firstSequence + BigInt(last.rows) : 1n;
-    slots.open(last ? last.id + 1 : 1, this.#published);
+    this.#newestDropped = newestDropped;
+    this.#published = this.storedEnd();
+    slots.open((this.newest()?.id ?? 0) + 1, this.#published);
     sealer.on("message", (message: FromSealer) => this.#sealed(message));
+  }
+
+  /** The newest segment that is stored or, when retention has taken all, was stored; its columns may be gone. */
+  newest(): SegmentMeta | undefined {
+    return this.metas.at(-1) ?? this.#newestDropped;
+  }
+
+  /** The sequence after the last row that is in a segment, or was in one that was dropped. */
+  storedEnd(): bigint {
+    const newest = this.newest();
+    return newest ? newest.firstSequence + BigInt(newest.rows) : 1n;
+  }
+
+  /** The oldest sequence that is kept. */
+  firstSequence(): bigint {
+    return this.metas[0]?.firstSequence ?? this.#slots.list()[0]?.firstSequence ?? this.#published;
   }
 
   /** The first sequence that readers can't see yet. */
@@ -131,15 +149,21 @@ export class Segments {
   }
 
   /** The commit with these segments, and without those, is flushed. */
-  committed(sealed: readonly SealedBytes[], dropped: readonly { id: number }[]): void {
+  committed(sealed: readonly SealedBytes[], dropped: readonly SegmentMeta[]): void {
     for (const { id, meta } of sealed) {
       this.metas.push(decodeSegmentMeta(meta));
       const slot = this.#slots.list().find(({ segmentId }) => segmentId === id);
       if (slot) this.#slots.sealed(slot.address);
     }
-    for (const { id } of dropped) {
-      const index = this.metas.findIndex((meta) => meta.id === id);
+    for (const segment of dropped) {
+      const index = this.metas.findIndex((meta) => meta.id === segment.id);
       if (index >= 0) this.metas.splice(index, 1);
+      this.#newestDropped = segment;
+      // What is dropped is gone from memory too.
+      const oldest = this.#slots.list()[0];
+      if (oldest?.state === layout.SLOT_SEALED && oldest.segmentId === segment.id) {
+        this.#slots.free(oldest.address);
+      }
     }
     if (sealed.length + dropped.length > 0) {
       this.onChanged(

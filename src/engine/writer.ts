@@ -4,6 +4,7 @@ import type { Core } from "../core/core.ts";
 import type { Decoder } from "../core/decoder.ts";
 import type { Dedup } from "../core/dedup.ts";
 import { OverloadError } from "../errors.ts";
+import type { SegmentMeta } from "../storage/segment.ts";
 import type { Commit, SealedBytes, Store } from "../storage/store.ts";
 import type { BatchAreas } from "./batch-areas.ts";
 import type { DiskReserve } from "./disk.ts";
@@ -61,7 +62,7 @@ export class Writer {
   #stopped = false;
   #scheduled = false;
   #sealed: SealedBytes[] = [];
-  #dropped: { id: number; columns: number }[] = [];
+  #dropped: SegmentMeta[] = [];
   #paused: OverloadError | null = null;
   #drained: (() => void) | null = null;
 
@@ -91,7 +92,7 @@ export class Writer {
   }
 
   /** Forgets segments with the next commit. */
-  commitDropped(dropped: readonly { id: number; columns: number }[]): void {
+  commitDropped(dropped: readonly SegmentMeta[]): void {
     this.#dropped.push(...dropped);
     this.wake();
   }
@@ -293,7 +294,7 @@ export class Writer {
     batch: number,
     first: number,
     sealed: readonly SealedBytes[],
-    dropped: readonly { id: number }[],
+    dropped: readonly SegmentMeta[],
   ): Promise<void> {
     const { segments, fatal } = this.#parts;
     try {

@@ -99,10 +99,14 @@ export class Reader {
     });
   }
 
-  /** Takes in which segments are stored now (encoded metas) and which are gone (ids). */
-  segments(added: readonly Uint8Array[], dropped: readonly number[]): void {
+  /**
+   * Takes in which segments are stored now (encoded metas) and which are gone (ids). Sequences before `end` are
+   * in a stored segment or gone.
+   */
+  segments(added: readonly Uint8Array[], dropped: readonly number[], end = 0n): void {
     this.#stored.add(added.map(decodeSegmentMeta));
     this.#stored.drop(dropped);
+    this.#stored.reach(end);
   }
 
   run(job: ReadJob): ReadAnswer {

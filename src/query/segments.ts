@@ -163,10 +163,12 @@ export class StoredSegments {
     this.#segments = [...this.#segments, ...added].sort((a, b) =>
       a.firstSequence < b.firstSequence ? -1 : 1,
     );
-    for (const { firstSequence, rows } of added) {
-      const end = firstSequence + BigInt(rows);
-      if (end > this.#end) this.#end = end;
-    }
+    for (const { firstSequence, rows } of added) this.reach(firstSequence + BigInt(rows));
+  }
+
+  /** Nothing more will be stored of the sequences before `end`. */
+  reach(end: bigint): void {
+    if (end > this.#end) this.#end = end;
   }
 
   /** Not while a query runs. */

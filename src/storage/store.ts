@@ -3,11 +3,12 @@ import { dirname, join } from "node:path";
 import { type Database, open, type RootDatabase } from "lmdb";
 import { CorruptionError, MillraceError } from "../errors.ts";
 import { columnKey, journalKey, journalSequence, receiptExpiryKey, segmentKey } from "./keys.ts";
-import { decodeSegmentMeta, type SegmentMeta } from "./segment.ts";
+import { decodeSegmentMeta, encodeSegmentMeta, type SegmentMeta } from "./segment.ts";
 
 /** The version of the folder's layout: which databases there are and what their keys mean. */
 const FOLDER_VERSION = 1;
 const VERSION_KEY = Buffer.from("version");
+const DROPPED_KEY = Buffer.from("dropped");
 
 type Table = Database<Buffer, Buffer>;
 
@@ -20,8 +21,8 @@ export interface Commit {
   readonly sealed?: readonly SealedBytes[];
   /** Journal records, by first sequence, whose rows are all sealed now. */
   readonly journalDone?: readonly bigint[];
-  /** Segments to forget, with their number of columns. */
-  readonly dropped?: readonly { readonly id: number; readonly columns: number }[];
+  /** Segments to forget, oldest first. */
+  readonly dropped?: readonly SegmentMeta[];
 }
 
 export interface SealedBytes {
@@ -125,9 +126,13 @@ export class Store {
     }
     for (const sequence of journalDone) this.#journal.remove(journalKey(sequence));
     for (const segment of dropped) {
-      for (let i = 0; i < segment.columns; i++) this.#columns.remove(columnKey(segment.id, i));
+      for (let i = 0; i < segment.columns.length; i++) {
+        this.#columns.remove(columnKey(segment.id, i));
+      }
       this.#segments.remove(segmentKey(segment.id));
     }
+    const end = dropped.at(-1);
+    if (end) this.#meta.put(DROPPED_KEY, asBuffer(encodeSegmentMeta(withoutColumns(end))));
   }
 
   /** Every journal record in sequence order. The bytes are a private copy. */
@@ -147,6 +152,12 @@ export class Store {
     const metas: SegmentMeta[] = [];
     for (const { value } of this.#segments.getRange()) metas.push(decodeSegmentMeta(value));
     return metas.sort((a, b) => (a.firstSequence < b.firstSequence ? -1 : 1));
+  }
+
+  /** The newest segment that was dropped, without its columns: sequences and ids go on after it. */
+  newestDropped(): SegmentMeta | undefined {
+    const value = this.#meta.get(DROPPED_KEY);
+    return value && decodeSegmentMeta(value);
   }
 
   /** A sealed column's bytes, valid until the next call; undefined once the segment was dropped. */
@@ -190,6 +201,10 @@ export class Store {
   close(): Promise<void> {
     return this.#root.close();
   }
+}
+
+function withoutColumns(meta: SegmentMeta): SegmentMeta {
+  return { ...meta, records: meta.records.slice(-1), columns: [] };
 }
 
 /** How long LMDB may take to give the reason of a failure that it has told, milliseconds. */
