@@ -9,6 +9,8 @@
 //   0        ┌──────────────────────────────┐
 //            │ root block                   │  region table, reader pins, number tables
 //   65,536   ├──────────────────────────────┤
+//            │ bodies                       │  HTTP thread: bodies while they are received, until answered
+//            ├──────────────────────────────┤
 //            │ intake ring                  │  written by the HTTP thread, read by the engine thread
 //            ├──────────────────────────────┤
 //            │ decoder                      │  engine thread: path trie, batch builder
@@ -53,12 +55,13 @@ export const POWER_OF_FIVE_MAX = 308;
 export const REGION_COUNT_MAX = 24;
 export const READERS_MAX = 16;
 
-export const REGION_RING = 0;
-export const REGION_DECODER = 1;
-export const REGION_BATCHES = 2;
-export const REGION_DEDUP = 3;
-export const REGION_SLOTS = 4;
-export const REGION_READER_FIRST = 5;
+export const REGION_BODIES = 0;
+export const REGION_RING = 1;
+export const REGION_DECODER = 2;
+export const REGION_BATCHES = 3;
+export const REGION_DEDUP = 4;
+export const REGION_SLOTS = 5;
+export const REGION_READER_FIRST = 6;
 
 // ── Lanes: which kind of value a column holds; a path has one column per lane it was ever seen with ────
 export const LANE_NUMBER = 0;

@@ -27,6 +27,7 @@ class DecodeRig {
 
   constructor() {
     const memory = createMemory({
+      bodies: 0,
       ring: 64 * mib,
       decoder: 256 * mib,
       batches: 64 * mib,

@@ -56,6 +56,7 @@ export function hotRig(distinct: number, repeats: number): Rig {
   const rows = distinct * repeats;
   const slotCount = Math.ceil(rows / layout.SEGMENT_ROWS_MAX) + 2;
   const memory = createMemory({
+    bodies: 0,
     ring: 65_536,
     decoder: 65_536,
     batches: 64 * mib,

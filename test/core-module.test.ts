@@ -93,6 +93,7 @@ test("exports functions and constants only", () => {
 test("attaching further instances to a filled memory changes not one byte", () => {
   const size = 1024 * 1024;
   const memory = createMemory({
+    bodies: 0,
     ring: size,
     decoder: size,
     batches: size,

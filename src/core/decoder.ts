@@ -99,7 +99,8 @@ export class Decoder {
       return { refusal: null, groupFull: false, ...rows, errors: [] };
     }
     const body = this.#core.u8.subarray(address, address + length);
-    const context = { body, limits: this.#limits, isMessagePack };
+    const isEvent = format.endsWith("event");
+    const context = { body, limits: this.#limits, isMessagePack, isEvent };
     if (code === status.OK) {
       return { refusal: null, groupFull: false, ...rows, errors: this.#errors(context) };
     }

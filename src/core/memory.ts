@@ -2,6 +2,7 @@ import * as layout from "./layout.ts";
 
 /** Sizes in bytes of the regions, in their order in memory. Readers: the HTTP thread, then query workers. */
 export interface RegionSizes {
+  bodies: number;
   ring: number;
   decoder: number;
   batches: number;
@@ -25,6 +26,7 @@ const MEMORY_SIZE_MAX = 65_536 * PAGE_SIZE;
  */
 export function createMemory(sizes: RegionSizes): WebAssembly.Memory {
   const all = [
+    sizes.bodies,
     sizes.ring,
     sizes.decoder,
     sizes.batches,

@@ -30,6 +30,8 @@ export interface FaultContext {
   readonly body: Uint8Array;
   readonly limits: DecoderLimits;
   readonly isMessagePack: boolean;
+  /** The body is one event, not a batch. */
+  readonly isEvent: boolean;
 }
 
 const EXCERPT_BYTES = 32;
@@ -45,11 +47,19 @@ const ROLE_NAMES = [
   "properties",
 ];
 
+/** A whole string, a number or a word, or what begins as an object, a list or none of these, up to its line's end. */
+const JSON_VALUE = /^(?:"(?:[^"\\\n]|\\.)*"|[-+.\w]+(?=[\s,\]}]|$)|[^\n]+)/;
+
 /** The few bytes at `offset`, as text where they are text; control characters and bad UTF-8 as their bytes. */
-export function excerpt(body: Uint8Array, offset: number, isMessagePack: boolean): string {
-  const bytes = body.slice(offset, offset + EXCERPT_BYTES);
+function excerpt(body: Uint8Array, offset: number, isMessagePack: boolean): string {
+  let bytes = body.slice(offset, offset + EXCERPT_BYTES);
   if (bytes.length === 0) return "the end of the body";
-  const more = offset + bytes.length < body.length ? "…" : "";
+  const cut = offset + bytes.length < body.length;
+  const [value] = isMessagePack
+    ? []
+    : (JSON_VALUE.exec(Buffer.from(bytes).toString("latin1")) ?? []);
+  if (value !== undefined) bytes = bytes.subarray(0, value.length);
+  const more = cut && bytes.length === EXCERPT_BYTES ? "…" : "";
   const hex = () =>
     `${[...bytes.subarray(0, 8)].map((byte) => `0x${byte.toString(16).padStart(2, "0")}`).join(" ")}${more}`;
   if (isMessagePack) return hex();
@@ -100,7 +110,7 @@ function bodyReason(fault: DecoderFault, context: FaultContext): [string, string
     case status.BODY_TOO_DEEP:
       return ["body_too_deep", `got more than ${limits.bodyDepthMax} levels of nesting`, 400];
     case status.BODY_NOT_EVENTS:
-      return ["not_events", `got ${got}, want an event, a list of events or {"events":[…]}`, 400];
+      return ["not_events", `got ${got}, want ${wantedEvents(context)}`, 400];
     case status.BODY_TOO_MANY_EVENTS:
       return [
         "too_many_events",
@@ -118,6 +128,12 @@ function bodyReason(fault: DecoderFault, context: FaultContext): [string, string
         413,
       ];
   }
+}
+
+function wantedEvents({ isEvent }: FaultContext): string {
+  return isEvent
+    ? "one event, which is an object; /api/v1/events/batch takes lists"
+    : 'a list of events, {"events":[…]} or an event';
 }
 
 /** The refusal of a body. */

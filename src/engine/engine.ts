@@ -1,6 +1,6 @@
 import type { EventsPage, EventsRequest, QueryResult } from "../query/result.ts";
 import type { Query } from "../query/schema.ts"; // written with the query area
-import type { IngestDone, IngestRequest } from "./ingest.ts";
+import type { BodyPlace, IngestDone, IngestRequest } from "./ingest.ts";
 
 /** Bytes of a region: the address space that is set aside, and what holds something now, where that is known. */
 export interface MemoryUse {
@@ -49,7 +49,9 @@ export interface Readiness {
 
 /** The engine as the HTTP thread sees it. */
 export interface Engine {
-  /** Copies the body into the ring. Throws OverloadError when it does not fit: nothing is queued then. */
+  /** Memory for a body of `byteLength` that is about to be received; null: keep its chunks. */
+  reserve(byteLength: number): BodyPlace | null;
+  /** Queues the body. Throws OverloadError when it does not fit: nothing is queued then. */
   ingest(request: IngestRequest, done: IngestDone): void;
   query(query: Query, signal?: AbortSignal): Promise<QueryResult>;
   events(request: EventsRequest, signal?: AbortSignal): Promise<EventsPage>;

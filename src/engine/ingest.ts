@@ -18,10 +18,18 @@ export interface FieldMapping {
   timestamp_unit?: "s" | "ms" | "us" | "ns";
 }
 
-/** One body on its way into the engine. The chunks are copied before `ingest` returns. */
+/** Shared memory for one body while it is received; chunks are copied as they come. */
+export interface BodyPlace {
+  readonly length: number;
+  /** Appends a chunk; in all, no more than the length that the place was reserved for. */
+  write(chunk: Uint8Array): void;
+  /** Gives up a body that `ingest` did not take; nothing happens once it did. */
+  release(): void;
+}
+
+/** One body on its way into the engine. Chunks are copied before `ingest` returns; a place is taken over. */
 export interface IngestRequest {
-  readonly chunks: readonly Uint8Array[];
-  /** Sum of the chunks' lengths. */
+  readonly body: readonly Uint8Array[] | BodyPlace;
   readonly byteLength: number;
   readonly format: BodyFormat;
   /** True: answered after the flush. False: answered once decoded and admitted. */

@@ -18,6 +18,7 @@ const SLOT_BYTES_USUAL = 32 * MIB;
 export function planMemory(config: Config): RegionSizes {
   const cache = Math.floor(config.queryCacheBytes / config.queryWorkers);
   return {
+    bodies: config.ingestQueueBytes,
     ring: config.ingestQueueBytes,
     decoder: 256 * MIB,
     batches: 272 * MIB,

@@ -8,10 +8,11 @@ import type { EventsPage, EventsRequest, QueryResult } from "../query/result.ts"
 import type { Query } from "../query/schema.ts";
 import type { Config } from "../settings.ts";
 import { type FolderLock, lockFolder } from "../storage/lock.ts";
+import { BodyMemory, ReservedPlace } from "./body-memory.ts";
 import type { Engine, EngineStats, Readiness } from "./engine.ts";
 import { unpackFailure } from "./failure.ts";
 import { unpackAnswers } from "./group.ts";
-import type { IngestDone, IngestRequest } from "./ingest.ts";
+import type { BodyPlace, IngestDone, IngestRequest } from "./ingest.ts";
 import { planMemory, sealerReader } from "./memory-plan.ts";
 import type { Answers, EngineThreadData, FromEngine, ToEngine } from "./messages.ts";
 import { QueryPool } from "./query-pool.ts";
@@ -50,7 +51,8 @@ class ThreadedEngine implements Engine {
   readonly #thread: Worker;
   readonly #sealer: Worker;
   readonly #pool: Promise<QueryPool>;
-  readonly #waiting = new Map<number, IngestDone>();
+  readonly #waiting = new Map<number, { done: IngestDone; place: ReservedPlace | null }>();
+  readonly #bodies: BodyMemory;
   readonly #listeners = new Set<(nextSequence: bigint) => void>();
   #requestId = 0;
   #nextSequence = 1n;
@@ -71,6 +73,7 @@ class ThreadedEngine implements Engine {
     this.#log = log;
     const memory = createMemory(planMemory(config));
     this.#core = attachCore(memory);
+    this.#bodies = new BodyMemory(memory);
     this.#ring = new RingWriter(memory);
     const { port1, port2 } = new MessageChannel();
     this.readable = new Promise((resolve, reject) => {
@@ -96,6 +99,10 @@ class ThreadedEngine implements Engine {
     this.#sealer.on("error", (error) => this.#fail(error));
   }
 
+  reserve(byteLength: number): BodyPlace | null {
+    return this.#bodies.reserve(byteLength);
+  }
+
   ingest(request: IngestRequest, done: IngestDone): void {
     if (this.#failure) throw this.#failure;
     if (!this.#readiness.ingest) {
@@ -104,15 +111,18 @@ class ThreadedEngine implements Engine {
     }
     const requestId = this.#requestId;
     this.#requestId = (requestId + 1) >>> 0;
-    const { format, durable, chunks, byteLength, mapping, idempotencyKey: key } = request;
+    const { format, durable, body, byteLength, mapping, idempotencyKey: key } = request;
     const options = mapping || key !== undefined ? JSON.stringify({ mapping, key }) : "";
-    if (!this.#ring.push({ requestId, format, durable, options }, chunks, byteLength)) {
+    const frame = { requestId, format, durable, options, length: byteLength };
+    const place = body instanceof ReservedPlace ? body : null;
+    if (!this.#ring.push(frame, place?.base ?? (body as readonly Uint8Array[]))) {
       const queued = this.#ring.used();
       const message = `the engine is behind: ${queued} bytes wait already, ${byteLength} more do not fit`;
       throw new OverloadError("queue_full", message, 1, 429);
     }
-    this.#waiting.set(requestId, done);
-    if (this.#ring.takeAsleep()) this.#post({ type: "wake" });
+    place?.queued();
+    this.#waiting.set(requestId, { done, place });
+    if (this.#ring.takeAsleep(byteLength)) this.#post({ type: "wake" });
   }
 
   async query(query: Query, signal?: AbortSignal): Promise<QueryResult> {
@@ -137,7 +147,7 @@ class ThreadedEngine implements Engine {
   }
 
   stats(): EngineStats {
-    const queueBytes = this.#ring.used();
+    const queueBytes = this.#ring.used() + this.#bodies.used;
     return { ...(this.#stats ?? noStats), queueBytes, queueRequests: this.#waiting.size };
   }
 
@@ -216,9 +226,10 @@ class ThreadedEngine implements Engine {
   }
 
   #done(requestId: number): IngestDone | undefined {
-    const done = this.#waiting.get(requestId);
+    const waiting = this.#waiting.get(requestId);
     this.#waiting.delete(requestId);
-    return done;
+    waiting?.place?.answered();
+    return waiting?.done;
   }
 
   #publish(nextSequence: bigint): void {

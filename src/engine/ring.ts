@@ -9,21 +9,29 @@ import type { BodyFormat } from "./ingest.ts";
 //
 //   0   used u32 (atomic), bytes between tail and head, frame headers and skipped ends included
 //   4   tail u32, offset of the next frame to take: the taker's, but the pusher resets it when all is taken
-//   8   asleep u32 (atomic), 1 while the engine waits for a message instead of looking
+//   8   asleep u32 (atomic): how the engine wants to be told of a push, see AWAKE, DOZING and ASLEEP
 //   64  frames, each 16-byte aligned and contiguous
 //
-// A frame is a 32-byte header, the body, the options text, and padding:
+// A frame is a 32-byte header, the body unless it lies in the region of bodies, the options text, and padding:
 //   0 frame size u32 │ 4 request id u32 │ 8 body size u32 │ 12 options size u32 │ 16 format u8 │ 17 durable u8
+//   20 address u32 of a body that lies elsewhere, 0: it is in the frame
 // A frame size with SKIP set says that the rest up to the ring's end is unused and the next frame is at 64.
 
 const USED = 0;
 const TAIL = 4;
-const ASLEEP = 8;
+const REST = 8;
 const FRAMES = 64;
 const HEADER_SIZE = 32;
 /** Kernels may read this many bytes past a body. */
 const SLACK = 64;
 const SKIP = 0x8000_0000;
+
+/** What the engine does while the ring is empty, and so what a push has to do. */
+const AWAKE = 0; // it looks by itself
+const DOZING = 1; // a flush will make it look: small bodies may wait for that
+const ASLEEP = 2; // nothing else will: every push wakes it
+/** Queued bytes that are worth waking a dozing engine for: decoding them takes longer than the message. */
+const DOZE_BYTES_MAX = 16 * 1024;
 
 const formats: readonly BodyFormat[] = [
   "json-event",
@@ -74,33 +82,27 @@ abstract class Ring {
 export class RingWriter extends Ring {
   #head = FRAMES;
 
-  /** The largest body that an empty ring takes. */
-  get bodyBytesMax(): number {
-    return this.size - FRAMES - HEADER_SIZE;
-  }
-
   /**
-   * Copies a body in. Returns false, having written nothing, when there is no room for it now.
+   * Queues a body: copies the chunks in, or names the place where it lies. Returns false, having written nothing,
+   * when there is no room for it now.
    */
-  push(
-    frame: Omit<Frame, "body" | "length">,
-    chunks: readonly Uint8Array[],
-    length: number,
-  ): boolean {
+  push(frame: Omit<Frame, "body">, body: readonly Uint8Array[] | number): boolean {
     const options = frame.options === "" ? null : Buffer.from(frame.options);
     const optionsLength = options?.length ?? 0;
-    const need = align(HEADER_SIZE + length + optionsLength);
+    const inside = typeof body === "number" ? 0 : frame.length;
+    const need = align(HEADER_SIZE + inside + optionsLength);
     const start = this.#reserve(need);
     if (start < 0) return false;
     const at = this.base + start;
     this.view.setUint32(at, need, true);
     this.view.setUint32(at + 4, frame.requestId, true);
-    this.view.setUint32(at + 8, length, true);
+    this.view.setUint32(at + 8, frame.length, true);
     this.view.setUint32(at + 12, optionsLength, true);
     this.view.setUint8(at + 16, formats.indexOf(frame.format));
     this.view.setUint8(at + 17, frame.durable ? 1 : 0);
+    this.view.setUint32(at + 20, typeof body === "number" ? body : 0, true);
     let out = at + HEADER_SIZE;
-    for (const chunk of chunks) {
+    for (const chunk of typeof body === "number" ? [] : body) {
       this.u8.set(chunk, out);
       out += chunk.length;
     }
@@ -129,9 +131,12 @@ export class RingWriter extends Ring {
     return FRAMES;
   }
 
-  /** True when the engine was asleep and has to be woken by a message. Clears the flag. */
-  takeAsleep(): boolean {
-    return Atomics.exchange(this.words, this.word(ASLEEP), 0) === 1;
+  /** True when the engine has to be woken by a message for a body of `length` bytes that was pushed. */
+  takeAsleep(length: number): boolean {
+    const rest = Atomics.load(this.words, this.word(REST));
+    if (rest === AWAKE) return false;
+    if (rest === DOZING && length < DOZE_BYTES_MAX && this.used() < DOZE_BYTES_MAX) return false;
+    return Atomics.exchange(this.words, this.word(REST), AWAKE) !== AWAKE;
   }
 }
 
@@ -153,10 +158,11 @@ export class RingReader extends Ring {
     const at = this.base + tail;
     const length = this.view.getUint32(at + 8, true);
     const optionsLength = this.view.getUint32(at + 12, true);
-    const optionsAt = at + HEADER_SIZE + length;
+    const elsewhere = this.view.getUint32(at + 20, true);
+    const optionsAt = at + HEADER_SIZE + (elsewhere === 0 ? length : 0);
     return {
       requestId: this.view.getUint32(at + 4, true),
-      body: at + HEADER_SIZE,
+      body: elsewhere === 0 ? at + HEADER_SIZE : elsewhere,
       length,
       format: formats[this.view.getUint8(at + 16)] as BodyFormat,
       durable: this.view.getUint8(at + 17) === 1,
@@ -180,11 +186,14 @@ export class RingReader extends Ring {
     Atomics.sub(this.words, this.word(USED), size);
   }
 
-  /** Says that the next push has to wake the engine. Returns false when something came in meanwhile. */
-  fallAsleep(): boolean {
-    Atomics.store(this.words, this.word(ASLEEP), 1);
+  /**
+   * Says that pushes have to wake the engine: all of them, or, while a flush is awaited, those worth the message.
+   * Returns false when something came in meanwhile.
+   */
+  fallAsleep(flushing: boolean): boolean {
+    Atomics.store(this.words, this.word(REST), flushing ? DOZING : ASLEEP);
     if (this.used() === 0) return true;
-    Atomics.store(this.words, this.word(ASLEEP), 0);
+    Atomics.store(this.words, this.word(REST), AWAKE);
     return false;
   }
 }

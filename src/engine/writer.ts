@@ -41,12 +41,23 @@ export interface WriterParts {
   readonly fatal: (error: unknown) => void;
 }
 
+/** What a commit has put on the disk and readers do not see yet. */
+interface FlushedWork {
+  readonly group: Group | null;
+  /** Address of the group's ColumnBatch, 0: it has no rows. */
+  readonly batch: number;
+  readonly first: number;
+  readonly sealed: readonly SealedBytes[];
+  readonly dropped: readonly SegmentMeta[];
+}
+
 /**
  * The way of an event through the engine thread: ring → decoder → dedup → group → journal → flush → segments.
  *
  * One commit is in flight at a time. While it is flushed, bodies that arrive are decoded into the next group,
  * so the group grows exactly as long as the disk takes: nothing waits for a timer, and many small bodies share
- * a flush.
+ * a flush. The next group is on its way to the disk before the flushed one is applied, so that disk and
+ * processor work at once; rows are visible, and their bodies answered, once they are applied.
  */
 export class Writer {
   readonly #parts: WriterParts;
@@ -55,6 +66,7 @@ export class Writer {
   #nextSequence: number;
   #receivedAtUs = 0n;
   #flushing = false;
+  #applied: Promise<void> = Promise.resolve();
   /** A batch is being applied, and may wait for a free slot. */
   #applying = false;
   /** The commit of segments that such a batch may be waiting for. */
@@ -107,13 +119,16 @@ export class Writer {
 
   #step(): void {
     this.#scheduled = false;
-    const more = this.#fill();
-    if (!this.#flushing) this.#commit();
-    else if (this.#applying) this.#commitSealed();
+    const stopped = this.#fill();
+    if (this.#applying) this.#commitSealed();
+    else if (!this.#flushing) this.#commit();
     if (!this.#answers.isEmpty) this.#send();
-    if (more) return this.wake();
-    if (this.#flushing) return;
-    if (!this.#parts.ring.fallAsleep()) return this.wake();
+    const busy = this.#flushing || this.#applying;
+    // A full group goes with the next commit, and the end of the one before it wakes us.
+    if (stopped === "group full" && busy) return;
+    if (stopped !== "ring empty") return this.wake();
+    if (!this.#parts.ring.fallAsleep(busy)) return this.wake();
+    if (busy) return;
     if (this.#drained === null) return;
     this.#stopped = true;
     this.#drained();
@@ -123,18 +138,16 @@ export class Writer {
     this.#parts.answer(this.#answers.take(), this.#parts.segments.nextSequence());
   }
 
-  /** Decodes bodies into the group. True when there is more to decode and room for it. */
-  #fill(): boolean {
+  /** Decodes bodies into the group, and says why it stopped. */
+  #fill(): "ring empty" | "group full" | "slice over" {
     const { ring, clock } = this.#parts;
     const untilMs = clock.monotonicMs() + SLICE_MS;
     for (;;) {
       const frame = ring.peek();
-      if (frame === null) return false;
-      if (!this.#hasRoom()) return false;
-      const taken = this.#take(frame);
-      if (!taken) return false;
+      if (frame === null) return "ring empty";
+      if (!this.#hasRoom() || !this.#take(frame)) return "group full";
       ring.release();
-      if (clock.monotonicMs() > untilMs) return true;
+      if (clock.monotonicMs() > untilMs) return "slice over";
     }
   }
 
@@ -240,13 +253,20 @@ export class Writer {
     };
     this.#flushing = true;
     const startMs = this.#parts.clock.monotonicMs();
-    this.#parts.store.commit(commit).then(
-      () => {
+    const flushed = {
+      group,
+      batch: batch?.address ?? 0,
+      first,
+      sealed,
+      dropped,
+    };
+    this.#parts.store
+      .commit(commit)
+      .then(() => {
         this.#parts.tally.commit(this.#parts.clock.monotonicMs() - startMs);
-        return this.#flushed(group, batch?.address ?? 0, first, sealed, dropped);
-      },
-      (error) => this.#parts.fatal(error),
-    );
+        return this.#flushed(flushed);
+      })
+      .catch(this.#parts.fatal);
   }
 
   /**
@@ -289,37 +309,30 @@ export class Writer {
     return batch;
   }
 
-  async #flushed(
-    group: Group | null,
-    batch: number,
-    first: number,
-    sealed: readonly SealedBytes[],
-    dropped: readonly SegmentMeta[],
-  ): Promise<void> {
-    const { segments, fatal } = this.#parts;
-    try {
-      segments.committed(sealed, dropped);
-      if (batch !== 0) await this.#apply(batch);
-      if (group) this.#settle(group, first);
-      assert(
-        batch === 0 || segments.nextSequence() === BigInt(first + (group?.rows ?? 0)),
-        "published rows end where the group's sequences end",
-      );
-    } catch (error) {
-      fatal(error);
-      return;
-    }
+  /** Groups are applied one at a time and in order: the batch after the next one takes this one's memory. */
+  async #flushed(work: FlushedWork): Promise<void> {
+    // At once: the batch before this one may be waiting for a slot of these segments.
+    this.#parts.segments.committed(work.sealed, work.dropped);
+    await this.#applied;
     this.#flushing = false;
-    if (!this.#answers.isEmpty) this.#send();
-    this.wake();
+    this.#commit();
+    this.#applied = this.#apply(work).catch(this.#parts.fatal);
   }
 
-  async #apply(batch: number): Promise<void> {
+  async #apply({ group, batch, first }: FlushedWork): Promise<void> {
+    const { segments } = this.#parts;
     this.#applying = true;
     if (this.#sealed.length > 0) this.wake();
-    await this.#parts.segments.apply(batch);
-    this.#applying = false;
+    if (batch !== 0) await segments.apply(batch);
     await this.#sealing;
+    if (group) this.#settle(group, first);
+    assert(
+      batch === 0 || segments.nextSequence() === BigInt(first + (group?.rows ?? 0)),
+      "published rows end where the group's sequences end",
+    );
+    this.#applying = false;
+    if (!this.#answers.isEmpty) this.#send();
+    this.wake();
   }
 
   /** Answers the bodies of a group that wait for its flush. */

@@ -62,8 +62,13 @@ export function analyticsRoutes(
 const queryBodyShape = strictShape({ query: z.unknown() });
 
 function compile(body: unknown): Query {
-  if (typeof body === "object" && body !== null && "query" in body && !("sql" in body)) {
-    return parseQuery(parseShape(queryBodyShape, body).query);
+  if (typeof body === "object" && body !== null && !Array.isArray(body)) {
+    const [hasSql, hasQuery] = [Object.hasOwn(body, "sql"), Object.hasOwn(body, "query")];
+    if (hasSql === hasQuery) {
+      const message = `#: got ${hasSql ? "both" : "neither"} "sql" ${hasSql ? "and" : "nor"} "query", want one`;
+      throw new InputError("invalid_query", message, { pointer: "#" });
+    }
+    if (hasQuery) return parseQuery(parseShape(queryBodyShape, body).query);
   }
   const { sql, params } = parseShape(sqlBodySchema, body);
   return parseSql(sql, params);

@@ -2,11 +2,14 @@ import type { IncomingMessage } from "node:http";
 import type { BodyBudget } from "../api/body-budget.ts";
 import type { Front } from "../api/front.ts";
 import { bodyTooLarge } from "../api/problem.ts";
+import type { BodyPlace } from "../engine/ingest.ts";
 import { type MillraceError, OverloadError } from "../errors.ts";
 import { type Decompressor, decompress, openDecompressor } from "./compression.ts";
 
 /** A received and decompressed body. Its bytes count against the budget until `release` is called. */
 export interface Body {
+  /** Where it lies, if a place was reserved; else its chunks are here. */
+  readonly place: BodyPlace | null;
   readonly chunks: readonly Uint8Array[];
   readonly byteLength: number;
   release(): void;
@@ -19,6 +22,8 @@ export interface BodyRules {
   readonly bytesMax: number;
   readonly budget: BodyBudget;
   readonly decompressor: Decompressor;
+  /** Where a body that comes in several chunks may be put together; without it they are kept. */
+  readonly reserve?: (byteLength: number) => BodyPlace | null;
 }
 
 export function openBodyRules({ config, bodyBudget }: Front): BodyRules {
@@ -48,30 +53,37 @@ export function readBody(
   done: BodyDone,
   dropped: () => void,
 ): void {
-  const chunks: Uint8Array[] = [];
   const { budget, bytesMax } = rules;
   let byteLength = 0;
   let over = false;
+  let chunks: Uint8Array[] = [];
+  let place: BodyPlace | null = null;
 
+  const release = () => {
+    budget.give(byteLength);
+    place?.release();
+  };
   const fail = (failure: MillraceError) => {
     over = true;
-    budget.give(byteLength);
-    chunks.length = 0;
+    release();
+    chunks = [];
     done(failure, null);
   };
   req.on("data", (chunk: Buffer) => {
     if (over) return;
     if (byteLength + chunk.length > bytesMax) return fail(bodyTooLarge(bytesMax));
     if (!budget.take(chunk.length)) return fail(overBudget(budget));
+    if (byteLength === 0) place = placeFor(req, chunk.length, rules);
     byteLength += chunk.length;
-    chunks.push(chunk);
+    if (place === null) chunks.push(chunk);
+    else place.write(chunk);
   });
   req.on("end", () => {
     if (over) return;
     over = true;
     const encoding = req.headers["content-encoding"];
     if (encoding === undefined) {
-      done(null, { chunks, byteLength, release: () => budget.give(byteLength) });
+      done(null, { place, chunks, byteLength, release });
     } else {
       decompressBody(encoding, chunks, byteLength, rules, done);
     }
@@ -79,9 +91,21 @@ export function readBody(
   req.on("close", () => {
     if (over) return;
     over = true;
-    budget.give(byteLength);
+    release();
     dropped();
   });
+}
+
+/** A place for a body whose first chunk is not all of it, if its length is known and its bytes are plain. */
+function placeFor(
+  { headers }: IncomingMessage,
+  firstLength: number,
+  { reserve, bytesMax }: BodyRules,
+): BodyPlace | null {
+  const length = Number(headers["content-length"] ?? 0);
+  if (length <= firstLength || length > bytesMax) return null;
+  if (headers["content-encoding"] !== undefined) return null;
+  return reserve?.(length) ?? null;
 }
 
 /** The compressed bytes stay counted until the decompressed ones are. */
@@ -97,6 +121,7 @@ function decompressBody(
     if (failure !== null) return done(failure, null);
     if (!budget.take(plain.length)) return done(overBudget(budget), null);
     done(null, {
+      place: null,
       chunks: [plain],
       byteLength: plain.length,
       release: () => budget.give(plain.length),

@@ -36,7 +36,8 @@ export type IngestListener = (
  * Problems, request ids, counters and logs are those of every other route.
  */
 export function ingestListener(front: Front): IngestListener {
-  const rules = openBodyRules(front);
+  const reserve = (byteLength: number) => front.engine.reserve(byteLength);
+  const rules = { ...openBodyRules(front), reserve };
   const event: IngestRoute = {
     kind: "event",
     counter: front.counters.route(`POST ${eventPath}`),
@@ -105,10 +106,10 @@ class IngestCall {
     );
   }
 
-  /** Gives the body to the engine, which copies it before it returns. */
+  /** Gives the body to the engine, which has it when this returns. */
   #hand(body: Body): void {
     const request: IngestRequest = {
-      chunks: body.chunks,
+      body: body.place ?? body.chunks,
       byteLength: body.byteLength,
       format: this.#format,
       durable: this.#parameters.durable,

@@ -84,7 +84,7 @@ export class IngestSocket {
     try {
       this.#front.engine.ingest(
         {
-          chunks: [frame],
+          body: [frame],
           byteLength: frame.length,
           format: isBinary ? "msgpack-batch" : "json-batch",
           durable: this.#parameters.durable,

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { type Problem, problemText } from "../api/problem.ts";
 import { parseExactJson } from "../base/exact-json.ts";
 import { InputError } from "../errors.ts";
+import { showLiteral } from "../query/literal.ts";
 import type { EventsPage } from "../query/result.ts";
 import { parseShape, strictShape } from "../query/shape.ts";
 
@@ -29,16 +30,26 @@ const unsubscribeSchema = strictShape({ type: z.literal("unsubscribe"), id });
 export type Subscribe = z.output<typeof subscribeSchema>;
 export type ClientMessage = Subscribe | z.output<typeof unsubscribeSchema>;
 
-/** Reads one frame of a subscriber: JSON in a text frame, MessagePack in a binary one. */
-export function readMessage(frame: Buffer, isBinary: boolean): ClientMessage {
-  const message = decodeFrame(frame, isBinary);
+/** Checks what a frame of a subscriber holds. */
+export function readMessage(message: unknown): ClientMessage {
   const type = (message as { type?: unknown } | null)?.type;
   if (type === "unsubscribe") return parseShape(unsubscribeSchema, message, "invalid_message");
   if (type === "subscribe") return parseShape(subscribeSchema, message, "invalid_message");
-  throw new InputError("invalid_message", 'want a "type" of "subscribe" or "unsubscribe"');
+  const got = type === undefined ? "nothing" : showLiteral(type);
+  const want = '"subscribe" or "unsubscribe"';
+  throw new InputError("invalid_message", `#/type: got ${got}, want ${want}`, {
+    pointer: "#/type",
+  });
 }
 
-function decodeFrame(frame: Buffer, isBinary: boolean): unknown {
+/** The id that a message gives itself, whatever else is wrong with it: its error has to name it. */
+export function idOf(message: unknown): string | undefined {
+  const parsed = id.safeParse((message as { id?: unknown } | null)?.id);
+  return parsed.data;
+}
+
+/** One frame of a subscriber: JSON in a text frame, MessagePack in a binary one. */
+export function decodeFrame(frame: Buffer, isBinary: boolean): unknown {
   try {
     return isBinary ? decode(frame, { useBigInt64: true }) : parseExactJson(frame.toString("utf8"));
   } catch (error) {

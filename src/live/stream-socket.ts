@@ -6,7 +6,9 @@ import type { EventsPage } from "../query/result.ts";
 import { cursorOf, sequenceOf } from "./cursor.ts";
 import type { Feed, Filter } from "./feed.ts";
 import {
+  decodeFrame,
   eventsFrame,
+  idOf,
   messageFrame,
   problemDocument,
   readMessage,
@@ -71,8 +73,9 @@ export class StreamSocket implements Subscriber {
     this.#front.counters.frames.in++;
     let id: string | undefined;
     try {
-      const message = readMessage(frame, isBinary);
-      id = message.id;
+      const document = decodeFrame(frame, isBinary);
+      id = idOf(document);
+      const message = readMessage(document);
       if (message.type === "subscribe") this.#subscribe(message);
       else this.#unsubscribe(message.id);
     } catch (error) {

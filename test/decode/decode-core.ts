@@ -30,6 +30,7 @@ export interface DecodeCore {
 
 export function decodeCore(custom?: Partial<DecoderLimits>, decoderBytes = 96 * MIB): DecodeCore {
   const memory = createMemory({
+    bodies: 0,
     ring: 40 * MIB,
     decoder: decoderBytes,
     batches: 64 * MIB,

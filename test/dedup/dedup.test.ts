@@ -8,6 +8,7 @@ import { mulberry32 } from "../support/random.ts";
 
 function dedupCore(capacity: number) {
   const memory = createMemory({
+    bodies: 0,
     ring: 65_536,
     decoder: 1 << 20,
     batches: 65_536,

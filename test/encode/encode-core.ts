@@ -18,6 +18,7 @@ export interface EncodeCore {
 export function encodeCore(megabytes = 32): EncodeCore {
   const size = megabytes * MIB;
   const memory = createMemory({
+    bodies: 0,
     ring: 65_536,
     decoder: 65_536,
     batches: 65_536,

@@ -17,6 +17,7 @@ const MIB = 1024 * 1024;
 /** A hot slot with batches whose columns come, go and change their type; regions to seal and to read. */
 function filledSlot(seed: number, rowsWanted: number) {
   const memory = createMemory({
+    bodies: 0,
     ring: 65_536,
     decoder: 65_536,
     batches: 16 * MIB,

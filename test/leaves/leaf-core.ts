@@ -5,6 +5,7 @@ import { createMemory, region } from "../../src/core/memory.ts";
 /** A core over a small memory, and 1 MiB of it that nothing else uses. */
 export function leafCore(): { core: Core; scratch: number } {
   const memory = createMemory({
+    bodies: 0,
     ring: 65_536,
     decoder: 1 << 20,
     batches: 65_536,

@@ -38,6 +38,7 @@ class Bed {
   constructor(folder: string) {
     const readers = [32 * mib, 96 * mib, 96 * mib, 64 * mib];
     const memory = createMemory({
+      bodies: 0,
       ring: 65_536,
       decoder: 65_536,
       batches: 32 * mib,

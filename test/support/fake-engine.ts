@@ -1,5 +1,11 @@
 import type { Engine, EngineStats, Readiness } from "../../src/engine/engine.ts";
-import type { EventError, IngestDone, IngestRequest, Receipt } from "../../src/engine/ingest.ts";
+import type {
+  BodyPlace,
+  EventError,
+  IngestDone,
+  IngestRequest,
+  Receipt,
+} from "../../src/engine/ingest.ts";
 import { InputError, MillraceError } from "../../src/errors.ts";
 import type { EventsPage, EventsRequest, QueryResult } from "../../src/query/result.ts";
 import type { Query } from "../../src/query/schema.ts";
@@ -7,6 +13,33 @@ import type { Query } from "../../src/query/schema.ts";
 interface StoredEvent {
   readonly event_type: string;
   readonly source?: string;
+}
+
+/** Memory for one body that fails a body which is longer than was announced. */
+class FakePlace implements BodyPlace {
+  readonly #bytes: Buffer;
+  readonly #open: Set<FakePlace>;
+  length = 0;
+
+  constructor(byteLength: number, open: Set<FakePlace>) {
+    this.#bytes = Buffer.alloc(byteLength);
+    this.#open = open;
+  }
+
+  write(chunk: Uint8Array): void {
+    if (this.length + chunk.length > this.#bytes.length) throw new RangeError("beyond the place");
+    this.#bytes.set(chunk, this.length);
+    this.length += chunk.length;
+  }
+
+  take(): Buffer {
+    this.#open.delete(this);
+    return this.#bytes.subarray(0, this.length);
+  }
+
+  release(): void {
+    this.#open.delete(this);
+  }
 }
 
 /**
@@ -30,13 +63,25 @@ export class FakeEngine implements Engine {
   aborted = 0;
   closed = false;
 
+  /** Places that were reserved and neither released nor taken by `ingest`. */
+  readonly places = new Set<FakePlace>();
+
+  reserve(byteLength: number): BodyPlace {
+    const place = new FakePlace(byteLength, this.places);
+    this.places.add(place);
+    return place;
+  }
+
   ingest(request: IngestRequest, done: IngestDone): void {
     if (this.failNext !== null) {
       const failure = this.failNext;
       this.failNext = null;
       throw failure;
     }
-    const text = Buffer.concat(request.chunks).toString("utf8");
+    const { body } = request;
+    const text = (
+      body instanceof FakePlace ? body.take() : Buffer.concat(body as Uint8Array[])
+    ).toString("utf8");
     this.requests.push({ ...request, text });
     const run = () => {
       try {

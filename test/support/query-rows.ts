@@ -26,6 +26,7 @@ export class QueryBed {
 
   constructor(slotBytes = 64 * mib, scratchBytes = 64 * mib) {
     const memory = createMemory({
+      bodies: 0,
       ring: 65_536,
       decoder: 65_536,
       batches: 65_536,

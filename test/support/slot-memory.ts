@@ -16,6 +16,7 @@ export interface SlotMemory {
 
 export function slotMemory(slots: number, size = slotSize): SlotMemory {
   const memory = createMemory({
+    bodies: 0,
     ring: 65_536,
     decoder: 65_536,
     batches: 32 * 1024 * 1024,
