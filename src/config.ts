@@ -95,10 +95,10 @@ function splitFlags(flags: readonly string[]): { name: string; text: string }[] 
 function keyOfFlag(name: string): keyof Config {
   const key = keyOfName.get(name);
   if (key === undefined) {
-    const known = rows.map(([, setting]) => setting.name);
+    const known = rows.map(([, setting]) => `--${setting.name}`);
     throw new ConfigError(
       "unknown_setting",
-      `--${name}: no such flag${didYouMean(name, known)}; millrace serve --help lists them`,
+      `--${name}: no such flag${didYouMean(`--${name}`, known)}; millrace serve --help lists them`,
     );
   }
   return key;

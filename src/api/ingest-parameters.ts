@@ -10,7 +10,7 @@ const place = z
   .min(1)
   .max(pathBytesMax)
   .refine((text) => !text.startsWith("'") || (text.length > 1 && text.endsWith("'")), {
-    error: "want a field or a constant between single quotes",
+    error: ({ input }) => `got ${input}, want a field, or a constant between single quotes`,
   })
   .optional();
 

@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import { didYouMean } from "../base/near.ts";
 import { ConfigError } from "../errors.ts";
 
 /** A flag that takes a value, or one that is there or not. */
@@ -24,10 +25,19 @@ export function parseFlags(argv: readonly string[], kinds: Record<string, FlagKi
     const parsed = parseArgs({ args: [...argv], options, allowPositionals: true, strict: true });
     return { values: parsed.values as Flags["values"], positionals: parsed.positionals };
   } catch (error) {
+    const { code } = error as { code?: string };
+    if (code === "ERR_PARSE_ARGS_UNKNOWN_OPTION") throw unknownFlag(error as Error, kinds);
     // Node's own sentence names the flag; what follows it is advice about escaping that does not fit here.
     const [sentence = "unknown flag"] = (error as Error).message.split(". ");
     throw new ConfigError("invalid_flag", sentence, {}, { cause: error });
   }
+}
+
+function unknownFlag(error: Error, kinds: Record<string, FlagKind>): ConfigError {
+  const [, flag = ""] = /'(-+[^' ]*)/.exec(error.message) ?? [];
+  const known = Object.keys(kinds).map((name) => `--${name}`);
+  const message = `${flag}: no such flag${didYouMean(flag, known) || "; --help lists them"}`;
+  return new ConfigError("invalid_flag", message, {}, { cause: error });
 }
 
 export function textFlag(flags: Flags, name: string): string | undefined {

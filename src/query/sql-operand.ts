@@ -179,7 +179,11 @@ function parameter(index: number, location: number, scope: SqlScope): Literal | 
   const { params, source } = scope;
   const value = params[index - 1];
   if (index < 1 || index > params.length) {
-    throw source.error("sql_parameter", `there is no $${index}: got ${params.length}`, location);
+    throw source.error(
+      "sql_parameter",
+      `there is no $${index}: got ${params.length} params`,
+      location,
+    );
   }
   if (value === null) return null;
   const type = typeof value;

@@ -127,7 +127,7 @@ describe("bodies that are refused", () => {
   test("the message shows what was got", () => {
     core.decoder.begin(receivedAtUs);
     const message = decode(core, '[{"event_type":nul}]').refusal?.message;
-    expect(message).toBe("JSON: got `nul}]`, want true, false or null, at byte 15");
+    expect(message).toBe("JSON: got `nul`, want true, false or null, at byte 15");
   });
 });
 

@@ -189,6 +189,17 @@ describe("POST /analytics/custom-query", () => {
     expect([response.status, await response.json()]).toMatchObject([status, { code }]);
   });
 
+  it.each([
+    [{ quer: {} }, '#: got neither "sql" nor "query", want one'],
+    [{ sql: "SELECT 1", query: {} }, '#: got both "sql" and "query", want one'],
+    [{ query: {}, limit: 1 }, '#: got the unknown key "limit"'],
+    [[], "#: got an array"],
+  ])("says of %j what it wants", async (body, detail) => {
+    const response = await ask(body);
+    expect(response.status).toBe(400);
+    expect(((await response.json()) as { detail: string }).detail).toContain(detail);
+  });
+
   it("answers 501 to statements that are valid and not supported yet", async () => {
     const response = await ask({ sql: "WITH a AS (SELECT 1) SELECT * FROM a" });
     expect(response.status).toBe(501);

@@ -46,7 +46,7 @@ describe("parseConfig", () => {
   it.each([
     [["--port", "banana"], {}, '--port: got "banana", want a whole number from 0 to 65535'],
     [[], { MILLRACE_PORT: "-1" }, 'MILLRACE_PORT: got "-1", want a whole number'],
-    [["--prt", "1"], {}, '--prt: no such flag; did you mean "port"?'],
+    [["--prt", "1"], {}, '--prt: no such flag; did you mean "--port"?'],
     [[], { MILLRACE_PROT: "1" }, 'MILLRACE_PROT: no such setting; did you mean "MILLRACE_PORT"?'],
     [["--port"], {}, "--port: got no value, want one"],
     [["--port", "--host", "x"], {}, "--port: got no value, want one"],

@@ -199,7 +199,7 @@ describe("POST /events/batch", () => {
     ["?ack=memory&ack=durable", /^#\/ack: got it twice/],
     ["?timestamp_unit=h", /^#\/timestamp_unit: /],
     ["?id=", /^#\/id: /],
-    ["?event_type='edit", /^#\/event_type: want a field or a constant/],
+    ["?event_type='edit", /^#\/event_type: got 'edit, want a field, or a constant/],
   ])("answers 400 to %s", async (search, message) => {
     const response = await post(`/events/batch${search}`, "[]");
     expect(response.status).toBe(400);
