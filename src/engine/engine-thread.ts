@@ -162,7 +162,9 @@ async function run(): Promise<void> {
       segments,
       store,
       receipts: new ReceiptBook(store, config.receiptRetentionMs),
-      disk: new DiskReserve(config.data, config.diskReserveBytes, clock),
+      disk: new DiskReserve(config.data, config.diskReserveBytes, clock, () =>
+        store.reusableBytes(),
+      ),
       tally,
       answer: (answers, next) => tell({ type: "answers", answers, nextSequence: next }),
       fatal,

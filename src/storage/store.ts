@@ -189,13 +189,25 @@ export class Store {
 
   /** Bytes of the pages that hold data: what a fresh copy of the file would need. */
   liveBytes(): number {
-    const tables = [this.#meta, this.#journal, this.#segments, this.#columns, this.#receipts];
+    const tables = [
+      this.#meta,
+      this.#journal,
+      this.#segments,
+      this.#columns,
+      this.#receipts,
+      this.#receiptExpiry,
+    ];
     return tables.reduce((sum, table) => sum + pagesOf(table.getStats()), 0);
   }
 
   /** Bytes of the file on disk, free pages included. */
   fileBytes(): number {
     return existsSync(this.#path) ? statSync(this.#path).size : 0;
+  }
+
+  /** Bytes of the file that hold nothing any more, about: what is written next goes there. */
+  reusableBytes(): number {
+    return Math.max(0, this.fileBytes() - this.liveBytes());
   }
 
   close(): Promise<void> {
