@@ -140,6 +140,7 @@ function announce(server: RunningServer, config: Config, engine: Engine, log: Lo
   const stream = `${url.replace("http", "ws")}/api/v1/stream/events`;
   const events = engine.stats().storedRows.toLocaleString("en");
   const lines = [
+    ["look", `${url}, in a browser`],
     ["send", `POST ${url}/api/v1/events`],
     ["read", `GET  ${url}/api/v1/analytics/events`],
     ["ask", `POST ${url}/api/v1/analytics/custom-query`],

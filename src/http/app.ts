@@ -14,7 +14,9 @@ import { methodsOf, monitoringPaths, streamPath } from "../api/routes.ts";
 import { openMetrics } from "../monitoring/metrics.ts";
 import { type AppEnv, analyticsRoutes } from "./analytics.ts";
 import { health, readiness } from "./health.ts";
+import { negotiate } from "./media-type.ts";
 import { openApiDocument } from "./openapi.ts";
+import { welcomeDocument, welcomeHeaders, welcomePage } from "./welcome.ts";
 
 /** Every route but the ingest ones, which `ingestListener` answers before this app sees a request. */
 export function openApp(front: Front): Hono<AppEnv> {
@@ -66,7 +68,11 @@ export function openApp(front: Front): Hono<AppEnv> {
   app.get("/api/v1/openapi.json", (c) =>
     c.body(openApi, 200, { "Content-Type": "application/json" }),
   );
-  app.get("/", (c) => c.json(welcome(front)));
+  app.get("/", (c) => {
+    const type = negotiate(c.req.header("accept"), ["application/json", "text/html"]);
+    if (type === "application/json") return c.json(welcomeDocument(front));
+    return c.body(welcomePage(front, new URL(c.req.url).origin), 200, welcomeHeaders);
+  });
 
   app.notFound((c) => answerProblem(front, c, refusal(c)));
   app.onError((error, c) => answerProblem(front, c, error));
@@ -103,17 +109,4 @@ function count(front: Front, c: Context<AppEnv>, ms: number): void {
   if (!front.log.isLevelEnabled("debug")) return;
   const fields = { request_id: c.get("requestId"), method, url: c.req.url, status, ms };
   front.log.debug(fields, "request");
-}
-
-function welcome(front: Front): object {
-  return {
-    name: "millrace",
-    version: front.version,
-    api: "/api/v1/openapi.json",
-    events: "/api/v1/events",
-    query: "/api/v1/analytics/events",
-    stream: streamPath,
-    health: "/api/v1/health",
-    metrics: "/api/v1/metrics",
-  };
 }

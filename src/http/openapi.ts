@@ -140,6 +140,7 @@ const healthContent = content("application/json", reference("Health"));
 function eventPaths(): Json {
   return {
     "/api/v1/events": {
+      description: "Takes a WebSocket too: each frame is a batch and gets a receipt, in order.",
       post: ingestOperation("Send one event", "sendEvent", {
         ...content("application/json", reference("Event")),
         ...content("application/msgpack", binary),

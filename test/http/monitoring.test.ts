@@ -103,7 +103,27 @@ describe("metrics", () => {
   });
 });
 
-it("GET / says where to go", async () => {
-  const response = await open().app.request("/");
-  expect(await response.json()).toMatchObject({ api: "/api/v1/openapi.json" });
+describe("GET /", () => {
+  it("says where to go", async () => {
+    const response = await open().app.request("/");
+    expect(await response.json()).toMatchObject({ api: "/api/v1/openapi.json" });
+  });
+
+  it("is a page for browsers, which loads nothing", async () => {
+    const { app, engine } = open();
+    engine.publish([{ event_type: "a" }]);
+    engine.state = { reads: true, ingest: false, reason: "<loading>" };
+    const headers = { accept: "text/html,application/xhtml+xml,*/*;q=0.8" };
+    const response = await app.request("http://host.example:8080/", { headers });
+    expect(response.headers.get("content-type")).toBe("text/html; charset=utf-8");
+    expect(response.headers.get("content-security-policy")).toContain("default-src 'none'");
+    const page = await response.text();
+    expect(page).toContain("curl http://host.example:8080/api/v1/events --json");
+    expect(page).toContain("<dd>&lt;loading&gt;</dd>");
+    expect(page).toContain("<dd>1</dd>");
+    expect(page).not.toMatch(/<script|src=|url\(/);
+    for (const [, path = ""] of page.matchAll(/href="([^"]+)"/g)) {
+      expect((await app.request(path)).status).toBe(200);
+    }
+  });
 });

@@ -25,17 +25,15 @@ describe("the OpenAPI document", () => {
   it("has every path and method that there is, and no other", () => {
     for (const [path, operations] of Object.entries(document.paths)) {
       const methods = methodsOf(path)?.filter((method) => method !== "HEAD");
-      expect([path, Object.keys(operations).map((name) => name.toUpperCase())]).toEqual([
-        path,
-        methods,
-      ]);
+      const names = Object.keys(operations).filter((name) => name !== "description");
+      expect([path, names.map((name) => name.toUpperCase())]).toEqual([path, methods]);
     }
     expect(Object.keys(document.paths)).toHaveLength(9);
   });
 
   it("names each operation once and refers only to what it has", () => {
     const ids = Object.values(document.paths).flatMap((operations) =>
-      Object.values(operations).map(({ operationId }) => operationId),
+      Object.values(operations).flatMap(({ operationId }) => operationId ?? []),
     );
     expect(new Set(ids).size).toBe(ids.length);
     const references = [...JSON.stringify(document).matchAll(/"\$ref":"([^"]+)"/g)];

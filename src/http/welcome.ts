@@ -1,0 +1,91 @@
+import type { Front } from "../api/front.ts";
+import { streamPath } from "../api/routes.ts";
+
+/** Where to go, for programs. */
+export function welcomeDocument(front: Front): object {
+  return {
+    name: "millrace",
+    version: front.version,
+    api: "/api/v1/openapi.json",
+    events: "/api/v1/events",
+    query: "/api/v1/analytics/events",
+    stream: streamPath,
+    health: "/api/v1/health",
+    metrics: "/api/v1/metrics",
+  };
+}
+
+const style = `
+:root { color-scheme: light dark; --ink: light-dark(#16242b, #dce6ea); --soft: light-dark(#5a6b73, #93a5ad);
+  --line: light-dark(#d5dee2, #2c3b42); --paper: light-dark(#fbfcfc, #11191d); --code: light-dark(#eef3f4, #1a252a);
+  --accent: light-dark(#00657f, #58c4dd) }
+body { margin: 0 auto; padding: 2rem 1.5rem; max-width: 46rem; font: 16px/1.55 system-ui, sans-serif;
+  color: var(--ink); background: var(--paper) }
+h1 { margin: 0; font-size: 2rem; letter-spacing: -.02em } h2 { margin: 1.5rem 0 .4rem; font-size: 1rem }
+h1 small { font-size: 1rem; font-weight: 400; color: var(--soft); letter-spacing: 0 }
+p { margin: .3rem 0 } dl { display: flex; flex-wrap: wrap; gap: .5rem 2.5rem; margin: 1.5rem 0 }
+dt { color: var(--soft); font-size: .85rem } dd { margin: 0; font-size: 1.35rem; font-variant-numeric: tabular-nums }
+pre { margin: 0; padding: .8rem 1rem; overflow-x: auto; background: var(--code); border: 1px solid var(--line);
+  border-radius: 6px; font: 13px/1.5 ui-monospace, monospace }
+a { color: var(--accent) } nav { display: flex; flex-wrap: wrap; gap: .3rem 1.5rem; margin-top: 2rem;
+  padding-top: 1rem; border-top: 1px solid var(--line) }`;
+
+/** Nothing is loaded from elsewhere, and nothing runs. */
+export const welcomeHeaders = {
+  "Content-Type": "text/html; charset=utf-8",
+  "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
+};
+
+/** The same for people: how the server is, and commands to copy. `origin` is the address that was asked. */
+export function welcomePage(front: Front, origin: string): string {
+  const { reads, ingest, reason } = front.engine.readiness();
+  const { storedRows, storedBytes } = front.engine.stats();
+  const state = reads && ingest && !front.stopping ? "ready" : (reason ?? "stopping");
+  const figures = [
+    ["state", state],
+    ["events stored", storedRows.toLocaleString("en")],
+    ["on disk", `${(storedBytes / 1024 ** 2).toFixed(1)} MiB`],
+  ].map(([name = "", value = ""]) => `<div><dt>${name}</dt><dd>${escapeHtml(value)}</dd></div>`);
+  const base = `${origin}/api/v1`;
+  const parts: [string, string][] = [
+    [
+      "Send an event",
+      `curl ${base}/events --json \\\n  '{"event_type":"purchase","user_id":"ada","properties":{"amount":12.5}}'`,
+    ],
+    ["Read events", `curl '${base}/analytics/events?event_type=purchase&limit=10'`],
+    [
+      "Ask a question",
+      `curl ${base}/analytics/custom-query --json \\\n  '{"sql":"SELECT event_type, count(*) AS n FROM events GROUP BY event_type"}'`,
+    ],
+    ["Watch events as they are stored", `millrace tail --url ${origin}`],
+  ];
+  const sections = parts.map(
+    ([title, command]) => `<h2>${title}</h2>\n<pre>${escapeHtml(command)}</pre>`,
+  );
+  return `<!doctype html>
+<html lang="en">
+<head><meta charset="utf-8"><title>Millrace</title>
+<meta name="viewport" content="width=device-width"><style>${style}</style></head>
+<body>
+<h1>Millrace <small>${escapeHtml(front.version)}</small></h1>
+<p>Takes events, keeps them, answers questions about them and streams them live.</p>
+<dl>${figures.join("")}</dl>
+${sections.join("\n")}
+<nav><a href="/api/v1/openapi.json">API (OpenAPI 3.1)</a><a href="/api/v1/health">Health</a>
+<a href="/api/v1/metrics">Metrics</a><a href="/api/v1/analytics/events?order=desc">Newest events</a></nav>
+</body>
+</html>
+`;
+}
+
+const entities: Readonly<Record<string, string>> = {
+  "&": "&amp;",
+  "<": "&lt;",
+  ">": "&gt;",
+  '"': "&quot;",
+  "'": "&#39;",
+};
+
+function escapeHtml(text: string): string {
+  return text.replace(/[&<>"']/g, (character) => entities[character] as string);
+}
