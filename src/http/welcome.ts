@@ -30,6 +30,8 @@ pre { margin: 0; padding: .8rem 1rem; overflow-x: auto; background: var(--code);
 a { color: var(--accent) } nav { display: flex; flex-wrap: wrap; gap: .3rem 1.5rem; margin-top: 2rem;
   padding-top: 1rem; border-top: 1px solid var(--line) }`;
 
+const question = "SELECT event_type, count(*) AS n FROM events GROUP BY event_type";
+
 /** Nothing is loaded from elsewhere, and nothing runs. */
 export const welcomeHeaders = {
   "Content-Type": "text/html; charset=utf-8",
@@ -53,10 +55,7 @@ export function welcomePage(front: Front, origin: string): string {
       `curl ${base}/events --json \\\n  '{"event_type":"purchase","user_id":"ada","properties":{"amount":12.5}}'`,
     ],
     ["Read events", `curl '${base}/analytics/events?event_type=purchase&limit=10'`],
-    [
-      "Ask a question",
-      `curl ${base}/analytics/custom-query --json \\\n  '{"sql":"SELECT event_type, count(*) AS n FROM events GROUP BY event_type"}'`,
-    ],
+    ["Ask a question", `curl ${base}/analytics/custom-query --json \\\n  '{"sql":"${question}"}'`],
     ["Watch events as they are stored", `millrace tail --url ${origin}`],
   ];
   const sections = parts.map(

@@ -38,7 +38,11 @@ const engineCounters: readonly Row[] = [
 ];
 
 const engineGauges: readonly Row[] = [
-  ["ingest_queue_bytes", "Bytes of bodies waiting for the engine", (s) => s.queueBytes],
+  [
+    "ingest_queue_bytes",
+    "Bytes of bodies in shared memory, being received or waiting",
+    (s) => s.queueBytes,
+  ],
   ["ingest_queue_requests", "Bodies waiting for the engine", (s) => s.queueRequests],
   ["segments", "Sealed segments", (s) => s.segments],
   ["stored_rows", "Events stored", (s) => s.storedRows],
