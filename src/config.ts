@@ -104,22 +104,16 @@ function keyOfFlag(name: string): keyof Config {
   return key;
 }
 
-const memoryBytesMax = 3.5 * 1024 ** 3;
+/** Room in the queue beside a body: for its frame, its mapping and its idempotency key. */
+const frameBytesMax = 128 * 1024;
 
 /** What no setting can say alone. */
 function checkTogether(config: Config): void {
-  if (config.ingestQueueBytes < config.bodyBytesMax + 4096) {
+  if (config.ingestQueueBytes < config.bodyBytesMax + frameBytesMax) {
     throw conflict("ingest-queue", config.ingestQueueBytes, "more than body-max", config);
   }
   if (config.bodiesBytesMax < config.bodyBytesMax) {
     throw conflict("bodies-max", config.bodiesBytesMax, "at least body-max", config);
-  }
-  const memory =
-    config.ingestQueueBytes + config.dedupIds * 32 + config.hotMemoryBytes + config.queryCacheBytes;
-  if (memory > memoryBytesMax) {
-    const sharing = "ingest-queue, dedup-ids, hot-memory and query-cache share one memory";
-    const message = `${sharing}: got ${memory} bytes, want at most ${memoryBytesMax}`;
-    throw new ConfigError("conflicting_settings", message);
   }
 }
 

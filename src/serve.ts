@@ -3,6 +3,7 @@ import { systemClock } from "./base/clock.ts";
 import { type Log, openLog } from "./base/log.ts";
 import { type Config, processConfig } from "./config.ts";
 import type { Engine } from "./engine/engine.ts";
+import { checkMemory } from "./engine/memory-plan.ts";
 import { openEngine } from "./engine/open.ts";
 import { ConfigError, MillraceError } from "./errors.ts";
 import { type RunningServer, startServer } from "./http/server.ts";
@@ -13,6 +14,7 @@ export async function serve(flags: readonly string[]): Promise<number> {
   let config: Config;
   try {
     config = processConfig(flags);
+    checkMemory(config);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     process.stderr.write(`millrace serve: ${error.message}\n`);

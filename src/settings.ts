@@ -85,7 +85,9 @@ function setting<T>(
   return { name, default: standard, want, description, parse };
 }
 
-const workers = String(Math.max(1, availableParallelism() - 1));
+/** The memory has a place for 16 reading threads: the HTTP thread and the sealer take one each. */
+const workersMax = 14;
+const workers = String(Math.max(1, Math.min(workersMax, availableParallelism() - 1)));
 
 /** Every setting of `millrace serve`. Keys are the fields of `Config`, units end their names. */
 export const settings = {
@@ -149,7 +151,11 @@ export const settings = {
     "16MiB",
     "3GiB",
   ),
-  queryWorkers: integer(["query-workers", workers, "threads that answer longer queries"], 1, 15),
+  queryWorkers: integer(
+    ["query-workers", workers, "threads that answer longer queries"],
+    1,
+    workersMax,
+  ),
   queryCacheBytes: size(
     ["query-cache", "128MiB", "decoded columns of older segments, all query workers together"],
     "16MiB",

@@ -1,6 +1,7 @@
 import { Dedup } from "../core/dedup.ts";
 import type { RegionSizes } from "../core/memory.ts";
 import { anyEventSlotBytes } from "../core/slots.ts";
+import { ConfigError } from "../errors.ts";
 import type { Config } from "../settings.ts";
 
 const MIB = 1024 * 1024;
@@ -30,6 +31,30 @@ export function planMemory(config: Config): RegionSizes {
       128 * MIB,
     ],
   };
+}
+
+/** What WebAssembly can address, less the root block and the rounding of regions to pages. */
+const PLAN_BYTES_MAX = 4096 * MIB - 4 * MIB;
+
+/** @throws ConfigError that names the settings whose regions do not fit one memory together */
+export function checkMemory(config: Config): void {
+  const plan = planMemory(config);
+  const sum = (sizes: readonly number[]): number => sizes.reduce((total, size) => total + size, 0);
+  const total = sum(Object.values(plan).flat());
+  if (total <= PLAN_BYTES_MAX) return;
+  const shares: [string, number][] = [
+    ["--hot-memory", plan.slots],
+    ["--dedup-ids", plan.dedup],
+    ["--ingest-queue", plan.ring],
+    ["--query-cache with --query-workers", sum(plan.readers)],
+  ];
+  const list = shares.map(([name, bytes]) => `${name} takes ${Math.ceil(bytes / MIB)} MiB`);
+  const rest = total - sum(shares.map(([, bytes]) => bytes));
+  throw new ConfigError(
+    "conflicting_settings",
+    `${list.join(", ")}, and ${Math.ceil(rest / MIB)} MiB are fixed: got ${Math.ceil(total / MIB)} MiB of address ` +
+      `space in all, want at most ${PLAN_BYTES_MAX / MIB} MiB`,
+  );
 }
 
 /** Index of the sealer's region among the readers. */

@@ -61,7 +61,6 @@ describe("parseConfig", () => {
       "--ingest-queue: got 33554432 bytes, want more than body-max",
     ],
     [["--bodies-max", "1MiB"], {}, "--bodies-max: got 1048576 bytes, want at least body-max"],
-    [["--hot-memory", "3GiB", "--query-cache", "1GiB"], {}, "share one memory"],
     [["--allowed-origins", "a.example"], {}, "--allowed-origins: got"],
   ])("%j %j is refused", (flags, environment, message) => {
     let error: unknown;

@@ -1,0 +1,26 @@
+import { expect, test } from "vitest";
+import { parseConfig } from "../../src/config.ts";
+import { createMemory } from "../../src/core/memory.ts";
+import { checkMemory, planMemory } from "../../src/engine/memory-plan.ts";
+
+test.each([
+  [[]],
+  [["--hot-memory", "16MiB", "--dedup-ids", "1024", "--query-cache", "16MiB"]],
+  [["--body-max", "512KiB", "--ingest-queue", "1MiB", "--query-workers", "1"]],
+  [["--query-workers", "14"]],
+  [["--hot-memory", "1GiB"]],
+  [["--dedup-ids", "67108864", "--query-workers", "3"]],
+])("%j fits one memory", (flags) => {
+  const config = parseConfig(flags, {});
+  checkMemory(config);
+  expect(createMemory(planMemory(config)).buffer.byteLength).toBeLessThanOrEqual(4 * 1024 ** 3);
+});
+
+test.each([
+  [["--hot-memory", "3GiB"], "--hot-memory takes 7680 MiB"],
+  [["--hot-memory", "1GiB", "--query-cache", "2GiB"], "--query-cache with --query-workers takes"],
+  [["--dedup-ids", "67108864", "--hot-memory", "1GiB"], "--dedup-ids takes 2049 MiB"],
+  [["--ingest-queue", "1GiB", "--hot-memory", "1GiB"], "--ingest-queue takes"],
+])("%j is refused by name", (flags, message) => {
+  expect(() => checkMemory(parseConfig(flags, {}))).toThrow(message);
+});
