@@ -21,6 +21,8 @@ import {
   ROLE_EVENT_TYPE,
   ROLE_NONE,
   ROLE_SESSION_ID,
+  ROLE_SOURCE,
+  ROLE_USER_ID,
 } from "../layout";
 import { bitmapFill, bitmapSet, bitmapSize } from "../memory/bitmap";
 import {
@@ -33,8 +35,9 @@ import {
   OUT_OF_MEMORY,
 } from "../status";
 import {
+  addCell,
   appendCell,
-  appendShortText,
+  appendShortCell,
   appendTextCell,
   CELL_F64,
   CELL_FALSE,
@@ -44,8 +47,9 @@ import {
   CELL_STRING,
   CELL_TRUE,
   formatColumns,
-  hasPlace,
+  hasRoom,
   retireColumns,
+  seesKind,
 } from "./columns";
 import { formatOverflow, useMapping } from "./mapping";
 import { flushOverflow, putOverflow } from "./overflow";
@@ -79,7 +83,7 @@ import {
   MAPPINGS_MAX,
   TRANSIENT_TABLE_SIZE,
 } from "./state";
-import { formatTexts, SHORT_MAX } from "./texts";
+import { formatTexts, SHORT_MAX, shortText } from "./texts";
 
 // The batch builder: what the JSON and the MessagePack decoder put events into. `d` is the decoder region
 // (decoderRegion() in state.ts, where its memory is drawn).
@@ -106,7 +110,8 @@ import { formatTexts, SHORT_MAX } from "./texts";
 //
 // Nested fixed values need no care from the decoder: a role may sit at any path.
 
-export { enterNode, putUuid } from "./roles";
+export { enterNode, putTimeInMinute, putUuid } from "./roles";
+export { hasRoom, seesKind } from "./columns";
 
 /** Answer of openObject: the object's role can't be one, so its bytes are only skipped. */
 export const SKIP_VALUE: u32 = 255;
@@ -241,18 +246,56 @@ export function putString(d: usize, node: usize, text: usize, length: u32): u32 
   return putTextCell(d, node, CELL_STRING, text, length);
 }
 
+/** Bit per role: a text that is not empty is a cell of the path's column, and sets the role. */
+const TEXT_ROLES: u32 =
+  (1 << ROLE_NONE) |
+  (1 << ROLE_EVENT_TYPE) |
+  (1 << ROLE_SOURCE) |
+  (1 << ROLE_USER_ID) |
+  (1 << ROLE_SESSION_ID);
+
+// A decoder may put the usual values at once, with no further call: to a column that has room (columnOfNode, hasRoom)
+// and has seen the value's kind in this group (seesKind).
+
+/** Address of the path's column, 0 before its first value. */
+@inline
+export function columnOfNode(node: usize): usize {
+  return load<u32>(node, NODE_COLUMN);
+}
+
+/** Whether a text of 1 to SHORT_MAX bytes is a cell like any other. */
+@inline
+export function takesText(node: usize): bool {
+  return ((TEXT_ROLES >> load<u32>(node, NODE_ROLE)) & 1) != 0;
+}
+
+/** Whether a number or a boolean is a cell like any other. */
+@inline
+export function takesPlain(node: usize): bool {
+  return load<u32>(node, NODE_ROLE) == ROLE_NONE;
+}
+
+/** Puts a text of 1 to SHORT_MAX bytes, as shortText has it. */
+@inline
+export function putShortAtOnce(d: usize, node: usize, column: usize, bytes: v128, length: u32): u32 {
+  // A bit that is nobody's is set for plain strings.
+  store<u32>(d, load<u32>(d, STATE_ROLES) | (1 << load<u32>(node, NODE_ROLE)), STATE_ROLES);
+  return appendShortCell(d, column, load<u32>(d, STATE_ROW), bytes, length);
+}
+
+/** Puts a number or a boolean. */
+@inline
+export function putAtOnce(d: usize, column: usize, kind: u32, value: u64): void {
+  addCell(column, load<u32>(d, STATE_ROW), kind, value);
+}
+
 /** As putString; a short text on the usual way takes no further call. */
 @inline
 export function putShortString(d: usize, node: usize, text: usize, length: u32): u32 {
-  const role = load<u32>(node, NODE_ROLE);
-  const column = <usize>load<u32>(node, NODE_COLUMN);
-  const isPlain = role == ROLE_NONE || (role >= <u32>ROLE_EVENT_TYPE && role <= <u32>ROLE_SESSION_ID && length != 0);
-  if (!isPlain || length > SHORT_MAX || column == 0 || !hasPlace(column, CELL_STRING)) {
-    return putString(d, node, text, length);
-  }
-  // A bit that is nobody's is set for plain strings.
-  store<u32>(d, load<u32>(d, STATE_ROLES) | (1 << role), STATE_ROLES);
-  return appendShortText(d, column, load<u32>(d, STATE_ROW), text, length);
+  const column = columnOfNode(node);
+  if (length - 1 >= SHORT_MAX || column == 0 || !takesText(node)) return putString(d, node, text, length);
+  if (!hasRoom(column) || !seesKind(column, CELL_STRING)) return putString(d, node, text, length);
+  return putShortAtOnce(d, node, column, shortText(d, text, length), length);
 }
 
 export function putJson(d: usize, node: usize, text: usize, length: u32): u32 {

@@ -73,52 +73,55 @@ export function laneKinds(kind: u32): u32 {
 /** Appends the current row's cell. EVENT_TOO_MANY_COLUMNS: the lane is new and the batch has no room for it. */
 @inline
 export function appendCell(d: usize, column: usize, row: u32, kind: u32, value: u64): u32 {
-  let count = load<u32>(column, COLUMN_COUNT);
-  if (!(load<u32>(column, COLUMN_KINDS) & kind) || count == load<u32>(column, COLUMN_CAPACITY)) {
+  if (!seesKind(column, kind) || !hasRoom(column)) {
     const status = makeRoom(d, column, kind);
     if (status != OK) return status;
   }
-  const cell = <usize>load<u32>(column, COLUMN_CELLS) + (<usize>count << 4);
-  store<u64>(cell, <u64>row | (<u64>kind << 32));
-  store<u64>(cell, value, 8);
-  store<u32>(column, count + 1, COLUMN_COUNT);
+  addCell(column, row, kind, value);
   return OK;
 }
 
 /** As appendCell, for a string or json cell: the text is put once the cell has its place. */
 export function appendTextCell(d: usize, column: usize, row: u32, kind: u32, text: usize, length: u32): u32 {
-  const count = load<u32>(column, COLUMN_COUNT);
-  if (!(load<u32>(column, COLUMN_KINDS) & kind) || count == load<u32>(column, COLUMN_CAPACITY)) {
+  if (!seesKind(column, kind) || !hasRoom(column)) {
     const status = makeRoom(d, column, kind);
     if (status != OK) return status;
   }
   const dictionary = column + (kind == CELL_STRING ? COLUMN_STRINGS : COLUMN_JSON);
   const code = putText(d, dictionary, text, length);
   if (code == NO_CODE) return OUT_OF_MEMORY;
-  const cell = <usize>load<u32>(column, COLUMN_CELLS) + (<usize>count << 4);
-  store<u64>(cell, <u64>row | (<u64>kind << 32));
-  store<u64>(cell, code, 8);
-  store<u32>(column, count + 1, COLUMN_COUNT);
+  addCell(column, row, kind, code);
   return OK;
 }
 
-/** Whether a cell of this kind needs nothing but to be stored. */
+/** Whether there is room for one more cell. */
 @inline
-export function hasPlace(column: usize, kind: u32): bool {
-  if ((load<u32>(column, COLUMN_KINDS) & kind) == 0) return false;
+export function hasRoom(column: usize): bool {
   return load<u32>(column, COLUMN_COUNT) != load<u32>(column, COLUMN_CAPACITY);
 }
 
-/** As appendTextCell for a string of at most SHORT_MAX bytes in a column that has a place for it. */
+/** Whether the group has a cell of this kind already, so that one more needs nothing but to be stored. */
 @inline
-export function appendShortText(d: usize, column: usize, row: u32, text: usize, length: u32): u32 {
-  const code = putShortText(d, column + COLUMN_STRINGS, text, length);
-  if (code == NO_CODE) return OUT_OF_MEMORY;
+export function seesKind(column: usize, kind: u32): bool {
+  return (load<u32>(column, COLUMN_KINDS) & kind) != 0;
+}
+
+/** Stores a cell that there is room for. */
+@inline
+export function addCell(column: usize, row: u32, kind: u32, value: u64): void {
   const count = load<u32>(column, COLUMN_COUNT);
   const cell = <usize>load<u32>(column, COLUMN_CELLS) + (<usize>count << 4);
-  store<u64>(cell, <u64>row | (<u64>CELL_STRING << 32));
-  store<u64>(cell, code, 8);
+  store<u64>(cell, <u64>row | (<u64>kind << 32));
+  store<u64>(cell, value, 8);
   store<u32>(column, count + 1, COLUMN_COUNT);
+}
+
+/** As appendTextCell for a string of at most SHORT_MAX bytes (texts.ts) in a column that has a place for it. */
+@inline
+export function appendShortCell(d: usize, column: usize, row: u32, bytes: v128, length: u32): u32 {
+  const code = putShortText(d, column + COLUMN_STRINGS, bytes, length);
+  if (code == NO_CODE) return OUT_OF_MEMORY;
+  addCell(column, row, CELL_STRING, code);
   return OK;
 }
 
@@ -263,13 +266,15 @@ export function retireColumns(d: usize): void {
   const count = load<u32>(d, STATE_ACTIVE_COUNT);
   for (let i: u32 = 0; i < count; i++) {
     const column = <usize>load<u32>(active + (<usize>i << 2));
-    store<u32>(column, load<u32>(column, COLUMN_COUNT), COLUMN_HINT);
+    const cells = load<u32>(column, COLUMN_COUNT);
+    const kinds = load<u32>(column, COLUMN_KINDS);
+    store<u32>(column, cells, COLUMN_HINT);
     store<u32>(column, 0, COLUMN_KINDS);
     store<u32>(column, 0, COLUMN_COUNT);
     store<u32>(column, 0, COLUMN_CAPACITY);
     store<u32>(column, load<u32>(column, COLUMN_FLAGS) & ~COLUMN_FLAG_REMOVED, COLUMN_FLAGS);
-    retireDictionary(column + COLUMN_STRINGS);
-    retireDictionary(column + COLUMN_JSON);
+    retireDictionary(column + COLUMN_STRINGS, kinds & CELL_STRING ? cells : 0);
+    retireDictionary(column + COLUMN_JSON, kinds & CELL_JSON ? cells : 0);
   }
   store<u32>(d, 0, STATE_ACTIVE_COUNT);
   store<u32>(d, 0, STATE_ACTIVE_CAPACITY);

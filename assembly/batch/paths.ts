@@ -38,7 +38,8 @@ import {
 //   32 log begin u32 │ 36 opened u32: the last event that entered it as an object │ 40 log end u32
 //   44 key length u32 │ 48 path length u32 │ 52 alias u32: the root, where the key also means this at top level
 //   56 overflow stamp u32 │ 60 overflow index u32 │ 64 hash u32 │ 68 transient u32 │ 72 mapped u32: the role
-//      was asked for by a mapping │ 76 unused
+//      was asked for by a mapping │ 76 the key as a short MessagePack str: head u8, its size u8 with the head, 78 mask
+//      u16 of its first 16 bytes without the head
 //   80 token: `"key":`
 
 export const NODE_PARENT: u32 = 0;
@@ -60,6 +61,9 @@ export const NODE_OVERFLOW_INDEX: u32 = 60;
 const NODE_HASH: u32 = 64;
 export const NODE_TRANSIENT: u32 = 68;
 export const NODE_MAPPED: u32 = 72;
+export const NODE_STR_HEAD: u32 = 76;
+export const NODE_STR_SIZE: u32 = 77;
+export const NODE_STR_MASK: u32 = 78;
 export const NODE_TOKEN: u32 = 80;
 
 /** The first path table, for 1,024 nodes. */
@@ -163,6 +167,12 @@ export function makeNode(d: usize, parent: usize, key: usize, length: u32, role:
   store<u8>(token, 0x22);
   memory.copy(token + 1, key, length);
   store<u16>(token + 1 + length, 0x3a22);
+  // A longer key's mask asks for a quote in the head's place, which the head excludes.
+  const isShort = length < 32;
+  const mask: u32 = isShort ? (1 << (min<u32>(length, 15) + 1)) - 2 : 1;
+  store<u8>(node, <u8>(isShort ? 0xa0 | length : 0), NODE_STR_HEAD);
+  store<u8>(node, <u8>(length + 1), NODE_STR_SIZE);
+  store<u16>(node, <u16>mask, NODE_STR_MASK);
   if (!needsEscape(key, length)) {
     store<u32>(node, length + 3, NODE_TOKEN_LENGTH);
     store<u32>(node, length + 3 >= 16 ? 0xffff : (1 << (length + 3)) - 1, NODE_TOKEN_MASK);

@@ -9,7 +9,13 @@ import {
   ROLE_PROPERTIES,
   ROLE_TIMESTAMP,
 } from "../layout";
-import { parseTimestamp, timestampFromF64, timestampFromI64 } from "../decode/timestamp";
+import {
+  parseTimestamp,
+  timestampFromF64,
+  timestampFromI64,
+  timestampInMinute,
+  TIMESTAMP_MALFORMED,
+} from "../decode/timestamp";
 import { makeUuid7, parseUuid, uuidFromText } from "../decode/uuid";
 import { bitmapSet } from "../memory/bitmap";
 import {
@@ -39,7 +45,6 @@ import {
 } from "./paths";
 import {
   STATE_CONSTANTS,
-  STATE_DATE_CACHE,
   STATE_FAIL_ARGUMENT,
   STATE_FAIL_OFFSET,
   STATE_ID_NODE,
@@ -52,6 +57,7 @@ import {
   STATE_ROW,
   STATE_SCRATCH_MADE,
   STATE_STAMP,
+  STATE_TIMES,
   STATE_UNIT,
   STATE_UUID_SCRATCH,
   STATE_VALUE,
@@ -111,7 +117,7 @@ export function putRoleNumber(d: usize, node: usize, kind: u32, bits: u64): u32 
 export function putRoleString(d: usize, node: usize, text: usize, length: u32): u32 {
   const role = load<u32>(node, NODE_ROLE);
   if (role == ROLE_ID) return putId(d, node, text, length);
-  if (role == ROLE_TIMESTAMP) return putTime(d, parseTimestamp(text, length, d + STATE_DATE_CACHE));
+  if (role == ROLE_TIMESTAMP) return putTime(d, parseTimestamp(text, length, d + STATE_TIMES));
   if (role == ROLE_PROPERTIES) return failType(d, role);
   if (role == ROLE_EVENT_TYPE && length == 0) return failRole(d, role, EVENT_TYPE_EMPTY);
   setRole(d, role);
@@ -126,6 +132,16 @@ function putTime(d: usize, timeUs: i64): u32 {
   }
   store<i64>(<usize>load<u32>(d, DECODER_TIMESTAMPS) + (<usize>load<u32>(d, STATE_ROW) << 3), timeUs);
   return setRole(d, ROLE_TIMESTAMP);
+}
+
+/** Puts the 24 bytes at `text` as the row's time if their minute is that of the last one. */
+@inline
+export function putTimeInMinute(d: usize, text: usize): bool {
+  const timeUs = timestampInMinute(text, d + STATE_TIMES);
+  if (timeUs == TIMESTAMP_MALFORMED) return false;
+  store<i64>(<usize>load<u32>(d, DECODER_TIMESTAMPS) + (<usize>load<u32>(d, STATE_ROW) << 3), timeUs);
+  setRole(d, ROLE_TIMESTAMP);
+  return true;
 }
 
 /** Puts the 36 bytes at `text` as the row's id if they are a UUID. */
@@ -251,7 +267,7 @@ function putConstants(d: usize): u32 {
     const text = constant + CONSTANT_TEXT;
     const length = load<u32>(constant, CONSTANT_LENGTH);
     if (role == ROLE_TIMESTAMP) {
-      putTime(d, parseTimestamp(text, length, d + STATE_DATE_CACHE));
+      putTime(d, parseTimestamp(text, length, d + STATE_TIMES));
       if (load<u32>(d, STATE_ROLE_ERRORS) != 0) {
         store<u32>(d, load<u32>(d, STATE_VALUE), STATE_FAIL_OFFSET);
         store<u32>(d, ROLE_TIMESTAMP, STATE_FAIL_ARGUMENT);

@@ -85,7 +85,6 @@ export const STATE_ROLE_ERRORS = 468; // bit per role: its value can't be taken
 export const STATE_ID_NODE = 476; // properties.id of the body's root
 export const STATE_PATH_SCRATCH = 480;
 export const STATE_CHECKED = 484; // what json-check.ts found: white space, number beyond f64, deepest level
-export const STATE_DATE_CACHE = 512; // 32 bytes
 export const STATE_NUMBER = 544; // 32 bytes: what parseNumber answers
 export const STATE_ROLE_ERROR = 576; // 8 × { code u32, offset u32 }
 export const STATE_FREE = 704; // 32 × u32: free blocks of 2^i bytes
@@ -94,6 +93,9 @@ export const MAPPINGS_MAX: u32 = 8;
 export const MAPPING_SIZE: u32 = 32; // text address, text length, root, properties, unit, constants, id node
 export const STATE_CONTAINERS = 1088; // 128 bytes: bit per open container, set for an object
 export const STATE_UUID_SCRATCH = 1280; // 512 bytes
+export const STATE_PLACES = 1792; // 16 bytes: 0 to 15
+export const STATE_SHORT_TEXT = 1808; // 16 bytes, and 16 more that a copy may read
+export const STATE_TIMES = 1856; // 64 bytes: parseTimestamp's cache
 const HEADER_SIZE: u32 = 2048;
 
 /** Bounds the limit of path bytes. */
@@ -123,6 +125,7 @@ export function decoderRegion(): usize {
 export function formatState(d: usize): u32 {
   const end = d + load<u32>(ROOT_REGIONS + REGION_DECODER * 8, 4);
   memory.fill(d + STATE_RECEIVED_AT, 0, HEADER_SIZE - STATE_RECEIVED_AT);
+  v128.store(d + STATE_PLACES, v128(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
   const rows = load<u32>(d, DECODER_LIMIT_ROWS);
   let p = d + HEADER_SIZE;
   store<u32>(d, p, DECODER_ERROR_LIST);

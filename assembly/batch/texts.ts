@@ -7,8 +7,10 @@ import {
   releaseGroup,
   sameBytes,
   STATE_GENERATION,
+  STATE_PLACES,
   STATE_SCHEMA_BASE,
   STATE_SCHEMA_END,
+  STATE_SHORT_TEXT,
   STATE_TEXTS,
 } from "./state";
 
@@ -16,7 +18,7 @@ import {
 //
 // Dictionary, 48 bytes:
 //   0  ends u32 (address of u32 × capacity) │ 4 capacity u32 │ 8 count u32 │ 12 bytes u32 (address)
-//   16 bytes used u32 │ 20 bytes capacity u32 │ 24 groups left without interning u32 │ 28 texts put u32
+//   16 bytes used u32 │ 20 bytes capacity u32 │ 24 groups left without interning u32 │ 28 unused
 //   32 count in the last group u32 │ 36 bytes in the last group u32
 //
 // Texts are interned through one table for all dictionaries, stamped with the group so that it is never
@@ -24,8 +26,8 @@ import {
 // text i is simply entry i, and after some groups it is tried again.
 //
 // Entry of the text table, 32 bytes:
-//   0  generation u32 │ 4 hash u32 │ 8 dictionary u32, whose low 4 bits are free and hold the length of a text of up
-//      to 14 bytes, else 15 │ 12 code u32 │ 16 the text itself if it is so short, then zeros
+//   0  generation u32 │ 4 owner u32: the dictionary, whose low 4 bits are free and hold the length of a text of up
+//      to 14 bytes, else 15 │ 8 code u32 │ 12 hash u32 │ 16 the text itself if it is so short, then zeros
 // So most texts are found without a look at the dictionary.
 
 export const DICT_ENDS: u32 = 0;
@@ -35,7 +37,6 @@ export const DICT_BYTES: u32 = 12;
 export const DICT_USED: u32 = 16;
 export const DICT_BYTES_CAPACITY: u32 = 20;
 export const DICT_PLAIN: u32 = 24;
-export const DICT_PUT: u32 = 28;
 const DICT_HINT: u32 = 32;
 const DICT_HINT_BYTES: u32 = 36;
 
@@ -66,47 +67,62 @@ export function removeText(dictionary: usize, code: u32): bool {
 
 /** Code of a text in a dictionary; NO_CODE when memory has run out. Reads up to 16 bytes beyond the text. */
 export function putText(d: usize, dictionary: usize, text: usize, length: u32): u32 {
-  if (length <= SHORT_MAX) return putShortText(d, dictionary, text, length);
-  store<u32>(dictionary, load<u32>(dictionary, DICT_PUT) + 1, DICT_PUT);
+  if (length <= SHORT_MAX) return putShortText(d, dictionary, shortText(d, text, length), length);
   if (load<u32>(dictionary, DICT_PLAIN) != 0) return appendText(d, dictionary, text, length);
   const hash = <u32>hashBytes(text, length) ^ (<u32>dictionary * 0x9e3779b1);
   const generation = load<u32>(d, STATE_GENERATION);
-  const tag = <u64>generation | (<u64>hash << 32);
+  const tag = <u64>generation | (<u64>(<u32>dictionary | 15) << 32);
   const mask = load<u32>(d, STATE_TEXTS + 4);
   const table = <usize>load<u32>(d, STATE_TEXTS);
   for (let probe: u32 = 0; probe < PROBES_MAX; probe++) {
     const entry = table + (<usize>((hash + probe) & mask) << ENTRY_POWER);
     const found = load<u64>(entry);
-    if (found == tag) {
-      const code = load<u32>(entry, 12);
-      if (load<u32>(entry, 8) == (<u32>dictionary | 15) && isText(dictionary, code, text, length)) return code;
+    if (found == tag && load<u32>(entry, 12) == hash) {
+      const code = load<u32>(entry, 8);
+      if (isText(dictionary, code, text, length)) return code;
     } else if (<u32>found != generation) {
-      return enterText(d, entry, tag, dictionary, text, length, <u32>dictionary | 15, i64x2.splat(0));
+      return enterText(d, entry, tag, dictionary, text, length, hash, i64x2.splat(0));
     }
   }
   return appendText(d, dictionary, text, length);
 }
 
-/** As putText, for at most SHORT_MAX bytes: one masked load is the text, its hash and its comparison. */
+/** The bytes of a text of at most 16, then zeros. */
 @inline
-export function putShortText(d: usize, dictionary: usize, text: usize, length: u32): u32 {
-  store<u32>(dictionary, load<u32>(dictionary, DICT_PUT) + 1, DICT_PUT);
-  if (load<u32>(dictionary, DICT_PLAIN) != 0) return appendText(d, dictionary, text, length);
-  const places = v128(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-  const bytes = v128.and(v128.load(text), i8x16.lt_u(places, i8x16.splat(<i8>length)));
-  const word = <u32>dictionary | length;
-  const low = (<u64>i64x2.extract_lane(bytes, 0) ^ word) * 0x9e3779b97f4a7c15;
-  const high = (<u64>i64x2.extract_lane(bytes, 1) ^ 0x94d049bb133111eb) * 0xbf58476d1ce4e5b9;
-  const mixed = (low ^ (low >> 32) ^ high ^ (high >> 29)) * 0x94d049bb133111eb;
-  const hash = <u32>(mixed >> 32);
-  const generation = load<u32>(d, STATE_GENERATION);
-  const tag = <u64>generation | (<u64>hash << 32);
+export function shortText(d: usize, text: usize, length: u32): v128 {
+  const places = v128.load(d, STATE_PLACES);
+  return v128.and(v128.load(text), i8x16.gt_s(i8x16.splat(<i8>length), places));
+}
+
+/** As putText, for at most SHORT_MAX bytes; `bytes` is their shortText: the text, its hash and its comparison. */
+@inline
+export function putShortText(d: usize, dictionary: usize, bytes: v128, length: u32): u32 {
+  if (load<u32>(dictionary, DICT_PLAIN) != 0) return appendShortText(d, dictionary, bytes, length);
+  const owner = <u32>dictionary | length;
+  const low = <u64>i64x2.extract_lane(bytes, 0);
+  const high = <u64>i64x2.extract_lane(bytes, 1);
+  // The highest bits of the products depend on all of the text, so they become the lowest of the hash.
+  const product = (low ^ owner) * 0x9e3779b97f4a7c15 + high * 0xbf58476d1ce4e5b9;
+  const hash = <u32>rotl<u64>(product, 20);
+  const tag = <u64>load<u32>(d, STATE_GENERATION) | (<u64>owner << 32);
+  const slot = hash & load<u32>(d, STATE_TEXTS + 4);
+  const entry = <usize>load<u32>(d, STATE_TEXTS) + (<usize>slot << ENTRY_POWER);
+  const other = (load<u64>(entry) ^ tag) | (load<u64>(entry, 16) ^ low) | (load<u64>(entry, 24) ^ high);
+  return other == 0 ? load<u32>(entry, 8) : probeShortText(d, dictionary, bytes, length, tag, hash);
+}
+
+function probeShortText(d: usize, dictionary: usize, bytes: v128, length: u32, tag: u64, hash: u32): u32 {
+  const text = d + STATE_SHORT_TEXT;
+  v128.store(text, bytes);
   const mask = load<u32>(d, STATE_TEXTS + 4);
-  const entry = <usize>load<u32>(d, STATE_TEXTS) + (<usize>(hash & mask) << ENTRY_POWER);
-  if (load<u64>(entry) == tag && load<u32>(entry, 8) == word && isSame(v128.load(entry, 16), bytes)) {
-    return load<u32>(entry, 12);
+  const table = <usize>load<u32>(d, STATE_TEXTS);
+  for (let probe: u32 = 0; probe < PROBES_MAX; probe++) {
+    const entry = table + (<usize>((hash + probe) & mask) << ENTRY_POWER);
+    const found = load<u64>(entry);
+    if (<u32>found != <u32>tag) return enterText(d, entry, tag, dictionary, text, length, hash, bytes);
+    if (found == tag && isSame(v128.load(entry, 16), bytes)) return load<u32>(entry, 8);
   }
-  return probeShortText(d, dictionary, text, length, tag, bytes);
+  return appendText(d, dictionary, text, length);
 }
 
 @inline
@@ -114,21 +130,22 @@ function isSame(a: v128, b: v128): bool {
   return !v128.any_true(v128.xor(a, b));
 }
 
-function probeShortText(d: usize, dictionary: usize, text: usize, length: u32, tag: u64, bytes: v128): u32 {
-  const hash = <u32>(tag >> 32);
-  const generation = <u32>tag;
-  const word = <u32>dictionary | length;
-  const mask = load<u32>(d, STATE_TEXTS + 4);
-  const table = <usize>load<u32>(d, STATE_TEXTS);
-  for (let probe: u32 = 0; probe < PROBES_MAX; probe++) {
-    const entry = table + (<usize>((hash + probe) & mask) << ENTRY_POWER);
-    const found = load<u64>(entry);
-    if (<u32>found != generation) return enterText(d, entry, tag, dictionary, text, length, word, bytes);
-    if (found == tag && load<u32>(entry, 8) == word && isSame(v128.load(entry, 16), bytes)) {
-      return load<u32>(entry, 12);
+/** As appendText, for at most SHORT_MAX bytes. */
+@inline
+function appendShortText(d: usize, dictionary: usize, bytes: v128, length: u32): u32 {
+  const code = load<u32>(dictionary, DICT_COUNT);
+  const used = load<u32>(dictionary, DICT_USED);
+  if (code != load<u32>(dictionary, DICT_CAPACITY)) {
+    if (used + 32 <= load<u32>(dictionary, DICT_BYTES_CAPACITY)) {
+      v128.store(<usize>load<u32>(dictionary, DICT_BYTES) + used, bytes);
+      store<u32>(<usize>load<u32>(dictionary, DICT_ENDS) + (<usize>code << 2), used + length);
+      store<u32>(dictionary, used + length, DICT_USED);
+      store<u32>(dictionary, code + 1, DICT_COUNT);
+      return code;
     }
   }
-  return appendText(d, dictionary, text, length);
+  v128.store(d + STATE_SHORT_TEXT, bytes);
+  return appendText(d, dictionary, d + STATE_SHORT_TEXT, length);
 }
 
 /** A text that is new to the group: an entry of the dictionary and of the table. */
@@ -139,14 +156,14 @@ function enterText(
   dictionary: usize,
   text: usize,
   length: u32,
-  word: u32,
+  hash: u32,
   bytes: v128,
 ): u32 {
   const code = appendText(d, dictionary, text, length);
   if (code == NO_CODE) return code;
   store<u64>(entry, tag);
-  store<u32>(entry, word, 8);
-  store<u32>(entry, code, 12);
+  store<u32>(entry, code, 8);
+  store<u32>(entry, hash, 12);
   v128.store(entry, bytes, 16);
   const count = load<u32>(d, STATE_TEXTS + 8) + 1;
   const mask = load<u32>(d, STATE_TEXTS + 4);
@@ -239,7 +256,7 @@ function growTexts(d: usize): void {
   for (let i: u32 = 0; i <= oldMask; i++) {
     const from = old + (<usize>i << ENTRY_POWER);
     if (load<u32>(from) != generation) continue;
-    let slot = load<u32>(from, 4) & mask;
+    let slot = load<u32>(from, 12) & mask;
     let to = table + (<usize>slot << ENTRY_POWER);
     while (load<u32>(to) == generation) {
       slot = (slot + 1) & mask;
@@ -258,10 +275,9 @@ export function forgetHints(dictionary: usize): void {
   store<u32>(dictionary, 0, DICT_HINT_BYTES);
 }
 
-/** Ends the group for a dictionary, and decides whether its texts are worth interning in the next. */
-export function retireDictionary(dictionary: usize): void {
+/** Ends the group for a dictionary of `put` cells, and decides whether it is worth interning in the next. */
+export function retireDictionary(dictionary: usize, put: u32): void {
   const count = load<u32>(dictionary, DICT_COUNT);
-  const put = load<u32>(dictionary, DICT_PUT);
   const plain = load<u32>(dictionary, DICT_PLAIN);
   if (put >= PLAIN_TEXTS_MIN) {
     if (plain != 0) store<u32>(dictionary, plain - 1, DICT_PLAIN);
@@ -273,5 +289,4 @@ export function retireDictionary(dictionary: usize): void {
   store<u32>(dictionary, 0, DICT_COUNT);
   store<u32>(dictionary, 0, DICT_USED);
   store<u32>(dictionary, 0, DICT_BYTES_CAPACITY);
-  store<u32>(dictionary, 0, DICT_PUT);
 }

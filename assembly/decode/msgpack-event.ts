@@ -1,18 +1,26 @@
 import {
   closeObject,
+  columnOfNode,
   enterNode,
+  hasRoom,
   markValue,
   openObject,
+  putAtOnce,
   putBoolean,
   putF64,
   putI64,
   putJson,
   putNull,
-  putShortString,
+  putShortAtOnce,
   putString,
+  putTimeInMinute,
   putUuid,
+  seesKind,
   SKIP_VALUE,
+  takesPlain,
+  takesText,
 } from "../batch/builder";
+import { CELL_F64, CELL_FALSE, CELL_I64, CELL_STRING } from "../batch/columns";
 import {
   findNode,
   NODE_ALIAS,
@@ -20,9 +28,10 @@ import {
   NODE_NEXT,
   NODE_PARENT,
   NODE_ROLE,
+  NODE_STR_HEAD,
+  NODE_STR_MASK,
+  NODE_STR_SIZE,
   NODE_TOKEN,
-  NODE_TOKEN_LENGTH,
-  NODE_TOKEN_MASK,
   NODE_TRANSIENT,
 } from "../batch/paths";
 import {
@@ -32,6 +41,7 @@ import {
   STATE_KEY_NODE,
   STATE_SCRATCH_MADE,
 } from "../batch/state";
+import { SHORT_MAX, shortText } from "../batch/texts";
 import { DECODER_LIMIT_EVENT_DEPTH, ROLE_ID, ROLE_TIMESTAMP } from "../layout";
 import {
   BODY_CUT_OFF,
@@ -66,6 +76,7 @@ import {
   readFloat,
   readInteger,
   readToken,
+  readU16,
   readU64,
   TOKEN_ARRAY,
   TOKEN_BINARY,
@@ -88,21 +99,6 @@ import { firstInvalidUtf8 } from "./utf8";
 // and compared, 16 bytes at once; what becomes of each type is in msgpack.ts.
 
 /**
- * Whether the bytes at `p` are the node's key as a short str: one that was seen, so valid, and has
- * no need of escapes in JSON.
- */
-@inline
-function isKey(node: usize, p: usize): bool {
-  const length = load<u32>(node, NODE_TOKEN_LENGTH) - 3;
-  if (length >= 32 || <u32>load<u8>(p) != (0xa0 | length)) return false;
-  if (length > 13) return sameBytes(p + 1, node + NODE_TOKEN + 1, length);
-  // The token's mask without its quotes and its colon: the first of these stands where the str's
-  // head is here.
-  const mask = (load<u32>(node, NODE_TOKEN_MASK) >> 2) & 0xfffe;
-  return (<u32>i8x16.bitmask(i8x16.eq(v128.load(p), v128.load(node, NODE_TOKEN))) & mask) == mask;
-}
-
-/**
  * The `count` pairs at `p` of an object at `depth` whose path is `object`. Once the event is
  * rejected, here or further in, what is left of it is only checked.
  */
@@ -115,43 +111,104 @@ export function decodeObject(
   object: usize,
   depth: u32,
 ): usize {
-  const body = load<u32>(d, STATE_BODY);
   let guess = object + NODE_FIRST;
   for (let left = count; left > 0; left--) {
     let node = <usize>load<u32>(guess);
-    if (
-      node != 0 &&
-      isKey(node, p) &&
-      (load<u32>(node, NODE_PARENT) == <u32>object || load<u32>(node, NODE_ALIAS) == <u32>object)
-    ) {
-      p += load<u32>(node, NODE_TOKEN_LENGTH) - 2;
-      if (p >= end) return refuse(walk, BODY_CUT_OFF, end);
-    } else {
-      const value = readKey(d, walk, p, end, object);
+    let value: usize = 0;
+    if (node != 0) {
+      const mask = <u32>load<u16>(node, NODE_STR_MASK);
+      const equal = <u32>i8x16.bitmask(i8x16.eq(v128.load(p), v128.load(node, NODE_TOKEN)));
+      const head = <u32>load<u8>(p) ^ <u32>load<u8>(node, NODE_STR_HEAD);
+      if (((~equal & mask) | head) == 0) {
+        if (load<u32>(node, NODE_PARENT) == <u32>object || load<u32>(node, NODE_ALIAS) == <u32>object) {
+          const size = <usize>load<u8>(node, NODE_STR_SIZE);
+          if (size <= 16 || sameBytes(p + 16, node + NODE_TOKEN + 16, <u32>size - 16)) value = p + size;
+        }
+      }
+    }
+    if (value == 0) {
+      value = readKey(d, walk, p, end, object);
       if (value == 0) {
         return load<u32>(walk, WALK_CODE) != OK ? 0 : skipPairs(d, walk, p, left, depth);
       }
-      p = value;
       node = load<u32>(d, STATE_KEY_NODE);
       // A transient path is gone with its row, so nothing that stays may point to it.
       if (load<u32>(node, NODE_TRANSIENT) == 0) store<u32>(guess, <u32>node);
     }
+    p = value;
     guess = node + NODE_NEXT;
     enterNode(d, node);
-    markValue(d, <u32>p - body);
 
-    // Most values are short ASCII texts.
+    // The usual values are put at once, with no branch on what changes from event to event: the
+    // sizes of integers, true and false. All else, and what lies beyond the end, is decodeValue's.
     const type = <u32>load<u8>(p);
-    if ((type & 0xe0) == 0xa0) {
-      const length = type & 31;
-      const next = p + 1 + length;
-      if (next <= end && isShortAscii(p + 1, length)) {
-        if (putShortString(d, node, p + 1, length) == OK) {
+    const column = columnOfNode(node);
+    if (column != 0) {
+      if (hasRoom(column)) {
+        const length = type & 31;
+        if (type - 0xa1 < SHORT_MAX) {
+          const bytes = shortText(d, p + 1, length);
+          if (i8x16.bitmask(bytes) == 0) {
+            const next = p + 1 + length;
+            if (next <= end) {
+              if (seesKind(column, CELL_STRING)) {
+                if (takesText(node)) {
+                  if (putShortAtOnce(d, node, column, bytes, length) == OK) {
+                    p = next;
+                    continue;
+                  }
+                }
+              }
+            }
+          }
+        } else if (takesPlain(node)) {
+          let kind: u32 = 0;
+          let bits: u64 = 0;
+          let next = p + 1;
+          if (type == 0xcb) {
+            bits = readU64(p + 1);
+            const value = reinterpret<f64>(bits);
+            next = p + 9;
+            if (abs(value - trunc(value)) > 0) kind = CELL_F64;
+          } else if (type - 0xcc < 2) {
+            bits = readU16(p + 1) >> ((0xcd - type) << 3);
+            next = p + 2 + (type - 0xcc);
+            kind = CELL_I64;
+          } else if (type < 0x80) {
+            bits = type;
+            kind = CELL_I64;
+          } else if ((type & 0xfe) == 0xc2) {
+            kind = CELL_FALSE << (type & 1);
+          }
+          if (seesKind(column, kind)) {
+            if (next <= end) {
+              putAtOnce(d, column, kind, bits);
+              p = next;
+              continue;
+            }
+          }
+        }
+      }
+    } else if (type == 0xd9) {
+      if (load<u8>(p, 1) == 36 && load<u32>(node, NODE_ROLE) == ROLE_ID) {
+        const next = p + 38;
+        if (next <= end && putUuid(d, p + 2)) {
           p = next;
           continue;
         }
       }
+    } else if (type == 0xb8) {
+      if (load<u32>(node, NODE_ROLE) == ROLE_TIMESTAMP) {
+        const next = p + 25;
+        if (next <= end) {
+          if (putTimeInMinute(d, p + 1)) {
+            p = next;
+            continue;
+          }
+        }
+      }
     }
+    markValue(d, <u32>p - load<u32>(d, STATE_BODY));
     p = decodeValue(d, walk, p, end, node, depth);
     if (p == 0) return 0;
     if (load<u32>(walk, WALK_EVENT_CODE) != OK) return skipPairs(d, walk, p, left - 1, depth);
@@ -206,7 +263,6 @@ function decodeValue(d: usize, walk: usize, p: usize, end: usize, node: usize, d
   // true and false. What does not succeed is tried again below: it has put nothing.
   if (type == 0xd9 && p + 2 + load<u8>(p, 1) <= end) {
     const length = <u32>load<u8>(p, 1);
-    if (length == 36 && load<u32>(node, NODE_ROLE) == ROLE_ID && putUuid(d, p + 2)) return p + 38;
     return settle(walk, putText(d, walk, node, p + 2, length), p, p + 2 + length);
   }
   if (type - 0xcc < 8) {

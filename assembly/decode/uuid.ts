@@ -7,33 +7,42 @@ import { sha256 } from "./sha256";
  * hexadecimal digits of either case and four hyphens. Any version and variant.
  */
 export function parseUuid(p: usize, out: usize): bool {
-  if (load<u8>(p, 8) != 0x2d || load<u8>(p, 13) != 0x2d) return false;
-  if (load<u8>(p, 18) != 0x2d || load<u8>(p, 23) != 0x2d) return false;
-  const middle = v128.load(p, 16);
-  const head = v128.shuffle<u8>(
-    v128.load(p), middle, 0, 1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 14, 15, 16, 17,
-  );
-  const tail = v128.shuffle<u8>(
-    middle, v128.load(p, 20), 3, 16, 17, 18, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31,
-  );
-  if (!v128.all_true<u8>(v128.and(isHex(head), isHex(tail)))) return false;
-  v128.store(out, v128.narrow<u16>(pairs(nibbles(head)), pairs(nibbles(tail))));
+  const front = (<u32>load<u8>(p, 8) ^ 0x2d) | (<u32>load<u8>(p, 13) ^ 0x2d);
+  const back = (<u32>load<u8>(p, 18) ^ 0x2d) | (<u32>load<u8>(p, 23) ^ 0x2d);
+  let head = v128.load64_zero(p);
+  head = v128.load32_lane(p, head, 2, 9);
+  head = v128.load32_lane(p, head, 3, 14);
+  let tail = v128.load32_zero(p, 19);
+  tail = v128.load32_lane(p, tail, 1, 24);
+  tail = v128.load64_lane(p, tail, 1, 28);
+  const high = nibbles(head);
+  const low = nibbles(tail);
+  const isHex = v128.and(isDigit(head, high), isDigit(tail, low));
+  if ((front | back | (i8x16.bitmask(isHex) ^ 0xffff)) != 0) return false;
+  v128.store(out, v128.narrow<u16>(pairs(high), pairs(low)));
   return true;
 }
 
+/** Bit 6 alone, which letters have and digits have not. */
 @inline
-function isHex(text: v128): v128 {
-  const digit = v128.lt<u8>(v128.sub<u8>(text, i8x16.splat(0x30)), i8x16.splat(10));
-  const lower = v128.or(text, i8x16.splat(0x20));
-  return v128.or(digit, v128.lt<u8>(v128.sub<u8>(lower, i8x16.splat(0x61)), i8x16.splat(6)));
+function letters(text: v128): v128 {
+  return v128.and(text, i8x16.splat(0x40));
 }
 
-/** Values of hexadecimal digits: the low nibble, and 9 more for a letter, which alone has bit 6. */
+/** Values of hexadecimal digits: the low nibble, and 9 more for a letter. */
 @inline
 function nibbles(text: v128): v128 {
-  const letter = v128.and(v128.shr<u8>(text, 6), i8x16.splat(1));
-  const nine = v128.add<u8>(v128.shl<u8>(letter, 3), letter);
+  const letter = letters(text);
+  const nine = v128.or(v128.shr<u16>(letter, 6), v128.shr<u16>(letter, 3));
   return v128.add<u8>(v128.and(text, i8x16.splat(0x0f)), nine);
+}
+
+/** Whether `text`, in lower case, is what `values` are written as. */
+@inline
+function isDigit(text: v128, values: v128): v128 {
+  const digits = i8x16(48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 97, 98, 99, 100, 101, 102);
+  const lower = v128.or(text, v128.shr<u16>(letters(text), 1));
+  return v128.eq<u8>(v128.swizzle(digits, values), lower);
 }
 
 /** Two nibbles, the high one first, to one byte in each 16-bit lane. */

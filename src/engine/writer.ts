@@ -20,6 +20,8 @@ import type { Tally } from "./tally.ts";
 /** A group takes no more bodies beyond either bound; a larger body is a group of its own. */
 const GROUP_ROWS = 32_768;
 const GROUP_BYTES = 8 * 1024 * 1024;
+/** A group of bodies up to this size is flushed on this thread: decoding the next meanwhile would save less. */
+const GROUP_BYTES_SMALL = 48 * 1024;
 /** How long bodies are decoded before the event loop may look at what else has happened, milliseconds. */
 const SLICE_MS = 1;
 
@@ -260,13 +262,18 @@ export class Writer {
       sealed,
       dropped,
     };
-    this.#parts.store
-      .commit(commit)
+    const small = sealed.length === 0 && (group === null || group.bytes <= GROUP_BYTES_SMALL);
+    this.#store(commit, small)
       .then(() => {
         this.#parts.tally.commit(this.#parts.clock.monotonicMs() - startMs);
         return this.#flushed(flushed);
       })
       .catch(this.#parts.fatal);
+  }
+
+  async #store(commit: Commit, small: boolean): Promise<void> {
+    if (small && this.#sealing === null) this.#parts.store.commitNow(commit);
+    else await this.#parts.store.commit(commit);
   }
 
   /**

@@ -110,6 +110,15 @@ export class Store {
     }
   }
 
+  /**
+   * As `commit`, on this thread: returns once it is flushed, without the way to a thread of LMDB's and back.
+   *
+   * @throws what a failed flush gives: nobody knows what is on disk then
+   */
+  commitNow(commit: Commit): void {
+    this.#root.transactionSync(() => this.#write(commit));
+  }
+
   #write(commit: Commit): void {
     const { journal, receipts = [], sealed = [], journalDone = [], dropped = [] } = commit;
     if (journal) this.#journal.put(journalKey(journal.firstSequence), asBuffer(journal.batch));
