@@ -205,6 +205,8 @@ export class Writer {
     if (body.refusal) {
       if (claim) receipts.release(claim);
       if (body.groupFull && !group.isEmpty) return false;
+      // What it has used of the builder would be missing for every body after it.
+      if (group.isEmpty) this.#group = null;
       tally.refuse(body.refusal.code);
       this.#answers.fail(frame.requestId, packFailure(body.refusal));
       return true;
