@@ -31,6 +31,14 @@ export function problemFrom(error: unknown): Problem {
   };
 }
 
+/** Refusals with a status from 500 on that are as they should be: not supported, not now, no room. */
+const expectedStatuses = new Set([501, 503, 507]);
+
+/** Whether the log has to tell of it: nobody wanted this, and the caller can do nothing about it. */
+export function isFault({ status }: Problem): boolean {
+  return status >= 500 && !expectedStatuses.has(status);
+}
+
 /** The problem document as JSON text. Extension members are in snake case. */
 export function problemText(problem: Problem, requestId?: string): string {
   const document: Record<string, unknown> = {

@@ -81,7 +81,8 @@ class Import {
       await Promise.all(this.inFlight);
       this.progress?.stop();
     }
-    this.report((this.clock.monotonicMs() - startMs) / 1000);
+    // Where nothing was begun there is nothing to report but why.
+    if (this.progress !== undefined) this.report((this.clock.monotonicMs() - startMs) / 1000);
     if (this.failure !== undefined) console.error(`millrace import: ${this.failure.message}`);
     return this.failure !== undefined || (this.options.strict && this.rejected > 0) ? 1 : 0;
   }
@@ -169,8 +170,9 @@ class Import {
       console.log(`  and ${count.format(this.rejected - this.reasons.length)} more`);
     }
     const rate = Math.round(events / Math.max(seconds, 0.001));
+    const what = events === 1 ? "event" : "events";
     console.log(
-      `${count.format(events)} events in ${seconds.toFixed(1)} s: ${count.format(rate)} events/s`,
+      `${count.format(events)} ${what} in ${seconds.toFixed(1)} s: ${count.format(rate)} events/s`,
     );
   }
 }

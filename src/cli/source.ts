@@ -3,6 +3,7 @@ import { stat } from "node:fs/promises";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGunzip } from "node:zlib";
+import { MillraceError } from "../errors.ts";
 
 export type FileFormat = "ndjson" | "json" | "msgpack";
 
@@ -28,8 +29,13 @@ export function formatOf(path: string): FileFormat | undefined {
 /** Bytes of a file on disk; 0 when it is not known, as for a pipe. */
 export async function sizeOf(path: string): Promise<number> {
   if (path === "-") return 0;
-  const status = await stat(path);
-  return status.isFile() ? status.size : 0;
+  try {
+    const status = await stat(path);
+    return status.isFile() ? status.size : 0;
+  } catch (error) {
+    if ((error as { code?: string }).code !== "ENOENT") throw error;
+    throw new MillraceError("no_such_file", `${path}: there is no such file`);
+  }
 }
 
 /**

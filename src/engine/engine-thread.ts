@@ -151,6 +151,8 @@ async function run(): Promise<void> {
   await loadIds(core, store, [...segments.metas], hot, dedup, batches.scratch(), unreadable, mark);
   const ring = new RingReader(memory);
   const decoder = new Decoder(core, randomBytes(32));
+  // So that its figures can be read before the first body.
+  decoder.begin(receivedAtUs);
   const writer = new Writer(
     {
       core,

@@ -2,6 +2,7 @@ import { type Context, Hono } from "hono";
 import { refuseWhenBusy } from "../api/admission.ts";
 import type { Front } from "../api/front.ts";
 import {
+  isFault,
   methodNotAllowed,
   notFound,
   problemFrom,
@@ -93,7 +94,7 @@ function answerProblem(front: Front, c: Context<AppEnv>, error: unknown): Respon
   const requestId = c.get("requestId");
   // A query that its client has given up is nobody's failure.
   const gone = c.req.raw.signal.aborted;
-  if (problem.status >= 500 && !gone) {
+  if (isFault(problem) && !gone) {
     front.log.error({ request_id: requestId, code: problem.code, err: error }, "request failed");
   }
   // Statuses below come from errors of ours and can all carry a body.

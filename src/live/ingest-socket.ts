@@ -2,7 +2,7 @@ import type { Socket } from "node:net";
 import type { WebSocket } from "ws";
 import type { Front } from "../api/front.ts";
 import type { IngestParameters } from "../api/ingest-parameters.ts";
-import { problemFrom } from "../api/problem.ts";
+import { isFault, problemFrom } from "../api/problem.ts";
 import { receiptDocument, receiptText } from "../api/receipt.ts";
 import type { EngineFailure } from "../engine/failure.ts";
 import type { Receipt } from "../engine/ingest.ts";
@@ -107,7 +107,7 @@ export class IngestSocket {
   #failure(error: unknown): string | Uint8Array {
     const problem = problemFrom(error);
     this.#front.counters.countIngestError(problem.code);
-    if (problem.status >= 500) {
+    if (isFault(problem)) {
       this.#front.log.error({ code: problem.code, err: error }, "ingest over WebSocket failed");
     }
     return messageFrame({ error: problemDocument(problem) }, this.#packed);

@@ -1,6 +1,6 @@
 import type { WebSocket } from "ws";
 import type { Front } from "../api/front.ts";
-import { problemFrom } from "../api/problem.ts";
+import { isFault, problemFrom } from "../api/problem.ts";
 import { InputError } from "../errors.ts";
 import type { EventsPage } from "../query/result.ts";
 import { cursorOf, sequenceOf } from "./cursor.ts";
@@ -135,7 +135,7 @@ export class StreamSocket implements Subscriber {
 
   #sendError(error: unknown, id?: string): void {
     const problem = problemFrom(error);
-    if (problem.status >= 500) {
+    if (isFault(problem)) {
       this.#front.log.error({ code: problem.code, err: error }, "subscription failed");
     }
     this.#send({
