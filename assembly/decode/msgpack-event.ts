@@ -1,48 +1,30 @@
 import {
   closeObject,
-  columnOfNode,
   enterNode,
-  hasRoom,
   markValue,
   openObject,
-  putAtOnce,
   putBoolean,
   putF64,
   putI64,
   putJson,
   putNull,
-  putShortAtOnce,
   putString,
-  putTimeInMinute,
-  putUuid,
-  seesKind,
   SKIP_VALUE,
-  takesPlain,
-  takesText,
 } from "../batch/builder";
-import { CELL_F64, CELL_FALSE, CELL_I64, CELL_STRING } from "../batch/columns";
 import {
   findNode,
-  NODE_ALIAS,
   NODE_FIRST,
   NODE_NEXT,
-  NODE_PARENT,
   NODE_ROLE,
-  NODE_STR_HEAD,
-  NODE_STR_MASK,
-  NODE_STR_SIZE,
-  NODE_TOKEN,
   NODE_TRANSIENT,
 } from "../batch/paths";
 import {
-  sameBytes,
   SCRATCH_SIZE,
   STATE_BODY,
   STATE_KEY_NODE,
   STATE_SCRATCH_MADE,
 } from "../batch/state";
-import { SHORT_MAX, shortText } from "../batch/texts";
-import { DECODER_LIMIT_EVENT_DEPTH, ROLE_ID, ROLE_TIMESTAMP } from "../layout";
+import { DECODER_LIMIT_EVENT_DEPTH, ROLE_TIMESTAMP } from "../layout";
 import {
   BODY_CUT_OFF,
   BODY_INVALID_TYPE_BYTE,
@@ -76,7 +58,6 @@ import {
   readFloat,
   readInteger,
   readToken,
-  readU16,
   readU64,
   TOKEN_ARRAY,
   TOKEN_BINARY,
@@ -93,10 +74,12 @@ import {
   tokenKind,
   tokenLength,
 } from "./msgpack-token";
+import { passKey, putUsual } from "./msgpack-usual";
 import { firstInvalidUtf8 } from "./utf8";
 
 // One MessagePack event to the cells of its row. The next key is not read but guessed (paths.ts),
-// and compared, 16 bytes at once; what becomes of each type is in msgpack.ts.
+// and compared, 16 bytes at once; what becomes of each type is in msgpack.ts, and the usual pairs
+// are done in msgpack-usual.ts.
 
 /**
  * The `count` pairs at `p` of an object at `depth` whose path is `object`. Once the event is
@@ -114,99 +97,25 @@ export function decodeObject(
   let guess = object + NODE_FIRST;
   for (let left = count; left > 0; left--) {
     let node = <usize>load<u32>(guess);
-    let value: usize = 0;
-    if (node != 0) {
-      const mask = <u32>load<u16>(node, NODE_STR_MASK);
-      const equal = <u32>i8x16.bitmask(i8x16.eq(v128.load(p), v128.load(node, NODE_TOKEN)));
-      const head = <u32>load<u8>(p) ^ <u32>load<u8>(node, NODE_STR_HEAD);
-      if (((~equal & mask) | head) == 0) {
-        if (load<u32>(node, NODE_PARENT) == <u32>object || load<u32>(node, NODE_ALIAS) == <u32>object) {
-          const size = <usize>load<u8>(node, NODE_STR_SIZE);
-          if (size <= 16 || sameBytes(p + 16, node + NODE_TOKEN + 16, <u32>size - 16)) value = p + size;
-        }
-      }
-    }
-    if (value == 0) {
-      value = readKey(d, walk, p, end, object);
+    const after = passKey(node, p, object);
+    if (after != 0) {
+      p = after;
+    } else {
+      const value = readKey(d, walk, p, end, object);
       if (value == 0) {
         return load<u32>(walk, WALK_CODE) != OK ? 0 : skipPairs(d, walk, p, left, depth);
       }
+      p = value;
       node = load<u32>(d, STATE_KEY_NODE);
       // A transient path is gone with its row, so nothing that stays may point to it.
       if (load<u32>(node, NODE_TRANSIENT) == 0) store<u32>(guess, <u32>node);
     }
-    p = value;
     guess = node + NODE_NEXT;
     enterNode(d, node);
-
-    // The usual values are put at once, with no branch on what changes from event to event: the
-    // sizes of integers, true and false. All else, and what lies beyond the end, is decodeValue's.
-    const type = <u32>load<u8>(p);
-    const column = columnOfNode(node);
-    if (column != 0) {
-      if (hasRoom(column)) {
-        const length = type & 31;
-        if (type - 0xa1 < SHORT_MAX) {
-          const bytes = shortText(d, p + 1, length);
-          if (i8x16.bitmask(bytes) == 0) {
-            const next = p + 1 + length;
-            if (next <= end) {
-              if (seesKind(column, CELL_STRING)) {
-                if (takesText(node)) {
-                  if (putShortAtOnce(d, node, column, bytes, length) == OK) {
-                    p = next;
-                    continue;
-                  }
-                }
-              }
-            }
-          }
-        } else if (takesPlain(node)) {
-          let kind: u32 = 0;
-          let bits: u64 = 0;
-          let next = p + 1;
-          if (type == 0xcb) {
-            bits = readU64(p + 1);
-            const value = reinterpret<f64>(bits);
-            next = p + 9;
-            if (abs(value - trunc(value)) > 0) kind = CELL_F64;
-          } else if (type - 0xcc < 2) {
-            bits = readU16(p + 1) >> ((0xcd - type) << 3);
-            next = p + 2 + (type - 0xcc);
-            kind = CELL_I64;
-          } else if (type < 0x80) {
-            bits = type;
-            kind = CELL_I64;
-          } else if ((type & 0xfe) == 0xc2) {
-            kind = CELL_FALSE << (type & 1);
-          }
-          if (seesKind(column, kind)) {
-            if (next <= end) {
-              putAtOnce(d, column, kind, bits);
-              p = next;
-              continue;
-            }
-          }
-        }
-      }
-    } else if (type == 0xd9) {
-      if (load<u8>(p, 1) == 36 && load<u32>(node, NODE_ROLE) == ROLE_ID) {
-        const next = p + 38;
-        if (next <= end && putUuid(d, p + 2)) {
-          p = next;
-          continue;
-        }
-      }
-    } else if (type == 0xb8) {
-      if (load<u32>(node, NODE_ROLE) == ROLE_TIMESTAMP) {
-        const next = p + 25;
-        if (next <= end) {
-          if (putTimeInMinute(d, p + 1)) {
-            p = next;
-            continue;
-          }
-        }
-      }
+    const next = putUsual(d, node, p, end);
+    if (next != 0) {
+      p = next;
+      continue;
     }
     markValue(d, <u32>p - load<u32>(d, STATE_BODY));
     p = decodeValue(d, walk, p, end, node, depth);
