@@ -30,6 +30,8 @@ export const predicateDepthMax = 256;
 /** Events in one page of `GET /analytics/events`, at most and where the request doesn't say. */
 export const eventsPageMax = 10_000;
 export const eventsPageDefault = 100;
+/** Characters of one such page: it ends after the event that reaches this, wherever its limit is. */
+export const eventsPageCharsMax = 16 * 1024 * 1024;
 /** Groups and rows of one result. */
 export const resultGroupsMax = 1_000_000;
 export const resultRowsMax = 1_000_000;

@@ -274,7 +274,7 @@ export class Writer {
   }
 
   async #store(commit: Commit, small: boolean): Promise<void> {
-    if (small && this.#sealing === null) this.#parts.store.commitNow(commit);
+    if (small && this.#parts.store.isIdle) this.#parts.store.commitNow(commit);
     else await this.#parts.store.commit(commit);
   }
 

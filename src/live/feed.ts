@@ -4,8 +4,9 @@ import type { EventsPage, EventsRequest } from "../query/result.ts";
 /** What a subscription lets through. */
 export type Filter = Pick<EventsRequest, "where" | "eventType" | "source" | "userId" | "sessionId">;
 
-/** Events of one read: what a subscription holds at most. */
+/** Events of one read, and characters of them: what a subscription holds at most, with one event more. */
 export const pageEventsMax = 512;
+const pageCharsMax = 512 * 1024;
 
 /** Reads the log of events for subscriptions; those with equal filters at the same place share one read. */
 export class Feed {
@@ -26,7 +27,13 @@ export class Feed {
     const shared = this.#reads.get(place);
     if (shared !== undefined) return shared;
     const read = this.#engine
-      .events({ ...filter, order: "sequence", fromSequence: sequence, limit: pageEventsMax })
+      .events({
+        ...filter,
+        order: "sequence",
+        fromSequence: sequence,
+        limit: pageEventsMax,
+        charsMax: pageCharsMax,
+      })
       .finally(() => this.#reads.delete(place));
     this.#reads.set(place, read);
     return read;

@@ -1,5 +1,6 @@
 // Pages of whole events: by time for `GET /analytics/events`, by sequence for live streams.
 
+import { eventsPageCharsMax } from "../limits.ts";
 import { i64Max, i64Min } from "./bounds.ts";
 import type { Cursor } from "./cursor.ts";
 import { decodeCursor, encodeCursor } from "./cursor.ts";
@@ -55,14 +56,14 @@ function byTime(
     descending: order === "desc",
     after: cursor,
   });
-  const page = rows.slice(0, request.limit);
-  const last = page.at(-1);
+  const events = writeAll(rows.slice(0, request.limit), request, state);
+  const last = rows[events.length - 1];
   let nextCursor: string | null = null;
-  if (last && rows.length > page.length) {
+  if (last && rows.length > events.length) {
     const sequence = last.segment.firstSequence + BigInt(last.row);
     nextCursor = encodeCursor({ order, asOf, timeUs: last.timeUs, sequence });
   }
-  return { events: writeAll(page, state), nextCursor, asOf: String(asOf) };
+  return { events, nextCursor, asOf: String(asOf) };
 }
 
 /** Live streams go on where the last page ended, so each looks at new rows alone. */
@@ -86,27 +87,39 @@ function bySequence(
       }
     });
   }
-  const last = found.at(-1);
+  const events = writeAll(found, request, state);
+  const last = found[events.length - 1];
   const end = snapshot.asOf > first ? snapshot.asOf : first;
-  const isFull = last !== undefined && found.length >= request.limit;
-  const next = isFull ? last.segment.firstSequence + BigInt(last.row) + 1n : end;
+  const isFull = events.length < found.length || found.length >= request.limit;
+  const next = isFull && last ? last.segment.firstSequence + BigInt(last.row) + 1n : end;
   const cursor: Cursor = { order: "sequence", asOf: 0n, timeUs: 0n, sequence: next };
   return {
-    events: writeAll(found, state),
+    events,
     nextCursor: encodeCursor(cursor),
     asOf: String(snapshot.asOf),
     nextSequence: next,
   };
 }
 
-function writeAll(rows: readonly FoundRow[], state: QueryThreadState): string[] {
+/** The first of `rows` as text: all of them, or as many as a page may have characters. */
+function writeAll(
+  rows: readonly FoundRow[],
+  { charsMax = eventsPageCharsMax }: EventsRequest,
+  state: QueryThreadState,
+): string[] {
   const texts = new Map<Segment, EventText>();
-  return rows.map(({ segment, row }) => {
+  const events: string[] = [];
+  let chars = 0;
+  for (const { segment, row } of rows) {
     let text = texts.get(segment);
     if (!text) {
       text = new EventText(segment, state.cells);
       texts.set(segment, text);
     }
-    return text.write(row);
-  });
+    const event = text.write(row);
+    events.push(event);
+    chars += event.length;
+    if (chars >= charsMax) break;
+  }
+  return events;
 }

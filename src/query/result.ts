@@ -47,6 +47,8 @@ export interface EventsRequest {
   /** Opaque, from the page before; for order "sequence" also a decimal first sequence through `fromSequence`. */
   readonly cursor?: string;
   readonly fromSequence?: bigint;
+  /** Characters of text after which the page ends, however few events it has; `eventsPageCharsMax` by default. */
+  readonly charsMax?: number;
 }
 
 export interface EventsPage {

@@ -53,6 +53,7 @@ export class Store {
   readonly #columns: Table;
   readonly #receipts: Table;
   readonly #receiptExpiry: Table;
+  #flushes = 0;
 
   /** @throws CorruptionError when the folder is of another version or not LMDB. */
   constructor(folder: string) {
@@ -100,23 +101,35 @@ export class Store {
     await this.#flush(() => this.#write(commit));
   }
 
+  /** No commit is on its way to the disk. */
+  get isIdle(): boolean {
+    return this.#flushes === 0;
+  }
+
   /** @throws MillraceError `flush_failed` with the reason in words. */
   async #flush(write: () => void): Promise<void> {
+    this.#flushes++;
     try {
       await this.#root.batch(write);
       await this.#root.flushed;
     } catch (error) {
-      throw await flushFailure(this.#path, error);
+      throw flushFailure(this.#path, await flushReason(error));
     }
+    this.#flushes--;
   }
 
   /**
    * As `commit`, on this thread: returns once it is flushed, without the way to a thread of LMDB's and back.
+   * Only while the store is idle: it would wait for other commits otherwise.
    *
-   * @throws what a failed flush gives: nobody knows what is on disk then
+   * @throws MillraceError `flush_failed`: nobody knows what is on disk then
    */
   commitNow(commit: Commit): void {
-    this.#root.transactionSync(() => this.#write(commit));
+    try {
+      this.#root.transactionSync(() => this.#write(commit));
+    } catch (error) {
+      throw flushFailure(this.#path, error);
+    }
   }
 
   #write(commit: Commit): void {
@@ -231,18 +244,21 @@ function withoutColumns(meta: SegmentMeta): SegmentMeta {
 /** How long LMDB may take to give the reason of a failure that it has told, milliseconds. */
 const REASON_MS_MAX = 1000;
 
-async function flushFailure(path: string, error: unknown): Promise<MillraceError> {
+/** Why a commit failed: LMDB rejects with a promise of the reason, which is rejected in its turn. */
+async function flushReason(error: unknown): Promise<unknown> {
   const late = new Promise((resolve) => setTimeout(resolve, REASON_MS_MAX));
-  // LMDB rejects with a promise of the reason, which is rejected in its turn.
   const later = Promise.resolve((error as { commitError?: unknown }).commitError);
-  const reason = (await Promise.race([later, late]).catch((cause: unknown) => cause)) ?? error;
+  return (await Promise.race([later, late]).catch((cause: unknown) => cause)) ?? error;
+}
+
+function flushFailure(path: string, reason: unknown): MillraceError {
   const words = reason instanceof Error ? reason.message : String(reason);
   return new MillraceError(
     "flush_failed",
     `store ${path}: a commit could not be flushed: ${words}; ${freeBytes(dirname(path))}. What is on the disk is not ` +
       "known now, so the process ends; start it again: what was acknowledged is there",
     {},
-    { cause: error },
+    { cause: reason },
   );
 }
 
