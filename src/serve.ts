@@ -129,6 +129,7 @@ function explained(error: unknown, { host, port }: Config): unknown {
 function announce(server: RunningServer, config: Config, engine: Engine, log: Log): void {
   const { url } = server;
   const data = resolve(config.data);
+  const { storedRows } = engine.stats();
   if (!["127.0.0.1", "::1", "localhost"].includes(config.host)) {
     log.warn(
       { host: config.host },
@@ -136,11 +137,11 @@ function announce(server: RunningServer, config: Config, engine: Engine, log: Lo
     );
   }
   if (!process.stdout.isTTY || config.logFormat === "json") {
-    log.info({ url, data, version, node: process.version, pid: process.pid }, "listening");
+    const { pid, version: node } = process;
+    log.info({ url, data, events: storedRows, version, node, pid }, "listening");
     return;
   }
   const stream = `${url.replace("http", "ws")}/api/v1/stream/events`;
-  const events = engine.stats().storedRows.toLocaleString("en");
   const lines = [
     ["look", `${url}, in a browser`],
     ["send", `POST ${url}/api/v1/events`],
@@ -149,7 +150,10 @@ function announce(server: RunningServer, config: Config, engine: Engine, log: Lo
     ["watch", `${stream}, or millrace tail`],
     ["health", `${url}/api/v1/health`],
     ["metrics", `${url}/api/v1/metrics`],
-    ["data", `${data}, ${events} events`],
+    [
+      "data",
+      `${data}, ${storedRows.toLocaleString("en")} ${storedRows === 1 ? "event" : "events"}`,
+    ],
   ];
   const table = lines.map(([name = "", text]) => `  ${name.padEnd(9)}${text}\n`).join("");
   process.stdout.write(`\nMillrace ${version} is ready\n\n${table}\nCtrl+C stops it.\n\n`);

@@ -139,6 +139,14 @@ async function run(): Promise<void> {
   };
   const receivedAtUs = await replayJournal(core, store, segments, batches, watermarks);
   const nextSequence = segments.nextSequence();
+  const ring = new RingReader(memory);
+  const decoder = new Decoder(core, randomBytes(32));
+  // So that its figures can be read before the first body.
+  decoder.begin(receivedAtUs);
+  const span = new DedupSpan();
+  const own = { core, store, ring, decoder, slots, segments, dedup, span, watermarks, tally };
+  // Who waits for reads may look at the figures at once.
+  tell({ type: "stats", stats: statsOf(own) });
   tell({
     type: "readiness",
     readiness: { reads: true, ingest: false, reason: "the ids of stored events are being loaded" },
@@ -146,13 +154,8 @@ async function run(): Promise<void> {
   });
   const hot = (): SegmentIds[] => hotIds(core, slots, segments);
   const unreadable = (error: CorruptionError) => tell({ type: "warning", message: error.message });
-  const span = new DedupSpan();
   const mark = (receivedAtUs: bigint) => span.mark(entered(dedup), receivedAtUs);
   await loadIds(core, store, [...segments.metas], hot, dedup, batches.scratch(), unreadable, mark);
-  const ring = new RingReader(memory);
-  const decoder = new Decoder(core, randomBytes(32));
-  // So that its figures can be read before the first body.
-  decoder.begin(receivedAtUs);
   const writer = new Writer(
     {
       core,
@@ -175,7 +178,6 @@ async function run(): Promise<void> {
     receivedAtUs,
   );
   segments.onSealed = (segment) => writer.commitSealed(segment);
-  const own = { core, store, ring, decoder, slots, segments, dedup, span, watermarks, tally };
   follow(writer, own);
 }
 

@@ -72,6 +72,7 @@ describe("restart", () => {
     const before = await allEvents(first.url);
     await first.kill();
     const second = await startServer(data);
+    expect(second.output).toContain('"events":150');
     expect(await allEvents(second.url)).toEqual(before);
     expect((await postBatch(second.url, withIds)).body).toMatchObject({
       accepted: 0,
