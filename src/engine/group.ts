@@ -106,24 +106,32 @@ export class AnswerBook {
   }
 }
 
-/** The answers of a message, one by one. `sequences` is null where the body was answered before its flush. */
-export function* unpackAnswers(answers: Answers): Generator<readonly [number, Receipt]> {
-  const errors = new Map(answers.errors);
-  const { packed } = answers;
+/**
+ * Calls `each` with every answer of a message. `sequences` is missing where the body was answered before its
+ * flush. A plain loop: it runs for every request.
+ */
+export function unpackAnswers(
+  { packed, errors, repeated }: Answers,
+  each: (requestId: number, receipt: Receipt) => void,
+): void {
+  const errorsOf = errors.length > 0 ? new Map(errors) : null;
+  const word = (at: number): number => packed[at] as number;
   for (let at = 0; at < packed.length; at += ANSWER_WORDS) {
-    const [requestId, accepted, duplicates, rejected, first, last] = packed.subarray(
-      at,
-      at + ANSWER_WORDS,
-    ) as unknown as [number, number, number, number, number, number];
-    const listed = errors.get(requestId) ?? [];
-    const receipt: Receipt = { accepted, duplicates, rejected, errors: listed };
-    if (first < 0) yield [requestId, receipt];
+    const requestId = word(at);
+    const accepted = word(at + 1);
+    const first = word(at + 4);
+    const counts = {
+      accepted,
+      duplicates: word(at + 2),
+      rejected: word(at + 3),
+      errors: errorsOf?.get(requestId) ?? [],
+    };
+    if (first < 0) each(requestId, counts);
+    else if (accepted === 0) each(requestId, { ...counts, sequences: [] });
     else {
-      const range = { partition: 0, first: String(first), last: String(last) };
-      yield [requestId, { ...receipt, sequences: accepted === 0 ? [] : [range] }];
+      const range = { partition: 0, first: String(first), last: String(word(at + 5)) };
+      each(requestId, { ...counts, sequences: [range] });
     }
   }
-  for (const [requestId, receipt] of answers.repeated) {
-    yield [requestId, JSON.parse(receipt) as Receipt];
-  }
+  for (const [requestId, receipt] of repeated) each(requestId, JSON.parse(receipt) as Receipt);
 }

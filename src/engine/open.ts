@@ -217,9 +217,7 @@ class ThreadedEngine implements Engine {
   }
 
   #answer(answers: Answers): void {
-    for (const [requestId, receipt] of unpackAnswers(answers)) {
-      this.#done(requestId)?.(null, receipt);
-    }
+    unpackAnswers(answers, (requestId, receipt) => this.#done(requestId)?.(null, receipt));
     for (const [requestId, failure] of answers.failures) {
       this.#done(requestId)?.(unpackFailure(failure), null);
     }

@@ -31,6 +31,7 @@ export function bodyFormat(header: string | undefined, route: "event" | "batch")
 }
 
 function familyOf(header: string): Family | undefined {
+  if (Object.hasOwn(families, header)) return families[header];
   const semicolon = header.indexOf(";");
   const type = (semicolon < 0 ? header : header.slice(0, semicolon)).trim().toLowerCase();
   if (semicolon >= 0) {
