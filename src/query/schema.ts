@@ -3,6 +3,7 @@
 // `properties.` and its keys joined by dots, a dot inside a key written `\.` and a backslash `\\`.
 
 import { z } from "zod";
+import { parseExactJson } from "../base/exact-json.ts";
 import { didYouMean } from "../base/near.ts";
 import { InputError } from "../errors.ts";
 import { eventsPageDefault, eventsPageMax } from "../limits.ts";
@@ -377,7 +378,7 @@ function textTime(at: string, text: string): bigint {
 function textCondition(text: string): unknown {
   if (!text.trimStart().startsWith("{")) return text;
   try {
-    return JSON.parse(text) as unknown;
+    return parseExactJson(text);
   } catch (error) {
     return refuse(["where"], `it begins like JSON, but ${(error as Error).message}`);
   }

@@ -177,6 +177,11 @@ describe("the parameters of GET /analytics/events", () => {
     expect(parseEventsParams({})).toEqual({ order: "asc", limit: 100 });
   });
 
+  test("an integer beyond 2^53 in a JSON condition keeps its digits", () => {
+    const where = '{"field":"properties.n","op":"=","value":9007199254740993}';
+    expect(parseEventsParams({ where }).where).toMatchObject({ value: 9_007_199_254_740_993n });
+  });
+
   test.each([
     [{ fro: "x" }, 'did you mean "from"?'],
     [{ limit: "many" }, "want number"],
