@@ -25,7 +25,7 @@ export async function serve(flags: readonly string[]): Promise<number> {
   const stopAsked = stopSignal(log);
   let engine: Engine;
   try {
-    engine = await openEngine(config, log, systemClock);
+    engine = await openEngine(config, log);
   } catch (error) {
     return fail(log, error, "the engine did not start");
   }

@@ -21,6 +21,8 @@ export class Group {
   bytes = 0;
   duplicates = 0;
   rejected = 0;
+  /** Errors of events that are listed, over all bodies. */
+  errors = 0;
 
   add(pending: Pending, bytes: number): void {
     this.pending.push(pending);
@@ -28,6 +30,7 @@ export class Group {
     this.bytes += bytes;
     this.duplicates += pending.duplicates;
     this.rejected += pending.rejected;
+    this.errors += pending.errors.length;
   }
 
   get isEmpty(): boolean {

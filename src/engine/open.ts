@@ -1,5 +1,4 @@
 import { MessageChannel, Worker } from "node:worker_threads";
-import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import { attachCore } from "../core/core.ts";
 import { createMemory } from "../core/memory.ts";
@@ -24,7 +23,7 @@ import type { SealerThreadData } from "./sealer-thread.ts";
  *
  * @throws MillraceError `data_folder_in_use`, CorruptionError when what is stored can't be trusted
  */
-export async function openEngine(config: Config, log: Log, _clock: Clock): Promise<Engine> {
+export async function openEngine(config: Config, log: Log): Promise<Engine> {
   const lock = await lockFolder(config.data);
   const engine = new ThreadedEngine(config, log, lock);
   try {

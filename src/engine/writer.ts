@@ -17,8 +17,9 @@ import type { Frame, RingReader } from "./ring.ts";
 import type { Segments } from "./segments.ts";
 import type { Tally } from "./tally.ts";
 
-/** A group takes no more bodies beyond either bound; a larger body is a group of its own. */
+/** A group takes no more bodies beyond any bound; a larger body is a group of its own. */
 const GROUP_ROWS = 32_768;
+const GROUP_ERRORS = 65_536;
 const GROUP_BYTES = 8 * 1024 * 1024;
 /** A group of bodies up to this size is flushed on this thread: decoding the next meanwhile would save less. */
 const GROUP_BYTES_SMALL = 48 * 1024;
@@ -155,7 +156,8 @@ export class Writer {
 
   #hasRoom(): boolean {
     const group = this.#group;
-    return group === null || (group.rows < GROUP_ROWS && group.bytes < GROUP_BYTES);
+    if (group === null) return true;
+    return group.rows < GROUP_ROWS && group.bytes < GROUP_BYTES && group.errors < GROUP_ERRORS;
   }
 
   /** Decodes one body. False when it needs a group of its own: the frame stays in the ring. */
