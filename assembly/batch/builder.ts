@@ -18,11 +18,7 @@ import {
   DECODER_ROW_END,
   DECODER_ROWS,
   DECODER_STATUS,
-  ROLE_EVENT_TYPE,
   ROLE_NONE,
-  ROLE_SESSION_ID,
-  ROLE_SOURCE,
-  ROLE_USER_ID,
 } from "../layout";
 import { bitmapFill, bitmapSet, bitmapSize } from "../memory/bitmap";
 import {
@@ -53,7 +49,16 @@ import {
 } from "./columns";
 import { formatOverflow, useMapping } from "./mapping";
 import { flushOverflow, putOverflow } from "./overflow";
-import { columnOf, formatNodes, NODE_COLUMN, NODE_LOG_END, NODE_OPENED, NODE_ROLE, rowLeaves } from "./paths";
+import {
+  columnOf,
+  formatNodes,
+  NODE_COLUMN,
+  NODE_LOG_END,
+  NODE_OPENED,
+  NODE_ROLE,
+  NODE_TEXT_BIT,
+  rowLeaves,
+} from "./paths";
 import { endRoles, openRole, putRoleBoolean, putRoleJson, putRoleNumber, putRoleString } from "./roles";
 import {
   formatState,
@@ -246,14 +251,6 @@ export function putString(d: usize, node: usize, text: usize, length: u32): u32 
   return putTextCell(d, node, CELL_STRING, text, length);
 }
 
-/** Bit per role: a text that is not empty is a cell of the path's column, and sets the role. */
-const TEXT_ROLES: u32 =
-  (1 << ROLE_NONE) |
-  (1 << ROLE_EVENT_TYPE) |
-  (1 << ROLE_SOURCE) |
-  (1 << ROLE_USER_ID) |
-  (1 << ROLE_SESSION_ID);
-
 // A decoder may put the usual values at once, with no further call: to a column that has room (columnOfNode, hasRoom)
 // and has seen the value's kind in this group (seesKind).
 
@@ -266,7 +263,7 @@ export function columnOfNode(node: usize): usize {
 /** Whether a text of 1 to SHORT_MAX bytes is a cell like any other. */
 @inline
 export function takesText(node: usize): bool {
-  return ((TEXT_ROLES >> load<u32>(node, NODE_ROLE)) & 1) != 0;
+  return load<u8>(node, NODE_TEXT_BIT) != 0;
 }
 
 /** Whether a number or a boolean is a cell like any other. */
@@ -279,7 +276,7 @@ export function takesPlain(node: usize): bool {
 @inline
 export function putShortAtOnce(d: usize, node: usize, column: usize, bytes: v128, length: u32): u32 {
   // A bit that is nobody's is set for plain strings.
-  store<u32>(d, load<u32>(d, STATE_ROLES) | (1 << load<u32>(node, NODE_ROLE)), STATE_ROLES);
+  store<u32>(d, load<u32>(d, STATE_ROLES) | load<u8>(node, NODE_TEXT_BIT), STATE_ROLES);
   return appendShortCell(d, column, load<u32>(d, STATE_ROW), bytes, length);
 }
 

@@ -11,7 +11,7 @@ import {
 } from "../layout";
 import { OK, OUT_OF_MEMORY } from "../status";
 import { COLUMN_FLAG_FIXED, COLUMN_FLAGS, columnOfPath } from "./columns";
-import { lookUp, makeNode, makeRoot, NODE_COLUMN, NODE_MAPPED, NODE_ROLE } from "./paths";
+import { lookUp, makeNode, makeRoot, NODE_COLUMN, NODE_MAPPED, setNodeRole } from "./paths";
 import {
   allocateSchema,
   MAPPING_SIZE,
@@ -173,7 +173,7 @@ function mapPath(d: usize, root: usize, path: usize, length: u32, role: u32, top
 function childOf(d: usize, parent: usize, key: usize, length: u32, role: u32): u32 {
   const found = lookUp(d, parent, key, length);
   if (found == 0) return makeNode(d, parent, key, length, role, true) == OK ? OK : OUT_OF_MEMORY;
-  if (role != ROLE_NONE) store<u32>(found, role, NODE_ROLE);
+  if (role != ROLE_NONE) setNodeRole(found, role);
   store<u32>(d, found, STATE_KEY_NODE);
   return OK;
 }
@@ -185,7 +185,7 @@ function makeRoleNode(d: usize, parent: usize, key: usize, length: u32, role: u3
   const column = roleColumn(d, role);
   if (column == 0 && role >= <u32>ROLE_EVENT_TYPE && role <= <u32>ROLE_SESSION_ID) return OUT_OF_MEMORY;
   store<u32>(node, column, NODE_COLUMN);
-  store<u32>(node, mapped ? 1 : 0, NODE_MAPPED);
+  store<u8>(node, mapped ? 1 : 0, NODE_MAPPED);
   return OK;
 }
 

@@ -1,4 +1,13 @@
-import { DECODER_LIMIT_KEY_BYTES, DECODER_LIMIT_LEAVES, DECODER_LIMIT_PATH_BYTES, ROLE_NONE } from "../layout";
+import {
+  DECODER_LIMIT_KEY_BYTES,
+  DECODER_LIMIT_LEAVES,
+  DECODER_LIMIT_PATH_BYTES,
+  ROLE_EVENT_TYPE,
+  ROLE_NONE,
+  ROLE_SESSION_ID,
+  ROLE_SOURCE,
+  ROLE_USER_ID,
+} from "../layout";
 import { hashBytes } from "../memory/hash";
 import { EVENT_KEY_TOO_LONG, EVENT_PATH_TOO_LONG, EVENT_TOO_MANY_COLUMNS, OK, OUT_OF_MEMORY } from "../status";
 import { columnOfPath, lanesAreFull } from "./columns";
@@ -37,9 +46,10 @@ import {
 //      u32 (of its first 16 bytes) │ 24 role u32 │ 28 stamp u32: the last event that entered it
 //   32 log begin u32 │ 36 opened u32: the last event that entered it as an object │ 40 log end u32
 //   44 key length u32 │ 48 path length u32 │ 52 alias u32: the root, where the key also means this at top level
-//   56 overflow stamp u32 │ 60 overflow index u32 │ 64 hash u32 │ 68 transient u32 │ 72 mapped u32: the role
-//      was asked for by a mapping │ 76 the key as a short MessagePack str: head u8, its size u8 with the head, 78 mask
-//      u16 of its first 16 bytes without the head
+//   56 overflow stamp u32 │ 60 overflow index u32 │ 64 hash u32 │ 68 transient u32 │ 72 mapped u8: the role
+//      was asked for by a mapping │ 73 text bit u8: of the role, 0 where a text is no plain cell
+//   76 the key as a short MessagePack str: its head u8 │ 77 its size u8, the head included │ 78 mask u16 of its
+//      first 16 bytes, without the head
 //   80 token: `"key":`
 
 export const NODE_PARENT: u32 = 0;
@@ -61,6 +71,7 @@ export const NODE_OVERFLOW_INDEX: u32 = 60;
 const NODE_HASH: u32 = 64;
 export const NODE_TRANSIENT: u32 = 68;
 export const NODE_MAPPED: u32 = 72;
+export const NODE_TEXT_BIT: u32 = 73;
 export const NODE_STR_HEAD: u32 = 76;
 export const NODE_STR_SIZE: u32 = 77;
 export const NODE_STR_MASK: u32 = 78;
@@ -135,6 +146,20 @@ export function findNode(d: usize, parent: usize, key: usize, length: u32): u32 
   return OK;
 }
 
+/** Bit per role: a text that is not empty is a cell of the path's column, and sets the role. */
+const TEXT_ROLES: u32 =
+  (1 << ROLE_NONE) |
+  (1 << ROLE_EVENT_TYPE) |
+  (1 << ROLE_SOURCE) |
+  (1 << ROLE_USER_ID) |
+  (1 << ROLE_SESSION_ID);
+
+export function setNodeRole(node: usize, role: u32): void {
+  store<u32>(node, role, NODE_ROLE);
+  const bit: u32 = (1 << role) & TEXT_ROLES;
+  store<u8>(node, <u8>bit, NODE_TEXT_BIT);
+}
+
 /** Leaf values that the current row has entered. */
 @inline
 export function rowLeaves(d: usize): u32 {
@@ -158,7 +183,7 @@ export function makeNode(d: usize, parent: usize, key: usize, length: u32, role:
   store<u32>(node, hash, NODE_HASH);
   store<u32>(node, length, NODE_KEY_LENGTH);
   store<u32>(node, pathLength, NODE_PATH_LENGTH);
-  store<u32>(node, role, NODE_ROLE);
+  setNodeRole(node, role);
   const root = load<u32>(d, STATE_ROOT);
   if (parent == <usize>load<u32>(d, STATE_PROPERTIES) && lookUp(d, root, key, length) == 0) {
     store<u32>(node, root, NODE_ALIAS);

@@ -108,7 +108,7 @@ export function putRoleNumber(d: usize, node: usize, kind: u32, bits: u64): u32 
     const time = kind == CELL_I64 ? timestampFromI64(bits, unit) : timestampFromF64(reinterpret<f64>(bits), unit);
     return putTime(d, time);
   }
-  if (role == ROLE_PROPERTIES || load<u32>(node, NODE_MAPPED) == 0) return failType(d, role);
+  if (role == ROLE_PROPERTIES || load<u8>(node, NODE_MAPPED) == 0) return failType(d, role);
   const text = <usize>load<u32>(d, STATE_SCRATCH_MADE);
   const end = kind == CELL_I64 ? writeI64(bits, text) : writeF64(reinterpret<f64>(bits), text);
   return putRoleString(d, node, text, <u32>(end - text));

@@ -94,7 +94,7 @@ export const MAPPING_SIZE: u32 = 32; // text address, text length, root, propert
 export const STATE_CONTAINERS = 1088; // 128 bytes: bit per open container, set for an object
 export const STATE_UUID_SCRATCH = 1280; // 512 bytes
 export const STATE_PLACES = 1792; // 16 bytes: 0 to 15
-export const STATE_SHORT_TEXT = 1808; // 16 bytes, and 16 more that a copy may read
+export const STATE_SHORT_TEXT = 1808; // 16 bytes: a short text on its way to where longer ones go
 export const STATE_TIMES = 1856; // 64 bytes: parseTimestamp's cache
 const HEADER_SIZE: u32 = 2048;
 

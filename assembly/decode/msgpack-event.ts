@@ -168,6 +168,9 @@ function skipPairs(d: usize, walk: usize, p: usize, count: u32, depth: u32): usi
 /** The value at `p` of the path `node`; the object around it is at `depth`. */
 function decodeValue(d: usize, walk: usize, p: usize, end: usize, node: usize, depth: u32): usize {
   const type = <u32>load<u8>(p);
+  if (type - 0x81 < 15 && p + 1 + ((type & 15) << 1) <= end) {
+    return decodeMap(d, walk, p, p + 1, end, type & 15, node, depth + 1);
+  }
   // The commonest first, with no branch on what changes from event to event: the sizes of integers,
   // true and false. What does not succeed is tried again below: it has put nothing.
   if (type == 0xd9 && p + 2 + load<u8>(p, 1) <= end) {
@@ -189,9 +192,6 @@ function decodeValue(d: usize, walk: usize, p: usize, end: usize, node: usize, d
     if (abs(value - trunc(value)) > 0 && putF64(d, node, value) == OK) return p + 9;
   }
   if ((type & 0xfe) == 0xc2 && p < end && putBoolean(d, node, (type & 1) != 0) == OK) return p + 1;
-  if (type - 0x81 < 15 && p + 1 + ((type & 15) << 1) <= end) {
-    return decodeMap(d, walk, p, p + 1, end, type & 15, node, depth + 1);
-  }
 
   const token = readToken(p, end);
   const content = p + tokenHead(token);

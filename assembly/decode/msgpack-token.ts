@@ -50,7 +50,11 @@ export function readU32(p: usize): u32 {
 
 @inline
 export function readU64(p: usize): u64 {
-  return bswap<u64>(load<u64>(p));
+  const bytes = v128.load64_zero(p);
+  const turned = v128.shuffle<u8>(
+    bytes, bytes, 7, 6, 5, 4, 3, 2, 1, 0, 15, 14, 13, 12, 11, 10, 9, 8,
+  );
+  return i64x2.extract_lane(turned, 0);
 }
 
 /**

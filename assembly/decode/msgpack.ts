@@ -168,28 +168,36 @@ function isEventsKey(key: usize, length: u32): bool {
 }
 
 function decodeEvent(d: usize, walk: usize, p: usize, end: usize): usize {
-  const token = readToken(p, end);
-  const kind = tokenKind(token);
-  if (kind == TOKEN_CUT_OFF) return refuse(walk, BODY_CUT_OFF, end);
-  if (kind == TOKEN_INVALID) return refuse(walk, BODY_INVALID_TYPE_BYTE, p);
+  // Nearly every event is a map of at most 15 pairs.
+  let count = <u32>load<u8>(p) - 0x80;
+  let first = p + 1;
+  let isMap = true;
+  if (count > 15 || first + (count << 1) > end) {
+    const token = readToken(p, end);
+    const kind = tokenKind(token);
+    if (kind == TOKEN_CUT_OFF) return refuse(walk, BODY_CUT_OFF, end);
+    if (kind == TOKEN_INVALID) return refuse(walk, BODY_INVALID_TYPE_BYTE, p);
+    count = tokenLength(token);
+    first = p + tokenHead(token);
+    isMap = kind == TOKEN_MAP;
+  }
   const counted = countEvent(d);
   if (counted != OK) return refuse(walk, counted, p);
-  const begin = <u32>p - load<u32>(d, STATE_BODY);
   beginRow(d);
   store<u32>(walk, OK, WALK_EVENT_CODE);
   let next: usize;
-  if (kind == TOKEN_MAP) {
-    const root = <usize>load<u32>(d, STATE_ROOT);
-    next = decodeObject(d, walk, p + tokenHead(token), end, tokenLength(token), root, 1);
+  if (isMap) {
+    next = decodeObject(d, walk, first, end, count, load<u32>(d, STATE_ROOT), 1);
   } else {
     reject(walk, EVENT_NOT_AN_OBJECT, p);
     next = walkValue(d, walk, p, 1);
   }
   if (next == 0) return 0;
+  const body = load<u32>(d, STATE_BODY);
   const code = load<u32>(walk, WALK_EVENT_CODE);
   const status =
     code == OK
-      ? endRow(d, begin, <u32>(next - p))
-      : rejectRow(d, code, load<u32>(walk, WALK_EVENT_AT) - load<u32>(d, STATE_BODY), 0);
+      ? endRow(d, <u32>p - body, <u32>(next - p))
+      : rejectRow(d, code, load<u32>(walk, WALK_EVENT_AT) - body, 0);
   return status == OK ? next : refuse(walk, status, p);
 }

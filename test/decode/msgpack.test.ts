@@ -368,6 +368,32 @@ test("lists: an array, a stream of maps and arrays, an envelope", () => {
   ]);
 });
 
+test("an envelope with anything else in it is refused, as in JSON", () => {
+  const events = [{ event_type: "t" }];
+  const shapes: Record<string, unknown>[] = [
+    { events },
+    { events, source: "s" },
+    { source: "s", events },
+    { events, more: events },
+    { events, event_type: "t" },
+    { events: "none", source: "s" },
+    { events: {}, event_type: "t" },
+    {},
+  ];
+  for (const shape of shapes) {
+    const packed = decodeAlone(core, encode(shape), "msgpack-batch");
+    const written = decodeAlone(core, JSON.stringify(shape), "json-batch");
+    const note = JSON.stringify(shape);
+    expect(packed.body.refusal?.code, note).toBe(written.body.refusal?.code);
+    expect(packed.body.errors.map(({ code }) => code)).toEqual(
+      written.body.errors.map(({ code }) => code),
+    );
+    expect(packed.events.map(({ properties }) => properties)).toEqual(
+      written.events.map(({ properties }) => properties),
+    );
+  }
+});
+
 interface Published {
   [type: string]: unknown;
   msgpack: string[];

@@ -157,3 +157,24 @@ test("numbers with a fraction are floored, but not by f64's own error", () => {
   expect(from(253_402_300_799.5, 1)).toBe(253_402_300_799_500_000n);
   expect(from(253_402_300_800.5, 1)).toBe(errorBase + 2n);
 });
+
+test("each character of a time in a minute that was seen is checked", () => {
+  const known = "2024-02-29T23:59:58.123Z";
+  const bytes = "\x000159:;/T.Z-+ z";
+  for (let place = 0; place < known.length; place++) {
+    for (const byte of bytes) {
+      const literal = known.slice(0, place) + byte + known.slice(place + 1);
+      parse(known);
+      expect(parse(literal), JSON.stringify(literal)).toBe(oracle.parseTimestamp(literal));
+    }
+  }
+  for (const literal of ["2024-02-29T23:59:60.000Z", "2024-02-29T23:59:00.000Z", known]) {
+    expect(parse(literal), literal).toBe(oracle.parseTimestamp(literal));
+  }
+});
+
+test("a cache that was never used has no time in it", () => {
+  core.u8.fill(0, cache, cache + 64);
+  expect(parse(`${"\0".repeat(16)}:00.000Z`)).toBe(errorBase);
+  expect(parse(`${"\0".repeat(10)}T00:00:00.000Z`)).toBe(errorBase);
+});
