@@ -152,6 +152,7 @@ function readRows(
   const { scratch } = state.run;
   for (const [segment, indexes] of bySegment) {
     const mark = scratch.mark();
+    segment.enter();
     scan.computed.begin(segment);
     const columns = paths.map((path) => laneColumns(segment, path, scan));
     for (const i of indexes) {

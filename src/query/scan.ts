@@ -69,6 +69,7 @@ export class Scan {
     this.stats.segmentsScanned++;
     this.stats.rowsScanned += segment.rows;
     const mark = run.scratch.mark();
+    segment.enter();
     this.computed.begin(segment);
     const mask = run.scratch.take(selectionSize(segment.rows));
     run.kernels.selectionRange(mask, selectionWords(segment.rows), 0, segment.rows);

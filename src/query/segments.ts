@@ -39,6 +39,9 @@ export class HotSegment implements Segment {
     this.timeMaxUs = slot.timeMaxUs;
   }
 
+  /** Its columns stay where they are as long as the slot is pinned. */
+  enter(): void {}
+
   column(path: string, lane: number): number {
     return this.#columns.find(this.#slot, path, lane);
   }
@@ -102,6 +105,10 @@ export class StoredSegment implements Segment {
       this.meta.columns.map((column, index) => [`${column.lane}${column.path}`, index]),
     );
     return this.#indexes.get(`${lane}${path}`) ?? -1;
+  }
+
+  enter(): void {
+    this.#cache?.next();
   }
 
   column(path: string, lane: number): number {

@@ -23,6 +23,8 @@ export interface Segment {
   /** No row's timestamp lies outside; the ends need not be taken. */
   readonly timeMinUs: bigint;
   readonly timeMaxUs: bigint;
+  /** From here on a query looks at this segment alone: columns of those before it may go to make room. */
+  enter(): void;
   /** Address of a Column, or 0 when no row of the segment has such a value. May read and decode a stored column. */
   column(path: string, lane: number): number;
   /** Whether `column` would answer an address, without reading anything. */
@@ -35,7 +37,10 @@ export interface Segment {
   received(): readonly { readonly firstRow: number; readonly receivedAtUs: bigint }[];
 }
 
-/** Segments by ascending sequence. Memory behind the addresses is kept until `release`. */
+/**
+ * Segments by ascending sequence. Memory behind the addresses is kept until another segment is entered, and until
+ * `release` at most.
+ */
 export interface Snapshot {
   readonly segments: readonly Segment[];
   /** Every row below it is seen, none from it on. */

@@ -14,8 +14,8 @@ const OVER_READ = 64;
 interface Cached {
   readonly address: number;
   readonly size: number;
-  /** The query that used it last. */
-  query: number;
+  /** The step of a query that used it last. */
+  step: number;
 }
 
 const utf8 = new TextEncoder();
@@ -31,8 +31,8 @@ const REASONS: Readonly<Record<number, string>> = {
 /**
  * Sealed columns decoded into a reader's region, where kernels read them as they read those of hot slots.
  *
- * Lifetime: an address is valid until `end()` of the query that asked for it; columns stay, least recently used
- * ones go first when room is needed. One thread owns the region and the cache.
+ * Lifetime: an address is valid until `next()` or `end()` of the query that asked for it; columns stay, least
+ * recently used ones go first when room is needed. One thread owns the region and the cache.
  */
 export class ColumnCache {
   readonly #core: Core;
@@ -40,7 +40,7 @@ export class ColumnCache {
   readonly #load: (segmentId: number, columnIndex: number) => Uint8Array | undefined;
   /** By segment id and column index, least recently used first. */
   readonly #columns = new Map<string, Cached>();
-  #query = 0;
+  #step = 0;
   #running = false;
 
   /** @param load reads a column's LMDB value; undefined when there is none. */
@@ -54,11 +54,17 @@ export class ColumnCache {
     this.#load = load;
   }
 
-  /** Starts a query: every column that it asks for stays until its end. */
+  /** Starts a query: every column that it asks for stays until its next step or its end. */
   begin(): void {
     assert(!this.#running, "one query at a time uses the cache");
     this.#running = true;
-    this.#query++;
+    this.#step++;
+  }
+
+  /** The query needs no column any more that it has asked for. */
+  next(): void {
+    assert(this.#running, "a query is running");
+    this.#step++;
   }
 
   end(): void {
@@ -73,7 +79,7 @@ export class ColumnCache {
 
   /**
    * Address of the segment's column `columnIndex`, decoded when it is not there yet.
-   * @throws CorruptionError that names segment and column; LimitError when the running query has filled the region.
+   * @throws CorruptionError that names segment and column; LimitError when this step of the query has filled the region.
    */
   column(meta: SegmentMeta, columnIndex: number): number {
     assert(this.#running, "a query is running");
@@ -81,7 +87,7 @@ export class ColumnCache {
     let cached = this.#columns.get(key);
     if (cached === undefined) cached = this.#decode(meta, columnIndex);
     else this.#columns.delete(key);
-    cached.query = this.#query;
+    cached.step = this.#step;
     this.#columns.set(key, cached);
     return cached.address;
   }
@@ -134,7 +140,7 @@ export class ColumnCache {
     this.#core.view.setUint32(address + layout.COLUMN_PATH, address + decoded, true);
     this.#core.view.setUint32(address + layout.COLUMN_PATH_LENGTH, path.length, true);
     this.#space.shrink(address, taken, size);
-    return { address, size, query: this.#query };
+    return { address, size, step: this.#step };
   }
 
   /** What a decoded column has that its segment says otherwise. */
@@ -158,7 +164,7 @@ export class ColumnCache {
     return corrupt(meta, column, reasonOf(this.#call("decodeColumn", bytes, length, 0, 0)));
   }
 
-  /** Takes room, at the cost of columns that the running query does not use. */
+  /** Takes room, at the cost of columns that the running query does not use now. */
   #take(size: number, end: "low" | "high", meta: SegmentMeta, column: SegmentColumn): number {
     for (;;) {
       const address = this.#space.take(size, end);
@@ -172,10 +178,10 @@ export class ColumnCache {
     );
   }
 
-  /** Drops the least recently used column that the running query has not used; false when there is none. */
+  /** Drops the least recently used column that this step has not used; false when there is none. */
   #evictOne(): boolean {
     for (const [key, cached] of this.#columns) {
-      if (cached.query === this.#query) return false;
+      if (cached.step === this.#step) return false;
       this.#columns.delete(key);
       this.#space.give(cached.address, cached.size);
       return true;

@@ -116,6 +116,20 @@ describe("column cache", () => {
     expect(made.loads()).toBeGreaterThan(24);
   });
 
+  test("a query that goes from segment to segment needs room for one at a time", () => {
+    const made = segments(24);
+    const columns = cache(MIB, made);
+    columns.begin();
+    made.metas.forEach((meta, segment) => {
+      columns.next();
+      const addresses = [0, 1].map((index) => columns.column(meta, index));
+      addresses.forEach((address, index) => {
+        expect(readColumn(on.core, address, rows)).toEqual(made.plain[segment]?.[index]);
+      });
+    });
+    columns.end();
+  });
+
   test("a query that needs more than the cache is refused, and the next one is answered", () => {
     const made = segments(24);
     const columns = cache(MIB, made);

@@ -312,6 +312,7 @@ export function writeSegment(
     has: (path, lane) => columns.has(`${lane} ${path}`),
     zone: (path, lane) => (options.stored ? zoneOf(rows, path, lane) : null),
     columns: () => [...columns.values()],
+    enter: () => {},
     received: () =>
       rows
         .map(({ receivedAtUs }, firstRow) => ({ firstRow, receivedAtUs }))
