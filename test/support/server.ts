@@ -37,6 +37,19 @@ export function dataFolder(): string {
   return path;
 }
 
+/** What the system allows the process. */
+export interface Limits {
+  /** Size that a file may grow to; writes beyond it fail. */
+  readonly filesKiBMax?: number;
+}
+
+/** A command that runs its arguments under limits. */
+function limited({ filesKiBMax }: Limits): string[] {
+  if (filesKiBMax === undefined) return [];
+  // POSIX counts in 512 bytes, bash in 1,024 unless it is called sh. The signal's default would be death.
+  return ["sh", "-c", `trap '' XFSZ; ulimit -f ${filesKiBMax * 2}; exec "$@"`, "sh"];
+}
+
 export class TestServer {
   readonly process: ChildProcess;
   readonly exited: Promise<Exit>;
@@ -45,9 +58,11 @@ export class TestServer {
   url = "";
   private exit: Exit | undefined;
 
-  constructor(data: string, flags: readonly string[]) {
+  constructor(data: string, flags: readonly string[], limits: Limits = {}) {
     const port = flags.includes("--port") ? [] : ["--port", "0"];
-    this.process = spawn(process.execPath, [main, "serve", ...port, "--data", data, ...flags], {
+    const serve = [process.execPath, main, "serve", ...port, "--data", data, ...flags];
+    const [command = "", ...rest] = [...limited(limits), ...serve];
+    this.process = spawn(command, rest, {
       stdio: ["ignore", "pipe", "pipe"],
       env: cleanEnvironment(),
     });
@@ -118,8 +133,13 @@ export async function startServer(data: string, ...flags: string[]): Promise<Tes
 
 /** The same without waiting, for starts that are meant to fail. */
 export function spawnServer(data: string, ...flags: string[]): TestServer {
+  return spawnLimited({}, data, ...flags);
+}
+
+/** The same under limits of the system. */
+export function spawnLimited(limits: Limits, data: string, ...flags: string[]): TestServer {
   if (!existsSync(main)) throw new Error("dist/main.js is absent: run npm run build first");
-  const server = new TestServer(data, flags);
+  const server = new TestServer(data, flags, limits);
   onTestFinished(() => server.kill());
   return server;
 }
