@@ -42,6 +42,7 @@ function hotSegment(columns: Columns, slot: SlotView): Segment {
     firstSequence: slot.firstSequence,
     timeMinUs: slot.timeMinUs,
     timeMaxUs: slot.timeMaxUs,
+    enter: () => {},
     column: (path, lane) => columns.find(address, path, lane),
     has: (path, lane) => columns.find(address, path, lane) !== 0,
     zone: () => null,

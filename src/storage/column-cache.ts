@@ -79,7 +79,8 @@ export class ColumnCache {
 
   /**
    * Address of the segment's column `columnIndex`, decoded when it is not there yet.
-   * @throws CorruptionError that names segment and column; LimitError when this step of the query has filled the region.
+   * @throws CorruptionError that names segment and column; LimitError when this step of the query has filled the
+   * region.
    */
   column(meta: SegmentMeta, columnIndex: number): number {
     assert(this.#running, "a query is running");
