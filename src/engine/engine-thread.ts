@@ -97,10 +97,9 @@ function statsOf(parts: StatsParts): EngineStats {
   };
 }
 
-/** The columns of ids in the slots whose segments are not sealed. */
-function hotIds(core: Core, slots: HotSlots, segments: Segments): SegmentIds[] {
+/** The columns of ids in the slots from `sealedEnd` on: of rows that no stored segment has. */
+function hotIds(core: Core, slots: HotSlots, sealedEnd: bigint): SegmentIds[] {
   const columns = new Columns(core);
-  const sealedEnd = segments.storedEnd();
   return slots
     .list()
     .filter(({ firstSequence, rows }) => rows > 0 && firstSequence >= sealedEnd)
@@ -152,10 +151,12 @@ async function run(): Promise<void> {
     readiness: { reads: true, ingest: false, reason: "the ids of stored events are being loaded" },
     nextSequence,
   });
-  const hot = (): SegmentIds[] => hotIds(core, slots, segments);
+  // As it is now: a slot that is sealed while ids are loaded is not among these segments.
+  const [known, knownEnd] = [[...segments.metas], segments.storedEnd()];
+  const hot = (): SegmentIds[] => hotIds(core, slots, knownEnd);
   const unreadable = (error: CorruptionError) => tell({ type: "warning", message: error.message });
   const mark = (receivedAtUs: bigint) => span.mark(entered(dedup), receivedAtUs);
-  await loadIds(core, store, [...segments.metas], hot, dedup, batches.scratch(), unreadable, mark);
+  await loadIds(core, store, known, hot, dedup, batches.scratch(), unreadable, mark);
   const writer = new Writer(
     {
       core,
