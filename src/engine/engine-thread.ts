@@ -49,6 +49,7 @@ interface StatsParts {
   readonly store: Store;
   readonly ring: RingReader;
   readonly decoder: Decoder;
+  readonly disk: DiskReserve;
   readonly slots: HotSlots;
   readonly segments: Segments;
   readonly dedup: Dedup;
@@ -72,8 +73,9 @@ function spanSeconds({ dedup, span }: StatsParts, held: number): number {
 }
 
 function statsOf(parts: StatsParts): EngineStats {
-  const { store, segments, dedup, watermarks, tally } = parts;
+  const { store, disk, segments, dedup, watermarks, tally } = parts;
   const dedupIds = dedup.held();
+  const refusal = disk.refusal()?.message;
   return {
     eventsProcessed: tally.events,
     duplicates: tally.duplicates,
@@ -90,6 +92,7 @@ function statsOf(parts: StatsParts): EngineStats {
     storedBytes: store.liveBytes(),
     journalRecords: segments.journalRecords,
     memory: memoryUse({ ...parts, config, dedupIds }),
+    ...(refusal !== undefined && { ingestRefusal: refusal }),
     dedupIds,
     dedupWindowSeconds: spanSeconds(parts, dedupIds),
     lateRows: Number(watermarks.lateRows),
@@ -143,7 +146,9 @@ async function run(): Promise<void> {
   // So that its figures can be read before the first body.
   decoder.begin(receivedAtUs);
   const span = new DedupSpan();
-  const own = { core, store, ring, decoder, slots, segments, dedup, span, watermarks, tally };
+  const reusable = () => store.reusableBytes();
+  const disk = new DiskReserve(config.data, config.diskReserveBytes, clock, reusable);
+  const own = { core, store, ring, decoder, disk, slots, segments, dedup, span, watermarks, tally };
   // Who waits for reads may look at the figures at once.
   tell({ type: "stats", stats: statsOf(own) });
   tell({
@@ -168,9 +173,7 @@ async function run(): Promise<void> {
       segments,
       store,
       receipts: new ReceiptBook(store, config.receiptRetentionMs),
-      disk: new DiskReserve(config.data, config.diskReserveBytes, clock, () =>
-        store.reusableBytes(),
-      ),
+      disk,
       tally,
       answer: (answers, next) => tell({ type: "answers", answers, nextSequence: next }),
       fatal,

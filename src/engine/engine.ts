@@ -32,6 +32,8 @@ export interface EngineStats {
   readonly journalRecords: number;
   /** The shared linear memory by its use. */
   readonly memory: Readonly<Record<string, MemoryUse>>;
+  /** Why bodies are refused although the engine is ready for them: the disk is too full. */
+  readonly ingestRefusal?: string;
   readonly dedupIds: number;
   readonly dedupWindowSeconds: number;
   /** Rows whose timestamp was behind their source's watermark, and rows too far in the future to advance one. */

@@ -26,11 +26,13 @@ export function readiness(front: Front): Health {
 export function health(front: Front): Health {
   const { status, document } = readiness(front);
   const stats = front.engine.stats();
+  const refusal = stats.ingestRefusal;
   return {
     status: 200,
     document: {
       ...document,
-      status: status === 200 ? "ok" : "degraded",
+      ...(status === 200 && refusal !== undefined && { ingest: false, reason: refusal }),
+      status: status === 200 && refusal === undefined ? "ok" : "degraded",
       version: front.version,
       uptime_seconds: Math.round((front.clock.monotonicMs() - front.startedMs) / 1000),
       next_sequence: stats.nextSequence,

@@ -47,6 +47,19 @@ describe("health", () => {
   });
 });
 
+it("health says that bodies are refused, and that does not end readiness: reads go on", async () => {
+  const { app, engine } = open();
+  engine.refusal = "the disk has 5 bytes free";
+  const response = await app.request("/health");
+  expect(await response.json()).toMatchObject({
+    status: "degraded",
+    reads: true,
+    ingest: false,
+    reason: "the disk has 5 bytes free",
+  });
+  expect((await app.request("/health/ready")).status).toBe(200);
+});
+
 describe("metrics", () => {
   it("shows the engine's figures and the front's", async () => {
     const { app, engine, front } = open();

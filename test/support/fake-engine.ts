@@ -62,6 +62,7 @@ export class FakeEngine implements Engine {
   gate: Promise<unknown> | null = null;
   aborted = 0;
   closed = false;
+  refusal: string | undefined;
 
   /** Places that were reserved and neither released nor taken by `ingest`. */
   readonly places = new Set<FakePlace>();
@@ -183,6 +184,7 @@ export class FakeEngine implements Engine {
       storedBytes: 100,
       journalRecords: 1,
       memory: { ring: { reserved: 10, used: 4 }, sealer: { reserved: 20 } },
+      ...(this.refusal !== undefined && { ingestRefusal: this.refusal }),
       dedupIds: this.#ids.size,
       dedupWindowSeconds: 60,
       lateRows: 5,
