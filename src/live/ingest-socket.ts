@@ -13,6 +13,8 @@ const framesInFlightMax = 64;
 /** Receipts that a client does not read; beyond it the socket is not read either. */
 const unsentBytesMax = 1024 * 1024;
 const tryAgainLater = 1013;
+/** Time for a client to see why it is cut off. */
+const closeMs = 500;
 
 /** `WS /events`: each frame is a batch, and each gets one receipt, in order. */
 export class IngestSocket {
@@ -63,6 +65,9 @@ export class IngestSocket {
       this.#partialBytes += byteLength;
     } else if (this.#ws.readyState === this.#ws.OPEN) {
       this.#ws.close(tryAgainLater, "too many bytes of bodies are being received");
+      // The rest of its frame would be kept, uncounted, until the client answers: it is not read.
+      this.#ws.pause();
+      setTimeout(() => this.#ws.terminate(), closeMs).unref();
     }
   }
 
@@ -127,6 +132,7 @@ export class IngestSocket {
   #balance(): void {
     const full =
       this.#receipts.length >= framesInFlightMax || this.#ws.bufferedAmount > unsentBytesMax;
+    if (this.#ws.readyState !== this.#ws.OPEN) return;
     if (full && !this.#ws.isPaused) this.#ws.pause();
     else if (!full && this.#ws.isPaused) this.#ws.resume();
   }
