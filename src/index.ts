@@ -15,6 +15,7 @@ export type {
 export { openEngine } from "./engine/open.ts";
 export * from "./errors.ts";
 export { type RunningServer, startServer } from "./http/server.ts";
+export type { Predicate, Query } from "./query/query.ts";
 export {
   type EventsPage,
   type EventsRequest,
@@ -24,6 +25,6 @@ export {
   type ResultColumn,
   type Value,
 } from "./query/result.ts";
-export { type Predicate, parsePredicate, parseQuery, type Query } from "./query/schema.ts";
+export { parsePredicate, parseQuery } from "./query/schema.ts";
 export { parseSql, parseWhere } from "./query/sql.ts";
 export { version } from "./version.ts";

@@ -6,10 +6,18 @@ import {
   MillraceError,
   OverloadError,
 } from "../errors.ts";
-import type { FailureMessage } from "./messages.ts";
 
 /** What an ingest can fail with: the body (InputError), load, the disk, or an engine that has stopped. */
 export type EngineFailure = InputError | OverloadError | DiskFullError | MillraceError;
+
+/** An error on its way between threads. */
+export interface FailureMessage {
+  readonly kind: "input" | "overload" | "disk-full" | "corruption" | "limit" | "other";
+  readonly code: string;
+  readonly message: string;
+  readonly detail: Record<string, unknown>;
+  readonly status?: number;
+}
 
 const kinds = [
   ["input", InputError],

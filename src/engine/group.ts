@@ -1,6 +1,7 @@
 import type { StoredReceipt } from "../storage/store.ts";
+import type { FailureMessage } from "./failure.ts";
 import type { EventError, Receipt } from "./ingest.ts";
-import { ANSWER_WORDS, type Answers, type FailureMessage } from "./messages.ts";
+import { ANSWER_WORDS, type Answers } from "./messages.ts";
 import type { ReceiptClaim } from "./receipts.ts";
 
 /** A body that was decoded into the group and waits for its answer. */

@@ -4,6 +4,7 @@
 import type { MessagePort } from "node:worker_threads";
 import type { Config } from "../settings.ts";
 import type { EngineStats, Readiness } from "./engine.ts";
+import type { FailureMessage } from "./failure.ts";
 import type { EventError } from "./ingest.ts";
 
 /** Handed to the engine thread when it starts. */
@@ -12,15 +13,6 @@ export interface EngineThreadData {
   readonly config: Config;
   /** To the sealer thread. */
   readonly sealer: MessagePort;
-}
-
-/** An error on its way between threads. */
-export interface FailureMessage {
-  readonly kind: "input" | "overload" | "disk-full" | "corruption" | "limit" | "other";
-  readonly code: string;
-  readonly message: string;
-  readonly detail: Record<string, unknown>;
-  readonly status?: number;
 }
 
 export type ToEngine = { readonly type: "wake" } | { readonly type: "close" };

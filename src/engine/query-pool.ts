@@ -7,10 +7,11 @@ import { ROOT_PINS } from "../core/layout.ts";
 import { MillraceError, OverloadError } from "../errors.ts";
 import { eventsFilter } from "../query/events-filter.ts";
 import { CancelledError } from "../query/kernels.ts";
-import { cancelWord, type ReadAnswer, Reader, type ReadJob } from "../query/reader.ts";
+import type { Query } from "../query/query.ts";
+import type { ReadAnswer, ReadJob } from "../query/read-job.ts";
+import { cancelWord, Reader } from "../query/reader.ts";
 import type { EventsPage, EventsRequest, QueryResult, Value } from "../query/result.ts";
 import { JsonText } from "../query/result.ts";
-import type { Query } from "../query/schema.ts";
 import { unpackFailure } from "./failure.ts";
 import type { FromQueryThread, QueryThreadData, ToQueryThread } from "./query-thread.ts";
 

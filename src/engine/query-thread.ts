@@ -4,10 +4,10 @@ import { parentPort, workerData } from "node:worker_threads";
 import { assert } from "../base/assert.ts";
 import { systemClock } from "../base/clock.ts";
 import { attachCore } from "../core/core.ts";
-import { type ReadAnswer, Reader, type ReadJob } from "../query/reader.ts";
+import type { ReadAnswer, ReadJob } from "../query/read-job.ts";
+import { Reader } from "../query/reader.ts";
 import { Store } from "../storage/store.ts";
-import { packFailure } from "./failure.ts";
-import type { FailureMessage } from "./messages.ts";
+import { type FailureMessage, packFailure } from "./failure.ts";
 
 export interface QueryThreadData {
   readonly memory: WebAssembly.Memory;

@@ -1,7 +1,7 @@
 // A comparison with a number, as closed ranges in each of the domains in which pages hold numbers. The ends
 // are moved to the next value that the domain has, so that nothing is rounded when values are compared.
 
-import type { CompareOp } from "./schema.ts";
+import type { CompareOp } from "./query.ts";
 
 /** Numbers within [i64Low, i64High] if integers, within [f64Low, f64High] if doubles. Low above high: none. */
 export interface NumberRange {

@@ -1,4 +1,4 @@
-import type { GroupKey } from "./schema.ts";
+import type { GroupKey } from "./query.ts";
 
 /** Monday 2000-01-03T00:00:00Z: weeks start on Mondays, shorter buckets on their own multiples of a day. */
 const defaultOriginUs = 946_857_600_000_000n;

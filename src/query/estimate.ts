@@ -1,5 +1,5 @@
 import type { Filter } from "./plan.ts";
-import type { ReadJob } from "./reader.ts";
+import type { ReadJob } from "./read-job.ts";
 import type { Segment } from "./source.ts";
 
 /** Cells of work that one answered cell, one grouped row and one summed row cost; a filtered cell costs 1. */

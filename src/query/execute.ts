@@ -11,11 +11,11 @@ import { Groups } from "./groups.ts";
 import type { Measure, Partial } from "./measure.ts";
 import { aggregateValue, emptyPartial, measureKey, measureOf } from "./measure.ts";
 import { planFilter } from "./plan.ts";
+import type { OrderKey, Query, SelectItem } from "./query.ts";
 import type { QueryResult, ResultColumn, Value } from "./result.ts";
 import { selectRows } from "./rows.ts";
 import type { Answer, QueryThreadState } from "./scan.ts";
 import { Scan } from "./scan.ts";
-import type { OrderKey, Query, SelectItem } from "./schema.ts";
 import type { Snapshot } from "./source.ts";
 import { compareOrdered, resultType, shown } from "./values.ts";
 

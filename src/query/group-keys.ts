@@ -20,9 +20,9 @@ import type { QueryRun } from "./kernels.ts";
 import { finished } from "./kernels.ts";
 import { dictionaryOf } from "./measure.ts";
 import { lanesOf } from "./plan.ts";
+import type { GroupKey } from "./query.ts";
 import type { Value } from "./result.ts";
 import { JsonText } from "./result.ts";
-import type { GroupKey } from "./schema.ts";
 import type { Segment } from "./source.ts";
 
 /** The selected rows of a segment: `count` u32 at `rows`, ascending. */

@@ -1,5 +1,5 @@
 import { pathType } from "./paths.ts";
-import type { Literal } from "./schema.ts";
+import type { Literal } from "./query.ts";
 import { formatTime, parseTime, timeFromNumber } from "./time.ts";
 
 const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;

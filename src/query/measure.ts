@@ -39,8 +39,8 @@ import {
   widenNumber,
 } from "./partial.ts";
 import { isTotal } from "./plan.ts";
+import type { SelectItem } from "./query.ts";
 import type { Value } from "./result.ts";
-import type { SelectItem } from "./schema.ts";
 
 export type Measure =
   | { readonly kind: "rows" }

@@ -15,7 +15,7 @@ import {
 import type { NumberRange } from "./bounds.ts";
 import { i64Max, i64Min, integerRange, numberRange } from "./bounds.ts";
 import { pathType } from "./paths.ts";
-import type { CompareOp, Literal, Predicate, Query } from "./schema.ts";
+import type { CompareOp, Literal, Predicate, Query } from "./query.ts";
 
 export type Filter =
   | { kind: "all" }

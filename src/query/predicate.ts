@@ -3,7 +3,7 @@
 
 import type { Fitted } from "./literal.ts";
 import { fitLiteral } from "./literal.ts";
-import type { CompareOp, Literal, Predicate } from "./schema.ts";
+import type { CompareOp, Literal, Predicate } from "./query.ts";
 
 /** The predicate, or what was wanted instead of a literal. */
 export type Built = { predicate: Predicate } | { want: string; got: Literal };

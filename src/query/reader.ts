@@ -17,9 +17,8 @@ import { queryKernels } from "./kernels.ts";
 import type { Filter } from "./plan.ts";
 import { planFilter } from "./plan.ts";
 import { mayMatch } from "./prune.ts";
-import type { EventsPage, EventsRequest, QueryResult } from "./result.ts";
+import type { ReadAnswer, ReadJob } from "./read-job.ts";
 import type { QueryThreadState } from "./scan.ts";
-import type { Query } from "./schema.ts";
 import { Scratch } from "./scratch.ts";
 import { LiveSource, StoredSegments } from "./segments.ts";
 import type { Segment, Snapshot } from "./source.ts";
@@ -32,13 +31,6 @@ export interface SegmentStore {
   segments(): SegmentMeta[];
   column(segmentId: number, columnIndex: number): Uint8Array | undefined;
 }
-
-/** What a reader is asked: `filter` is the request's, compiled. */
-export type ReadJob =
-  | { readonly type: "query"; readonly query: Query }
-  | { readonly type: "events"; readonly request: EventsRequest; readonly filter: Filter };
-
-export type ReadAnswer = QueryResult | EventsPage;
 
 /** Bytes at the beginning of a reader's region: the cancel word. */
 const HEAD_SIZE = 64;

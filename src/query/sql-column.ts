@@ -3,7 +3,7 @@ import { InputError } from "../errors.ts";
 import { bucketKey } from "./bucket.ts";
 import { parseDuration } from "./duration.ts";
 import { fitLiteral, holdsNumbers } from "./literal.ts";
-import type { AggregateFunction } from "./schema.ts";
+import type { AggregateFunction } from "./query.ts";
 import type { SqlScope } from "./sql-operand.ts";
 import { featureOf, locationOf, nameOf, operand } from "./sql-operand.ts";
 

@@ -4,7 +4,7 @@ import { holdsText, showLiteral } from "./literal.ts";
 import { pathType } from "./paths.ts";
 import type { Built } from "./predicate.ts";
 import { both, comparison, either, membership, unknown } from "./predicate.ts";
-import type { CompareOp, Literal, Predicate } from "./schema.ts";
+import type { CompareOp, Literal, Predicate } from "./query.ts";
 import type { Operand, SqlScope } from "./sql-operand.ts";
 import { featureOf, locationOf, nameOf, operand } from "./sql-operand.ts";
 

@@ -2,7 +2,7 @@ import type { ColumnRef, FuncCall, Node, TypeCast } from "libpg-query";
 import { didYouMean } from "../base/near.ts";
 import { fitNumber, showLiteral } from "./literal.ts";
 import { checkPath, fixedPaths, joinKeys, propertiesPrefix } from "./paths.ts";
-import type { Literal } from "./schema.ts";
+import type { Literal } from "./query.ts";
 import type { SqlSource } from "./sql-source.ts";
 import { parseTime } from "./time.ts";
 

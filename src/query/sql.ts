@@ -3,7 +3,7 @@ import { didYouMean } from "../base/near.ts";
 import { InputError } from "../errors.ts";
 import { lastKey } from "./paths.ts";
 import { liftTimeRange } from "./predicate.ts";
-import type { GroupKey, OrderKey, Predicate, Query, SelectItem } from "./schema.ts";
+import type { GroupKey, OrderKey, Predicate, Query, SelectItem } from "./query.ts";
 import type { Column } from "./sql-column.ts";
 import { columnOf, sameColumn } from "./sql-column.ts";
 import type { Deciding } from "./sql-condition.ts";

@@ -1,7 +1,7 @@
 import { assert } from "../base/assert.ts";
 import type { QueryRun } from "./kernels.ts";
 import type { Filter } from "./plan.ts";
-import type { CompareOp } from "./schema.ts";
+import type { CompareOp } from "./query.ts";
 
 /** A dictionary as it was when the query looked. */
 export interface Dictionary {

@@ -1,6 +1,6 @@
 // What a query answers, computed the plain way over JavaScript objects.
 
-import type { Predicate, Query, SelectItem } from "../../src/query/schema.ts";
+import type { Predicate, Query, SelectItem } from "../../src/query/query.ts";
 
 /** bigint: an i64; number: an f64; null: an explicit JSON null; absent fields are not in the map. */
 export type OracleCell = null | boolean | number | bigint | string | { readonly json: string };

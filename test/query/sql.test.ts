@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { InputError } from "../../src/errors.ts";
-import type { Predicate } from "../../src/query/schema.ts";
+import type { Predicate } from "../../src/query/query.ts";
 import { parseSql, parseWhere } from "../../src/query/sql.ts";
 import { mulberry32 } from "../support/random.ts";
 

@@ -7,8 +7,8 @@ import type {
   Receipt,
 } from "../../src/engine/ingest.ts";
 import { InputError, MillraceError } from "../../src/errors.ts";
+import type { Query } from "../../src/query/query.ts";
 import type { EventsPage, EventsRequest, QueryResult } from "../../src/query/result.ts";
-import type { Query } from "../../src/query/schema.ts";
 
 interface StoredEvent {
   readonly event_type: string;

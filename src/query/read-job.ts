@@ -1,0 +1,10 @@
+import type { Filter } from "./plan.ts";
+import type { Query } from "./query.ts";
+import type { EventsPage, EventsRequest, QueryResult } from "./result.ts";
+
+/** What a reader is asked: `filter` is the request's, compiled. */
+export type ReadJob =
+  | { readonly type: "query"; readonly query: Query }
+  | { readonly type: "events"; readonly request: EventsRequest; readonly filter: Filter };
+
+export type ReadAnswer = QueryResult | EventsPage;
