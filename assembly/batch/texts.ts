@@ -94,26 +94,70 @@ export function shortText(d: usize, text: usize, length: u32): v128 {
   return v128.and(v128.load(text), i8x16.gt_s(i8x16.splat(<i8>length), places));
 }
 
-/** As putText, for at most SHORT_MAX bytes; `bytes` is their shortText: the text, its hash and its comparison. */
+/** As putText, for at most SHORT_MAX bytes; `bytes` is their shortText. */
 @inline
 export function putShortText(d: usize, dictionary: usize, bytes: v128, length: u32): u32 {
-  if (load<u32>(dictionary, DICT_PLAIN) != 0) return appendShortText(d, dictionary, bytes, length);
+  const code = shortCodeAtOnce(d, dictionary, bytes, length);
+  return code != NO_CODE ? code : probeShortText(d, dictionary, bytes, length);
+}
+
+// The text is its own hash and its comparison: both are two words.
+
+@inline
+function hashOfShort(owner: u32, low: u64, high: u64): u32 {
+  // The highest bits of the products depend on all of the text, so they become the lowest of the hash.
+  const product = (low ^ <u64>owner) * 0x9e3779b97f4a7c15 + high * 0xbf58476d1ce4e5b9;
+  return <u32>rotl<u64>(product, 20);
+}
+
+/** As putShortText if that takes no call; else NO_CODE, with nothing done. */
+@inline
+function shortCodeAtOnce(d: usize, dictionary: usize, bytes: v128, length: u32): u32 {
+  if (load<u32>(dictionary, DICT_PLAIN) != 0) return appendAtOnce(dictionary, bytes, length);
   const owner = <u32>dictionary | length;
   const low = <u64>i64x2.extract_lane(bytes, 0);
   const high = <u64>i64x2.extract_lane(bytes, 1);
-  // The highest bits of the products depend on all of the text, so they become the lowest of the hash.
-  const product = (low ^ owner) * 0x9e3779b97f4a7c15 + high * 0xbf58476d1ce4e5b9;
-  const hash = <u32>rotl<u64>(product, 20);
+  const hash = hashOfShort(owner, low, high);
   const tag = <u64>load<u32>(d, STATE_GENERATION) | (<u64>owner << 32);
-  const slot = hash & load<u32>(d, STATE_TEXTS + 4);
-  const entry = <usize>load<u32>(d, STATE_TEXTS) + (<usize>slot << ENTRY_POWER);
-  const other = (load<u64>(entry) ^ tag) | (load<u64>(entry, 16) ^ low) | (load<u64>(entry, 24) ^ high);
-  return other == 0 ? load<u32>(entry, 8) : probeShortText(d, dictionary, bytes, length, tag, hash);
+  const mask = load<u32>(d, STATE_TEXTS + 4);
+  const entry = <usize>load<u32>(d, STATE_TEXTS) + (<usize>(hash & mask) << ENTRY_POWER);
+  const found = load<u64>(entry);
+  const other = (found ^ tag) | (load<u64>(entry, 16) ^ low) | (load<u64>(entry, 24) ^ high);
+  if (other == 0) return load<u32>(entry, 8);
+  const count = load<u32>(d, STATE_TEXTS + 8) + 1;
+  if (<u32>found == <u32>tag || count > mask - (mask >> 2)) return NO_CODE;
+  const code = appendAtOnce(dictionary, bytes, length);
+  if (code == NO_CODE) return code;
+  store<u64>(entry, tag);
+  store<u32>(entry, code, 8);
+  store<u32>(entry, hash, 12);
+  v128.store(entry, bytes, 16);
+  store<u32>(d, count, STATE_TEXTS + 8);
+  return code;
 }
 
-function probeShortText(d: usize, dictionary: usize, bytes: v128, length: u32, tag: u64, hash: u32): u32 {
+/** As appendText, for at most SHORT_MAX bytes, if there is room; else NO_CODE. */
+@inline
+function appendAtOnce(dictionary: usize, bytes: v128, length: u32): u32 {
+  const code = load<u32>(dictionary, DICT_COUNT);
+  const used = load<u32>(dictionary, DICT_USED);
+  if (code == load<u32>(dictionary, DICT_CAPACITY)) return NO_CODE;
+  if (used + 32 > load<u32>(dictionary, DICT_BYTES_CAPACITY)) return NO_CODE;
+  v128.store(<usize>load<u32>(dictionary, DICT_BYTES) + used, bytes);
+  store<u32>(<usize>load<u32>(dictionary, DICT_ENDS) + (<usize>code << 2), used + length);
+  store<u32>(dictionary, used + length, DICT_USED);
+  store<u32>(dictionary, code + 1, DICT_COUNT);
+  return code;
+}
+
+/** As putShortText, whatever it takes. */
+function probeShortText(d: usize, dictionary: usize, bytes: v128, length: u32): u32 {
   const text = d + STATE_SHORT_TEXT;
   v128.store(text, bytes);
+  if (load<u32>(dictionary, DICT_PLAIN) != 0) return appendText(d, dictionary, text, length);
+  const owner = <u32>dictionary | length;
+  const hash = hashOfShort(owner, i64x2.extract_lane(bytes, 0), i64x2.extract_lane(bytes, 1));
+  const tag = <u64>load<u32>(d, STATE_GENERATION) | (<u64>owner << 32);
   const mask = load<u32>(d, STATE_TEXTS + 4);
   const table = <usize>load<u32>(d, STATE_TEXTS);
   for (let probe: u32 = 0; probe < PROBES_MAX; probe++) {
@@ -128,24 +172,6 @@ function probeShortText(d: usize, dictionary: usize, bytes: v128, length: u32, t
 @inline
 function isSame(a: v128, b: v128): bool {
   return !v128.any_true(v128.xor(a, b));
-}
-
-/** As appendText, for at most SHORT_MAX bytes. */
-@inline
-function appendShortText(d: usize, dictionary: usize, bytes: v128, length: u32): u32 {
-  const code = load<u32>(dictionary, DICT_COUNT);
-  const used = load<u32>(dictionary, DICT_USED);
-  if (code != load<u32>(dictionary, DICT_CAPACITY)) {
-    if (used + 32 <= load<u32>(dictionary, DICT_BYTES_CAPACITY)) {
-      v128.store(<usize>load<u32>(dictionary, DICT_BYTES) + used, bytes);
-      store<u32>(<usize>load<u32>(dictionary, DICT_ENDS) + (<usize>code << 2), used + length);
-      store<u32>(dictionary, used + length, DICT_USED);
-      store<u32>(dictionary, code + 1, DICT_COUNT);
-      return code;
-    }
-  }
-  v128.store(d + STATE_SHORT_TEXT, bytes);
-  return appendText(d, dictionary, d + STATE_SHORT_TEXT, length);
 }
 
 /** A text that is new to the group: an entry of the dictionary and of the table. */
