@@ -1,5 +1,5 @@
+import type { Query } from "../query/query.ts";
 import type { EventsPage, EventsRequest, QueryResult } from "../query/result.ts";
-import type { Query } from "../query/schema.ts"; // written with the query area
 import type { BodyPlace, IngestDone, IngestRequest } from "./ingest.ts";
 
 /** Bytes of a region: the address space that is set aside, and what holds something now, where that is known. */
