@@ -99,8 +99,10 @@ export function upgradeRequired(path: string): InputError {
 }
 
 export function bodyTooLarge(bytesMax: number, got?: number): InputError {
-  const size = got === undefined ? "more" : `${got} bytes`;
-  const message = `got a body of ${size}, want at most ${bytesMax} bytes`;
+  const message =
+    got === undefined
+      ? `got a body of more than ${bytesMax} bytes, want at most so many, decompressed`
+      : `got a body of ${got} bytes, want at most ${bytesMax}`;
   return new InputError("body_too_large", message, { bytesMax }, 413);
 }
 

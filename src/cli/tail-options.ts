@@ -1,3 +1,4 @@
+import { ConfigError } from "../errors.ts";
 import { choiceFlag, countFlag, type FlagKind, parseFlags, textFlag, urlFlag } from "./flags.ts";
 
 export type TailFormat = "json" | "pretty";
@@ -43,6 +44,11 @@ export function parseTailOptions(
 ): TailOptions | undefined {
   const flags = parseFlags(argv, FLAGS);
   if (flags.values.help === true) return undefined;
+  const [stray] = flags.positionals;
+  if (stray !== undefined) {
+    const advice = "want flags only; a condition goes after --where, in quotes";
+    throw new ConfigError("invalid_flag", `got '${stray}', ${advice}`);
+  }
   return {
     url: urlFlag(flags),
     where: textFlag(flags, "where"),

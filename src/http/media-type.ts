@@ -26,7 +26,8 @@ export function bodyFormat(header: string | undefined, route: "event" | "batch")
   const want = ["application/json", "application/msgpack"];
   if (route === "batch") want.push("application/x-ndjson");
   const got = header === undefined ? "no Content-Type" : `Content-Type ${header.slice(0, 100)}`;
-  const message = `got ${got}, want ${want.join(" or ")}`;
+  const charset = /charset/i.test(header ?? "") ? ", in UTF-8" : "";
+  const message = `got ${got}, want ${want.join(" or ")}${charset}`;
   throw new InputError("unsupported_media_type", message, { supported: want }, 415);
 }
 

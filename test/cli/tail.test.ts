@@ -107,6 +107,8 @@ describe("tail", () => {
   test("wrong flags are refused by name", async () => {
     expect(await runTail(["--from", "yesterday"])).toBe(2);
     expect(output.at(-1)).toMatch(/--from: got 'yesterday', want one of earliest, now/);
+    expect(await runTail(["--where", "properties.n", ">", "1"])).toBe(2);
+    expect(output.at(-1)).toMatch(/got '>', want flags only/);
     expect(parseTailOptions([], true)?.format).toBe("pretty");
     expect(parseTailOptions([], false)?.format).toBe("json");
   });

@@ -138,7 +138,9 @@ describe("POST /events/batch", () => {
   ])("%s answers 415 to content-type '%s'", async (path, type) => {
     const response = await post(path, "{}", { "content-type": type });
     expect(response.status).toBe(415);
-    expect(await response.json()).toMatchObject({ code: "unsupported_media_type" });
+    const problem = (await response.json()) as { code: string; detail: string };
+    expect(problem.code).toBe("unsupported_media_type");
+    expect(problem.detail.endsWith(", in UTF-8")).toBe(type.includes("charset"));
     expect(server.engine.requests).toHaveLength(0);
   });
 

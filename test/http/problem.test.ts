@@ -1,6 +1,13 @@
 import { expect, it } from "vitest";
-import { isFault, problemFrom } from "../../src/api/problem.ts";
+import { bodyTooLarge, isFault, problemFrom } from "../../src/api/problem.ts";
 import { CorruptionError, DiskFullError, InputError, OverloadError } from "../../src/errors.ts";
+
+it("a body that is too large says what was wanted, and what was got when that is known", () => {
+  expect(bodyTooLarge(10, 11).message).toBe("got a body of 11 bytes, want at most 10");
+  expect(bodyTooLarge(10).message).toBe(
+    "got a body of more than 10 bytes, want at most so many, decompressed",
+  );
+});
 
 it.each([
   [new Error("a bug"), 500, true],
