@@ -7,7 +7,7 @@ export interface Subscriber {
   isBehind(): boolean;
   started(id: string, sequence: bigint): void;
   events(id: string, page: EventsPage, nextSequence: bigint): void;
-  /** `count` sequences from `first` on were passed over, whether they matched or not. */
+  /** `count` sequences were passed over, whether they matched or not; `first` is the first of them that is kept. */
   missed(id: string, count: bigint, first: bigint): void;
   failed(id: string, error: unknown): void;
 }
@@ -90,12 +90,22 @@ export class Subscription {
     );
   }
 
+  /** Retention may have dropped events that were to be read; who began with the earliest expects none of them. */
+  #tellDropped(oldest: bigint): void {
+    const isEarliest = this.#sequence === 0n;
+    if (oldest <= this.#sequence) return;
+    const count = oldest - this.#sequence;
+    this.#sequence = oldest;
+    if (!isEarliest) this.#subscriber.missed(this.id, count, oldest);
+  }
+
   #took(page: EventsPage): void {
     if (this.#state === "closed") return;
     if (this.#state === "starting") this.#subscriber.started(this.id, this.#sequence);
     this.#state = "idle";
     // Another subscription of the same socket has filled it meanwhile: this page is read again later.
     if (this.#subscriber.isBehind()) return;
+    this.#tellDropped(page.oldestSequence ?? 0n);
     const next = page.nextSequence ?? this.#sequence;
     const moved = next > this.#sequence;
     this.#sequence = moved ? next : this.#sequence;

@@ -98,6 +98,7 @@ function bySequence(
     nextCursor: encodeCursor(cursor),
     asOf: String(snapshot.asOf),
     nextSequence: next,
+    ...(snapshot.oldest !== undefined && { oldestSequence: snapshot.oldest }),
   };
 }
 

@@ -58,4 +58,6 @@ export interface EventsPage {
   readonly asOf: string;
   /** For order "sequence": the first sequence not looked at yet. */
   readonly nextSequence?: bigint;
+  /** For order "sequence": the oldest sequence that is kept. */
+  readonly oldestSequence?: bigint;
 }

@@ -235,7 +235,7 @@ export class LiveSource implements SegmentSource {
         cache?.end();
         slots.unpin();
       };
-      return { segments, asOf, release };
+      return { segments, asOf, oldest: segments[0]?.firstSequence ?? asOf, release };
     } catch (error) {
       slots.unpin();
       throw error;

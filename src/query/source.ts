@@ -45,6 +45,8 @@ export interface Snapshot {
   readonly segments: readonly Segment[];
   /** Every row below it is seen, none from it on. */
   readonly asOf: bigint;
+  /** The oldest sequence that is kept; what was before it is gone. */
+  readonly oldest?: bigint;
   release(): void;
 }
 

@@ -11,6 +11,7 @@ import {
   type TestServer,
   until,
 } from "../support/server.ts";
+import { openSocket } from "../support/socket.ts";
 
 // What happens when the disk is full or a flush fails, and that retention keeps the disk from filling.
 
@@ -181,6 +182,10 @@ test("sequences go on after a restart when retention has dropped every segment",
   const data = dataFolder();
   const flags = ["--retention-bytes", "16MiB"];
   const server = await startServer(data, ...flags);
+  const early = await openSocket(server.url, "/api/v1/stream/events");
+  early.send({ type: "subscribe", id: "early" });
+  const { cursor } = await early.next();
+  early.ws.terminate();
   // One segment, larger than what may be kept.
   let last = 0n;
   for (let i = 0; i < 14; i++) {
@@ -200,6 +205,14 @@ test("sequences go on after a restart when retention has dropped every segment",
   const again = await startServer(data, ...flags);
   expect(await rows(again.url)).toEqual(kept);
   expect(await health(again.url)).toMatchObject({ segments: 0, stored_events: kept.count });
+  // Who comes back with an older cursor is told what is gone, and goes on with what is there.
+  const late = await openSocket(again.url, "/api/v1/stream/events");
+  late.send({ type: "subscribe", id: "late", cursor });
+  await late.next();
+  expect(await late.next()).toMatchObject({ type: "missed", count: 140_000 - kept.count });
+  const page = (await late.next()) as { events?: { sequence: string }[] };
+  expect(page.events?.[0]?.sequence).toBe(String(140_001 - kept.count));
+  late.ws.terminate();
   const { body } = await postBatch(again.url, events(140_000, 10));
   expect(body.sequences).toEqual([{ partition: 0, first: "140001", last: "140010" }]);
   expect(await again.stop()).toEqual({ code: 0, signal: null });
