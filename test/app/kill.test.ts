@@ -235,7 +235,8 @@ async function sendLargeUntilGone(
 async function storedBodies(url: string, bodies: readonly LargeBody[]): Promise<Set<number>> {
   const { rows } = await sql(
     url,
-    "SELECT properties.body, count(*), sum(properties.n), min(properties.n), max(properties.n) FROM events GROUP BY properties.body",
+    "SELECT properties.body, count(*), sum(properties.n), min(properties.n), max(properties.n) FROM events" +
+      " GROUP BY properties.body",
   );
   const sum = (BODY_EVENTS * (BODY_EVENTS - 1)) / 2;
   for (const [number, ...figures] of rows) {

@@ -147,7 +147,8 @@ test("wide, large and drifting events are stored, sealed and there again after a
     return body.segments >= 1;
   });
   const question =
-    "SELECT event_type, count(*) AS n, sum(properties.n) AS total, min(timestamp) FROM events GROUP BY event_type ORDER BY event_type";
+    "SELECT event_type, count(*) AS n, sum(properties.n) AS total, min(timestamp) FROM events" +
+    " GROUP BY event_type ORDER BY event_type";
   const before = (await sql(server.url, question)).rows;
   const drift = await get(
     server.url,
