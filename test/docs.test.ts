@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
+import * as limits from "../src/limits.ts";
 import { root } from "./support/sources.ts";
 
 // What the pages claim about the project's files and commands.
@@ -71,6 +72,24 @@ test("every decision is in the list of decisions", () => {
   const list = read("docs/adr/README.md");
   const files = readdirSync(join(root, "docs/adr")).filter((name) => /^\d{4}-/.test(name));
   expect(files.filter((name) => !list.includes(name))).toEqual([]);
+});
+
+test("the page on events has the limits that hold", () => {
+  const page = read("docs/events.md");
+  const row = (name: string) =>
+    page.split("\n").find((line) => line.startsWith(`| ${name}`)) ?? `no row "${name}"`;
+  const count = (value: number) => value.toLocaleString("en");
+  expect(row("body, as sent")).toContain(`${limits.bodyBytesMax / 1024 ** 2} MiB`);
+  expect(row("events of a body")).toContain(count(limits.batchEventsMax));
+  expect(row("nesting of a body")).toContain(count(limits.bodyDepthMax));
+  expect(row("one event")).toContain(`${limits.eventBytesMax / 1024 ** 2} MiB`);
+  expect(row("nesting of an event")).toContain(`| ${limits.eventDepthMax} |`);
+  const [key, path] = [limits.keyBytesMax, limits.pathBytesMax].map(count);
+  expect(row("a key; a path")).toContain(`${key} bytes; ${path} bytes`);
+  expect(row("a text")).toContain(`${limits.stringBytesMax / 1024} KiB`);
+  expect(row("values of one event")).toContain(count(limits.eventColumnsMax));
+  expect(row("columns")).toContain(count(limits.batchColumnsMax));
+  expect(row("errors")).toContain(count(limits.receiptErrorsMax));
 });
 
 test("no page or source names a folder of one machine", () => {
