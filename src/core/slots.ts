@@ -149,8 +149,7 @@ export class HotSlots {
         continue;
       }
       if (!this.hasFree()) return { rowEnd: from, done: false, full };
-      full.push(this.full());
-      this.open(this.#segmentId + 1, this.#nextSequence(batch, from));
+      full.push(this.next(this.#nextSequence(batch, from)));
     } while (from < rows);
     return { rowEnd: from, done: true, full };
   }
@@ -162,6 +161,13 @@ export class HotSlots {
     this.#setState(slot, layout.SLOT_FULL);
     this.#open = 0;
     return slot;
+  }
+
+  /** Closes the open slot, opens the next one and answers the address of the closed one. */
+  next(firstSequence: bigint): number {
+    const full = this.full();
+    this.open(this.#segmentId + 1, firstSequence);
+    return full;
   }
 
   /** The slot's segment is in LMDB too. */

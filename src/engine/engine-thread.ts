@@ -185,6 +185,11 @@ async function run(): Promise<void> {
   follow(writer, own);
 }
 
+/** A segment spans at most an eighth of the time that events are kept. */
+function sealBound(retentionAgeMs: number): bigint {
+  return clock.nowUs() - BigInt(Math.floor(retentionAgeMs / 8)) * 1000n;
+}
+
 /** Removes receipts that have expired, in commits that are small enough to let ingest in between. */
 async function expireReceipts(store: Store, stopped: () => boolean): Promise<void> {
   while (!stopped() && (await store.expireReceipts(clock.nowUs(), RECEIPTS_EXPIRED_AT_ONCE)) > 0);
@@ -214,6 +219,7 @@ function follow(writer: Writer, parts: StatsParts): void {
   let stopping = false;
   let expiring: Promise<void> = Promise.resolve();
   const upkeep = setInterval(() => {
+    if (config.retentionAgeMs !== null) segments.sealBefore(sealBound(config.retentionAgeMs));
     retain();
     expiring = expiring.then(() => expireReceipts(store, () => stopping)).catch(fatal);
   }, UPKEEP_MS);

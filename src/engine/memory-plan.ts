@@ -45,7 +45,7 @@ export function checkMemory(config: Config): void {
   const shares: [string, number][] = [
     ["--hot-memory", plan.slots],
     ["--dedup-ids", plan.dedup],
-    ["--ingest-queue", plan.ring],
+    ["--ingest-queue", plan.bodies + plan.ring],
     ["--query-cache with --query-workers", sum(plan.readers)],
   ];
   const list = shares.map(([name, bytes]) => `${name} takes ${Math.ceil(bytes / MIB)} MiB`);

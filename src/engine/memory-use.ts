@@ -29,7 +29,7 @@ export function memoryUse(parts: Parts): Record<string, MemoryUse> {
   const workers = Array.from({ length: config.queryWorkers }, (_, i) => HTTP_READER + 1 + i);
   const sum = (values: readonly number[]): number => values.reduce((all, value) => all + value, 0);
   return {
-    // The HTTP thread alone knows what is in there: it is part of the figures of the queue.
+    // The HTTP thread alone knows what is in there, and adds it.
     bodies: { reserved: reserved(layout.REGION_BODIES) },
     ring: { reserved: reserved(layout.REGION_RING), used: ring.used() },
     decoder: { reserved: reserved(layout.REGION_DECODER), used: decoder.memoryUsed() },

@@ -146,8 +146,15 @@ class ThreadedEngine implements Engine {
   }
 
   stats(): EngineStats {
-    const queueBytes = this.#ring.used() + this.#bodies.used;
-    return { ...(this.#stats ?? noStats), queueBytes, queueRequests: this.#waiting.size };
+    const stats = this.#stats ?? noStats;
+    const { used } = this.#bodies;
+    const { bodies } = stats.memory;
+    return {
+      ...stats,
+      ...(bodies && { memory: { ...stats.memory, bodies: { ...bodies, used } } }),
+      queueBytes: this.#ring.used() + used,
+      queueRequests: this.#waiting.size,
+    };
   }
 
   async close(): Promise<void> {
@@ -183,6 +190,7 @@ class ThreadedEngine implements Engine {
         this.#segments(message);
         break;
       case "stats":
+        this.#told(message.stats);
         this.#stats = message.stats;
         break;
       case "warning":
@@ -194,6 +202,14 @@ class ThreadedEngine implements Engine {
       case "closed":
         this.#closed();
     }
+  }
+
+  /** Logs when the disk becomes too full for ingest and when it no longer is: refusals themselves are not logged. */
+  #told({ ingestRefusal: reason }: EngineStats): void {
+    const before = this.#stats?.ingestRefusal;
+    if (reason !== undefined && before === undefined)
+      this.#log.error({}, `ingest stops: ${reason}`);
+    if (reason === undefined && before !== undefined) this.#log.info({}, "ingest goes on");
   }
 
   /** The store is open and its segments are known: readers may start. */

@@ -4,6 +4,7 @@ import * as layout from "../core/layout.ts";
 import type { HotSlots } from "../core/slots.ts";
 import type { Watermarks } from "../core/watermarks.ts";
 import { MillraceError } from "../errors.ts";
+import { slotRecords } from "../storage/seal.ts";
 import { decodeSegmentMeta, encodeSegmentMeta, type SegmentMeta } from "../storage/segment.ts";
 import type { SealedBytes } from "../storage/store.ts";
 import type { FromSealer, ToSealer } from "./messages.ts";
@@ -95,6 +96,19 @@ export class Segments {
         this.#freeOldest();
       });
     }
+  }
+
+  /**
+   * Seals what is open, full or not, if its first row was received before `us`: retention drops whole segments, and
+   * where little comes in a full one would span years. Does nothing while no other slot is free.
+   */
+  sealBefore(us: bigint): void {
+    if (this.#onSlotFree !== null) return;
+    const open = this.#slots.openSlot;
+    const [first] = slotRecords(this.#core, open);
+    if (first === undefined || first.receivedAtUs >= us) return;
+    this.#freeOldest();
+    if (this.#slots.hasFree()) this.#seal(this.#slots.next(this.#published));
   }
 
   /** Gives the oldest sealed slot back when no other one is free. */

@@ -6,7 +6,7 @@ import {
   idempotencyKey,
   ingestParameters,
 } from "../api/ingest-parameters.ts";
-import { type Problem, problemFrom, problemHeaders, problemText } from "../api/problem.ts";
+import { isFault, type Problem, problemFrom, problemHeaders, problemText } from "../api/problem.ts";
 import { receiptText } from "../api/receipt.ts";
 import { requestIdFrom } from "../api/request-id.ts";
 import { batchPath, eventPath } from "../api/routes.ts";
@@ -158,7 +158,7 @@ class IngestCall {
   #fail(error: unknown): void {
     const problem = problemFrom(error);
     this.#front.counters.countIngestError(problem.code);
-    if (problem.status >= 500) {
+    if (isFault(problem)) {
       const fields = { request_id: this.#requestId, code: problem.code, err: error };
       this.#front.log.error(fields, "ingest failed");
     }

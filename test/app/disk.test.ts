@@ -91,6 +91,9 @@ test("below the reserve ingest answers 507 and reads go on; it recovers by itsel
     if (answer.status === 200) stored += 10;
     return answer.status === 200;
   });
+  await until("a word that ingest goes on", () => server.output.includes("ingest goes on"));
+  expect(server.output.split("ingest stops: the disk has")).toHaveLength(2);
+  expect(server.output, "refusals are not logged one by one").not.toContain("ingest failed");
   expect((await rows(server.url)).count).toBe(stored);
 }, 60_000);
 
