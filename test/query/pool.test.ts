@@ -5,12 +5,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { systemClock } from "../../src/base/clock.ts";
 import { attachCore, type Core } from "../../src/core/core.ts";
 import * as layout from "../../src/core/layout.ts";
 import { createMemory, region } from "../../src/core/memory.ts";
 import { HotSlots } from "../../src/core/slots.ts";
 import { QueryPool } from "../../src/engine/query-pool.ts";
 import type { Query } from "../../src/query/query.ts";
+import { Reader } from "../../src/query/reader.ts";
 import { JsonText } from "../../src/query/result.ts";
 import { sealSlot } from "../../src/storage/seal.ts";
 import { encodeSegmentMeta } from "../../src/storage/segment.ts";
@@ -237,5 +239,16 @@ describe("query pool", () => {
       [bed.rows.filter(({ cells }) => cells.has("properties.float")).length],
     ]);
     expect((await pool.query(base)).rows).toEqual([[bed.rows.length]]);
+  });
+
+  test("a thread answers by itself once it knows that all before the hot rows is gone", () => {
+    const reader = new Reader(bed.core, 0, null, systemClock);
+    const job = { type: "query", query: base } as const;
+    const [first] = bed.slots.list();
+    expect(first?.firstSequence).toBeGreaterThan(0n);
+    expect(reader.runIfCheap(job, 1e9)).toBeNull();
+    // As at a start after retention has dropped every segment.
+    reader.segments([], [], first?.firstSequence);
+    expect(reader.runIfCheap(job, 1e9)).not.toBeNull();
   });
 });
