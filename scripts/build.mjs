@@ -1,7 +1,7 @@
 // Builds everything: copies the memory layout to TypeScript's side, compiles the core to WebAssembly,
 // then compiles `src/`. `--core` or `--server` builds one half; `--debug` adds the core with assertions.
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 
@@ -30,5 +30,9 @@ if (all || flags.has("--core")) {
   run(asc, ["--config", "asconfig.json", "--target", "release"]);
   if (flags.has("--debug")) run(asc, ["--config", "asconfig.json", "--target", "debug"]);
 }
-if (all || flags.has("--server"))
+if (all || flags.has("--server")) {
+  // What was built before is only worth something while its output is there.
+  if (!existsSync(`${root}dist/main.js`))
+    rmSync(`${root}build/tsconfig.tsbuildinfo`, { force: true });
   run(require.resolve("typescript/bin/tsc"), ["-p", "tsconfig.json"]);
+}
