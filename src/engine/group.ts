@@ -15,6 +15,9 @@ export interface Pending {
   readonly claim: ReceiptClaim | null;
 }
 
+/** Bytes of bodies that are few enough to wait for their flush. */
+const BYTES_SMALL = 48 * 1024;
+
 /** The bodies that are committed together: one ColumnBatch, one journal record, one flush. */
 export class Group {
   readonly pending: Pending[] = [];
@@ -22,11 +25,14 @@ export class Group {
   bytes = 0;
   duplicates = 0;
   rejected = 0;
+  /** Somebody waits for the flush. */
+  #durable = false;
   /** Errors of events that are listed, over all bodies. */
   errors = 0;
 
   add(pending: Pending, bytes: number): void {
     this.pending.push(pending);
+    this.#durable ||= pending.durable;
     this.rows += pending.accepted;
     this.bytes += bytes;
     this.duplicates += pending.duplicates;
@@ -36,6 +42,11 @@ export class Group {
 
   get isEmpty(): boolean {
     return this.pending.length === 0;
+  }
+
+  /** Few bytes, and somebody waits for their flush: the next bodies may wait for it too. */
+  get isSmall(): boolean {
+    return this.bytes <= BYTES_SMALL && this.#durable;
   }
 
   /** Each body with its first sequence: rows keep the order in which the bodies came. */

@@ -21,8 +21,6 @@ import type { Tally } from "./tally.ts";
 const GROUP_ROWS = 32_768;
 const GROUP_ERRORS = 65_536;
 const GROUP_BYTES = 8 * 1024 * 1024;
-/** A group of bodies up to this size is flushed on this thread: decoding the next meanwhile would save less. */
-const GROUP_BYTES_SMALL = 48 * 1024;
 /** How long bodies are decoded before the event loop may look at what else has happened, milliseconds. */
 const SLICE_MS = 1;
 
@@ -123,6 +121,8 @@ export class Writer {
   #step(): void {
     this.#scheduled = false;
     const stopped = this.#fill();
+    // Who asked for no flush must not wait for one.
+    if (!this.#answers.isEmpty) this.#send();
     if (this.#applying) this.#commitSealed();
     else if (!this.#flushing) this.#commit();
     if (!this.#answers.isEmpty) this.#send();
@@ -266,8 +266,7 @@ export class Writer {
       sealed,
       dropped,
     };
-    const small = sealed.length === 0 && (group === null || group.bytes <= GROUP_BYTES_SMALL);
-    this.#store(commit, small)
+    this.#store(commit, group?.isSmall ?? false)
       .then(() => {
         this.#parts.tally.commit(this.#parts.clock.monotonicMs() - startMs);
         return this.#flushed(flushed);
