@@ -5,6 +5,7 @@ import { bodyTooLarge } from "../api/problem.ts";
 import type { BodyPlace } from "../engine/ingest.ts";
 import { type MillraceError, OverloadError } from "../errors.ts";
 import { type Decompressor, decompress, openDecompressor } from "./compression.ts";
+import { YoungBuffers } from "./young-buffers.ts";
 
 /** A received and decompressed body. Its bytes count against the budget until `release` is called. */
 export interface Body {
@@ -22,15 +23,20 @@ export interface BodyRules {
   readonly bytesMax: number;
   readonly budget: BodyBudget;
   readonly decompressor: Decompressor;
+  readonly young: YoungBuffers;
   /** Where a body that comes in several chunks may be put together; without it they are kept. */
   readonly reserve?: (byteLength: number) => BodyPlace | null;
 }
+
+/** One for the process: the heap is one. */
+const youngBuffers = new YoungBuffers();
 
 export function openBodyRules({ config, bodyBudget }: Front): BodyRules {
   return {
     bytesMax: config.bodyBytesMax,
     budget: bodyBudget,
     decompressor: openDecompressor(),
+    young: youngBuffers,
   };
 }
 
@@ -75,8 +81,12 @@ export function readBody(
     if (!budget.take(chunk.length)) return fail(overBudget(budget));
     if (byteLength === 0) place = placeFor(req, chunk.length, rules);
     byteLength += chunk.length;
-    if (place === null) chunks.push(chunk);
-    else place.write(chunk);
+    if (place === null) {
+      chunks.push(chunk);
+    } else {
+      place.write(chunk);
+      rules.young.dropped(chunk.length);
+    }
   });
   req.on("end", () => {
     if (over) return;
