@@ -19,8 +19,9 @@ function youngCollection(): (() => void) | null {
 /**
  * Collects the buffers of body chunks while they are young.
  *
- * They lie outside of V8's heap and are dead as soon as they are copied, but V8 counts them as growth of a heap of 15 MB and
- * answers with full collections, several a second at full speed. A young collection in time makes those needless.
+ * They lie outside of V8's heap and are dead as soon as they are copied, but V8 counts them as growth of a heap
+ * of 15 MB and answers with full collections, several a second at full speed. A young collection in time makes
+ * those needless.
  */
 export class YoungBuffers {
   readonly #collect = youngCollection();
