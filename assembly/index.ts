@@ -44,6 +44,6 @@ export { decodeMessagePack } from "./decode/msgpack";
 
 // Decoder
 export {
-  batchChecksum, batchLatenessSpace, batchVerify, decodeJson, decoderBegin, decoderCapacity,
+  batchChecksum, batchVerify, decodeJson, decoderBegin, decoderCapacity,
   decoderFinish, decoderFormat, decoderKeptRows, decoderUsed,
 } from "./decode/exports";

@@ -49,11 +49,6 @@ export function batchChecksum(batch: usize): void {
   store<u32>(batch, crc32c(batch + 16, load<u32>(batch, BATCH_LENGTH) - 16), BATCH_CRC);
 }
 
-/** Bytes behind a finished batch that its lateness section may take. */
-export function batchLatenessSpace(batch: usize): u32 {
-  return ((load<u32>(batch, BATCH_ROWS) << 3) + 15) & ~15;
-}
-
 /** Checks a batch of which `available` bytes are there: OK or a CORRUPT_… code. */
 export function batchVerify(batch: usize, available: u32): u32 {
   if (available < <u32>BATCH_HEADER_SIZE) return CORRUPT_BOUNDS;

@@ -3,7 +3,7 @@ import { beginGroup, builderUsed, formatDecoder } from "../batch/builder";
 import { finishBatch, finishCapacity, keptRows } from "../batch/finish";
 import { decoderRegion } from "../batch/state";
 
-export { batchChecksum, batchLatenessSpace, batchVerify } from "../batch/verify";
+export { batchChecksum, batchVerify } from "../batch/verify";
 export { decodeJson } from "./json";
 
 /** Lays out the decoder region, whose limits and UUID state are set; OUT_OF_MEMORY when it is too small. */

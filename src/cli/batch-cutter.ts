@@ -61,11 +61,6 @@ export class BatchBuilder {
     return this.eventsBefore + this.eventsHere;
   }
 
-  /** Bytes of an event have been added and `endEvent` has not been called. */
-  get inEvent(): boolean {
-    return this.eventOpen;
-  }
-
   append(bytes: Uint8Array): void {
     if (this.length + bytes.length + this.between.length + this.close.length > this.limits.bytes) {
       this.flush();

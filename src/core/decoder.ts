@@ -115,10 +115,6 @@ export class Decoder {
     return this.#call("decoderKeptRows");
   }
 
-  rowsTotal(): number {
-    return this.#core.view.getUint32(this.#base + layout.DECODER_ROWS, true);
-  }
-
   /** Bytes that the group's cells and texts take. */
   memoryUsed(): number {
     return this.#call("decoderUsed");

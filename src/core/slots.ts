@@ -185,11 +185,6 @@ export class HotSlots {
     this.#retired.set(slot, epoch);
   }
 
-  /** Takes away the pin of a reader whose thread has died. */
-  clearPin(reader: number): void {
-    Atomics.store(this.#core.u32, (layout.ROOT_PINS >>> 2) + reader, 0);
-  }
-
   /** A free slot that nobody can be reading, or 0. */
   #free(): number {
     let oldest = 0xffffffff;
@@ -249,6 +244,11 @@ export class HotSlots {
     assert(kernel !== undefined, `the core exports ${name}`);
     return Number(kernel(...values)) >>> 0;
   }
+}
+
+/** Takes away the pin of a reader whose thread has died. */
+export function clearPin({ u32 }: Core, reader: number): void {
+  Atomics.store(u32, (layout.ROOT_PINS >>> 2) + reader, 0);
 }
 
 /** A reader's side of the hot slots, on any thread; `reader` is its index among the reading threads. */

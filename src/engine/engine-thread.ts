@@ -26,7 +26,7 @@ import { ReceiptBook } from "./receipts.ts";
 import { loadIds, replayJournal, type SegmentIds } from "./recovery.ts";
 import { expired } from "./retention.ts";
 import { RingReader } from "./ring.ts";
-import { Segments } from "./segments.ts";
+import { commitSealed, Segments } from "./segments.ts";
 import { Tally } from "./tally.ts";
 import { Writer } from "./writer.ts";
 
@@ -134,10 +134,7 @@ async function run(): Promise<void> {
     tell({ type: "segments", added, dropped, end: segments.storedEnd() });
   // While the journal is replayed, a sealed segment is committed at once: it may be waited for.
   segments.onSealed = (segment) => {
-    const sealed = [segment];
-    store
-      .commit({ sealed, journalDone: segments.journalDone(sealed) })
-      .then(() => segments.committed(sealed, []), fatal);
+    commitSealed(store, segments, [segment]).catch(fatal);
   };
   const receivedAtUs = await replayJournal(core, store, segments, batches, watermarks);
   const nextSequence = segments.nextSequence();

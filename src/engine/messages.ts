@@ -3,6 +3,7 @@
 
 import type { MessagePort } from "node:worker_threads";
 import type { Config } from "../settings.ts";
+import type { SealedSegment } from "../storage/segment.ts";
 import type { EngineStats, Readiness } from "./engine.ts";
 import type { FailureMessage } from "./failure.ts";
 import type { EventError } from "./ingest.ts";
@@ -48,9 +49,6 @@ export type FromEngine =
 
 export type ToSealer = { readonly slot: number; readonly segmentId: number };
 
-export type FromSealer = {
-  readonly segmentId: number;
-  readonly meta: Uint8Array;
-  readonly columns: readonly Uint8Array[];
-  readonly failure?: FailureMessage;
-};
+export type FromSealer =
+  | { readonly segmentId: number; readonly sealed: SealedSegment }
+  | { readonly segmentId: number; readonly failure: FailureMessage };

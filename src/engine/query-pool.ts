@@ -3,7 +3,7 @@
 import { Worker } from "node:worker_threads";
 import { systemClock } from "../base/clock.ts";
 import type { Core } from "../core/core.ts";
-import { ROOT_PINS } from "../core/layout.ts";
+import { clearPin } from "../core/slots.ts";
 import { MillraceError, OverloadError } from "../errors.ts";
 import { eventsFilter } from "../query/events-filter.ts";
 import { CancelledError } from "../query/kernels.ts";
@@ -96,11 +96,6 @@ export class QueryPool {
     await Promise.all(ends);
   }
 
-  /** Jobs that run or wait, for metrics. */
-  get jobs(): number {
-    return this.#waiting.length + this.#workers.filter(({ running }) => running).length;
-  }
-
   async #run(job: ReadJob, signal?: AbortSignal): Promise<ReadAnswer> {
     if (this.#closed) throw closedError();
     if (signal?.aborted) throw new CancelledError();
@@ -191,7 +186,7 @@ export class QueryPool {
     const { running } = worker;
     worker.thread = undefined;
     worker.running = undefined;
-    Atomics.store(this.#options.core.u32, (ROOT_PINS >>> 2) + worker.index, 0);
+    clearPin(this.#options.core, worker.index);
     if (running) {
       const reason = failure instanceof Error ? failure.message : "it ended";
       this.#settle(

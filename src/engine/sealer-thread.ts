@@ -6,7 +6,6 @@ import { attachCore } from "../core/core.ts";
 import { REGION_READER_FIRST } from "../core/layout.ts";
 import { region } from "../core/memory.ts";
 import { sealSlot } from "../storage/seal.ts";
-import { encodeSegmentMeta } from "../storage/segment.ts";
 import { packFailure } from "./failure.ts";
 import type { FromSealer, ToSealer } from "./messages.ts";
 
@@ -21,13 +20,14 @@ const core = attachCore(memory);
 const scratch = region(memory, REGION_READER_FIRST + reader);
 
 engine.on("message", ({ slot, segmentId }: ToSealer) => {
-  let sealed: FromSealer;
+  let answer: FromSealer;
+  const buffers: ArrayBuffer[] = [];
   try {
-    const { meta, columns } = sealSlot(core, slot, scratch);
-    sealed = { segmentId, meta: encodeSegmentMeta(meta), columns };
+    const sealed = sealSlot(core, slot, scratch);
+    for (const bytes of sealed.columns) buffers.push(bytes.buffer as ArrayBuffer);
+    answer = { segmentId, sealed };
   } catch (error) {
-    sealed = { segmentId, meta: new Uint8Array(0), columns: [], failure: packFailure(error) };
+    answer = { segmentId, failure: packFailure(error) };
   }
-  const buffers = [sealed.meta, ...sealed.columns].map((bytes) => bytes.buffer as ArrayBuffer);
-  engine.postMessage(sealed, [...new Set(buffers)]);
+  engine.postMessage(answer, buffers);
 });

@@ -5,8 +5,8 @@ import type { HotSlots } from "../core/slots.ts";
 import type { Watermarks } from "../core/watermarks.ts";
 import { MillraceError } from "../errors.ts";
 import { slotRecords } from "../storage/seal.ts";
-import { decodeSegmentMeta, encodeSegmentMeta, type SegmentMeta } from "../storage/segment.ts";
-import type { SealedBytes } from "../storage/store.ts";
+import { encodeSegmentMeta, type SealedSegment, type SegmentMeta } from "../storage/segment.ts";
+import type { Store } from "../storage/store.ts";
 import type { FromSealer, ToSealer } from "./messages.ts";
 
 /** A journal record whose rows are not all sealed yet. */
@@ -31,7 +31,7 @@ export class Segments {
   #published: bigint;
   #onSlotFree: (() => void) | null = null;
   /** Called with a segment that is ready to be committed. */
-  onSealed: (segment: SealedBytes) => void = () => {};
+  onSealed: (segment: SealedSegment) => void = () => {};
   /** Called when metas have come or gone. */
   onChanged: (added: readonly Uint8Array[], dropped: readonly number[]) => void = () => {};
   /** Called when a segment can't be sealed. */
@@ -133,24 +133,24 @@ export class Segments {
     this.#sealer.postMessage({ slot, segmentId } satisfies ToSealer);
   }
 
-  #sealed({ segmentId, meta, columns, failure }: FromSealer): void {
-    if (failure) {
-      const message = `segment ${segmentId} can't be sealed: ${failure.message}`;
-      this.onFailure(new MillraceError(failure.code, message));
+  #sealed(message: FromSealer): void {
+    const { segmentId } = message;
+    if ("failure" in message) {
+      const { code, message: reason } = message.failure;
+      this.onFailure(new MillraceError(code, `segment ${segmentId} can't be sealed: ${reason}`));
       return;
     }
+    const { meta, columns } = message.sealed;
     const watermarks = this.#snapshots.get(segmentId) ?? new Uint8Array(0);
     this.#snapshots.delete(segmentId);
-    const whole = encodeSegmentMeta({ ...decodeSegmentMeta(meta), watermarks });
-    this.onSealed({ id: segmentId, meta: whole, columns });
+    this.onSealed({ meta: { ...meta, watermarks }, columns });
   }
 
   /** The journal records that need not be kept once these segments are committed. */
-  journalDone(sealed: readonly SealedBytes[]): bigint[] {
-    const last = sealed.at(-1);
+  journalDone(sealed: readonly SealedSegment[]): bigint[] {
+    const last = sealed.at(-1)?.meta;
     if (!last) return [];
-    const meta = decodeSegmentMeta(last.meta);
-    const sealedEnd = meta.firstSequence + BigInt(meta.rows);
+    const sealedEnd = last.firstSequence + BigInt(last.rows);
     const done: bigint[] = [];
     while ((this.#journal[0]?.endSequence ?? sealedEnd + 1n) <= sealedEnd) {
       done.push((this.#journal.shift() as JournalEntry).firstSequence);
@@ -163,10 +163,10 @@ export class Segments {
   }
 
   /** The commit with these segments, and without those, is flushed. */
-  committed(sealed: readonly SealedBytes[], dropped: readonly SegmentMeta[]): void {
-    for (const { id, meta } of sealed) {
-      this.metas.push(decodeSegmentMeta(meta));
-      const slot = this.#slots.list().find(({ segmentId }) => segmentId === id);
+  committed(sealed: readonly SealedSegment[], dropped: readonly SegmentMeta[]): void {
+    for (const { meta } of sealed) {
+      this.metas.push(meta);
+      const slot = this.#slots.list().find(({ segmentId }) => segmentId === meta.id);
       if (slot) this.#slots.sealed(slot.address);
     }
     for (const segment of dropped) {
@@ -181,9 +181,19 @@ export class Segments {
     }
     if (sealed.length + dropped.length > 0) {
       this.onChanged(
-        sealed.map(({ meta }) => meta),
+        sealed.map(({ meta }) => encodeSegmentMeta(meta)),
         dropped.map(({ id }) => id),
       );
     }
   }
+}
+
+/** Commits sealed segments and nothing else: rows may be waiting for a slot of theirs. */
+export async function commitSealed(
+  store: Store,
+  segments: Segments,
+  sealed: readonly SealedSegment[],
+): Promise<void> {
+  await store.commit({ sealed, journalDone: segments.journalDone(sealed) });
+  segments.committed(sealed, []);
 }

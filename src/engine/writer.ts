@@ -3,9 +3,8 @@ import type { Clock } from "../base/clock.ts";
 import type { Core } from "../core/core.ts";
 import type { Decoder } from "../core/decoder.ts";
 import type { Dedup } from "../core/dedup.ts";
-import { OverloadError } from "../errors.ts";
-import type { SegmentMeta } from "../storage/segment.ts";
-import type { Commit, SealedBytes, Store } from "../storage/store.ts";
+import type { SealedSegment, SegmentMeta } from "../storage/segment.ts";
+import type { Commit, Store } from "../storage/store.ts";
 import type { BatchAreas } from "./batch-areas.ts";
 import type { DiskReserve } from "./disk.ts";
 import { packFailure } from "./failure.ts";
@@ -14,7 +13,7 @@ import type { FieldMapping } from "./ingest.ts";
 import type { Answers } from "./messages.ts";
 import type { ReceiptBook, ReceiptClaim } from "./receipts.ts";
 import type { Frame, RingReader } from "./ring.ts";
-import type { Segments } from "./segments.ts";
+import { commitSealed, type Segments } from "./segments.ts";
 import type { Tally } from "./tally.ts";
 
 /** A group takes no more bodies beyond any bound; a larger body is a group of its own. */
@@ -48,7 +47,7 @@ interface FlushedWork {
   /** Address of the group's ColumnBatch, 0: it has no rows. */
   readonly batch: number;
   readonly first: number;
-  readonly sealed: readonly SealedBytes[];
+  readonly sealed: readonly SealedSegment[];
   readonly dropped: readonly SegmentMeta[];
 }
 
@@ -74,21 +73,14 @@ export class Writer {
   #sealing: Promise<void> | null = null;
   #stopped = false;
   #scheduled = false;
-  #sealed: SealedBytes[] = [];
+  #sealed: SealedSegment[] = [];
   #dropped: SegmentMeta[] = [];
-  #paused: OverloadError | null = null;
   #drained: (() => void) | null = null;
 
   constructor(parts: WriterParts, nextSequence: bigint, receivedAtUs: bigint) {
     this.#parts = parts;
     this.#nextSequence = Number(nextSequence);
     this.#receivedAtUs = receivedAtUs;
-  }
-
-  /** Refuses bodies with `reason` until it is null again. */
-  pause(reason: OverloadError | null): void {
-    this.#paused = reason;
-    this.wake();
   }
 
   /** Looks at the ring soon. */
@@ -99,7 +91,7 @@ export class Writer {
   }
 
   /** Commits a sealed segment, with or without a group, in place of its journal records. */
-  commitSealed(segment: SealedBytes): void {
+  commitSealed(segment: SealedSegment): void {
     this.#sealed.push(segment);
     this.wake();
   }
@@ -163,7 +155,7 @@ export class Writer {
   /** Decodes one body. False when it needs a group of its own: the frame stays in the ring. */
   #take(frame: Frame): boolean {
     const { disk, tally } = this.#parts;
-    const refusal = this.#paused ?? disk.refusal();
+    const refusal = disk.refusal();
     if (refusal) {
       tally.refuse(refusal.code);
       this.#answers.fail(frame.requestId, packFailure(refusal));
@@ -287,9 +279,7 @@ export class Writer {
     if (this.#sealing !== null || this.#sealed.length === 0) return;
     const { store, segments, fatal } = this.#parts;
     const sealed = this.#sealed.splice(0);
-    this.#sealing = store
-      .commit({ sealed, journalDone: segments.journalDone(sealed) })
-      .then(() => segments.committed(sealed, []))
+    this.#sealing = commitSealed(store, segments, sealed)
       .catch(fatal)
       .finally(() => {
         this.#sealing = null;

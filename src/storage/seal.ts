@@ -6,14 +6,8 @@ import * as status from "../core/status.ts";
 import { LimitError } from "../errors.ts";
 import { numberZone, storeColumn } from "./column-bytes.ts";
 import * as format from "./column-format.ts";
-import type { SegmentColumn, SegmentMeta, SegmentRecord } from "./segment.ts";
+import type { SealedSegment, SegmentColumn, SegmentRecord } from "./segment.ts";
 import { textZone, type Zone } from "./zone.ts";
-
-export interface SealedSegment {
-  readonly meta: SegmentMeta;
-  /** One for each column of the meta, in its order; each in a buffer of its own. */
-  readonly columns: Uint8Array[];
-}
 
 /**
  * Encodes a full slot. Only reads the slot, so readers go on with it; `scratch` is the caller's alone.

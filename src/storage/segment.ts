@@ -65,6 +65,13 @@ export interface SegmentMeta {
   readonly watermarks?: Uint8Array;
 }
 
+/** A segment on its way from its slot to LMDB. */
+export interface SealedSegment {
+  readonly meta: SegmentMeta;
+  /** One for each column of the meta, in its order; each in a buffer of its own. */
+  readonly columns: Uint8Array[];
+}
+
 const utf8 = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true });
 

@@ -3,7 +3,12 @@ import { dirname, join } from "node:path";
 import { type Database, open, type RootDatabase } from "lmdb";
 import { CorruptionError, MillraceError } from "../errors.ts";
 import { columnKey, journalKey, journalSequence, receiptExpiryKey, segmentKey } from "./keys.ts";
-import { decodeSegmentMeta, encodeSegmentMeta, type SegmentMeta } from "./segment.ts";
+import {
+  decodeSegmentMeta,
+  encodeSegmentMeta,
+  type SealedSegment,
+  type SegmentMeta,
+} from "./segment.ts";
 
 /** The version of the folder's layout: which databases there are and what their keys mean. */
 const FOLDER_VERSION = 1;
@@ -18,17 +23,11 @@ export interface Commit {
   readonly journal?: { readonly firstSequence: bigint; readonly batch: Uint8Array };
   readonly receipts?: readonly StoredReceipt[];
   /** Sealed segments that take the place of journal records. */
-  readonly sealed?: readonly SealedBytes[];
+  readonly sealed?: readonly SealedSegment[];
   /** Journal records, by first sequence, whose rows are all sealed now. */
   readonly journalDone?: readonly bigint[];
   /** Segments to forget, oldest first. */
   readonly dropped?: readonly SegmentMeta[];
-}
-
-export interface SealedBytes {
-  readonly id: number;
-  readonly meta: Uint8Array;
-  readonly columns: readonly Uint8Array[];
 }
 
 /** The answer kept for an idempotency key. `key` and `bodyHash` are hashes, 16 and 32 bytes. */
@@ -140,11 +139,11 @@ export class Store {
       this.#receipts.put(asBuffer(receipt.key), value);
       this.#receiptExpiry.put(receiptExpiryKey(receipt.expiresAtUs, receipt.key), Buffer.alloc(0));
     }
-    for (const segment of sealed) {
-      segment.columns.forEach((bytes, index) => {
-        this.#columns.put(columnKey(segment.id, index), asBuffer(bytes));
+    for (const { meta, columns } of sealed) {
+      columns.forEach((bytes, index) => {
+        this.#columns.put(columnKey(meta.id, index), asBuffer(bytes));
       });
-      this.#segments.put(segmentKey(segment.id), asBuffer(segment.meta));
+      this.#segments.put(segmentKey(meta.id), asBuffer(encodeSegmentMeta(meta)));
     }
     for (const sequence of journalDone) this.#journal.remove(journalKey(sequence));
     for (const segment of dropped) {

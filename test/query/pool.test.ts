@@ -77,13 +77,12 @@ class Bed {
   async seal(free: boolean): Promise<Uint8Array> {
     const slot = this.slots.full();
     const scratch = region(this.core.memory, layout.REGION_READER_FIRST + 3);
-    const { meta, columns } = sealSlot(this.core, slot, scratch);
-    const bytes = encodeSegmentMeta(meta);
-    await this.store.commit({ sealed: [{ id: meta.id, meta: bytes, columns }] });
+    const sealed = sealSlot(this.core, slot, scratch);
+    await this.store.commit({ sealed: [sealed] });
     this.slots.sealed(slot);
     this.slots.open(++this.#segmentId, BigInt(this.rows.length));
     if (free) this.slots.free(slot);
-    return bytes;
+    return encodeSegmentMeta(sealed.meta);
   }
 }
 
