@@ -1,7 +1,7 @@
 // Filters over hot rows, against a loop over the same events as objects.
 
-import { executeQuery } from "../src/query/execute.ts";
-import { parseSql } from "../src/query/sql.ts";
+import { executeQuery } from "../src/query/run/execute.ts";
+import { parseSql } from "../src/query/sql/statement.ts";
 import type { BenchEvent } from "./events.ts";
 import type { Comparison } from "./harness.ts";
 import type { Rig } from "./rig.ts";

@@ -7,12 +7,12 @@ import * as layout from "../src/core/layout.ts";
 import { createMemory, region } from "../src/core/memory.ts";
 import { HotSlots, type SlotView } from "../src/core/slots.ts";
 import { Watermarks } from "../src/core/watermarks.ts";
-import { Cells } from "../src/query/cells.ts";
-import type { QueryThreadState } from "../src/query/execute.ts";
-import { queryKernels } from "../src/query/kernels.ts";
-import { Scratch } from "../src/query/scratch.ts";
-import type { Segment, Snapshot } from "../src/query/source.ts";
-import { FoundCodes } from "../src/query/text-codes.ts";
+import { Cells } from "../src/query/run/cells.ts";
+import type { QueryThreadState } from "../src/query/run/execute.ts";
+import { queryKernels } from "../src/query/run/kernels.ts";
+import { Scratch } from "../src/query/run/scratch.ts";
+import { FoundCodes } from "../src/query/run/text-codes.ts";
+import type { Segment, Snapshot } from "../src/query/segments/source.ts";
 import { makeBatch, rowOf } from "../test/support/make-batch.ts";
 import { type BenchEvent, EventStream } from "./events.ts";
 

@@ -15,6 +15,7 @@ export type {
 export { openEngine } from "./engine/open.ts";
 export * from "./errors.ts";
 export { type RunningServer, startServer } from "./http/server.ts";
+export { parsePredicate, parseQuery } from "./query/form/schema.ts";
 export type { Predicate, Query } from "./query/query.ts";
 export {
   type EventsPage,
@@ -25,6 +26,5 @@ export {
   type ResultColumn,
   type Value,
 } from "./query/result.ts";
-export { parsePredicate, parseQuery } from "./query/schema.ts";
-export { parseSql, parseWhere } from "./query/sql.ts";
+export { parseSql, parseWhere } from "./query/sql/statement.ts";
 export { version } from "./version.ts";

@@ -17,7 +17,7 @@ const tests = readSources("test");
 const tools = readSources("bench", "scripts", "vitest.config.ts");
 const all = [...server, ...core, ...tests, ...tools];
 
-/** `src/query/plan.ts` is in area `query`, `src/main.ts` in area `main`. */
+/** `src/query/query.ts` is in area `query`, `src/main.ts` in area `main`. */
 function areaOf(path: string): string {
   const [, area = ""] = path.split("/");
   return area.replace(/\.ts$/, "");

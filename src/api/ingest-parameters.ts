@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { FieldMapping } from "../engine/ingest.ts";
 import { InputError } from "../errors.ts";
 import { pathBytesMax } from "../limits.ts";
-import { parseShape, strictShape } from "../query/shape.ts";
+import { parseShape, strictShape } from "../query/form/shape.ts";
 import { queryParameters } from "./query-string.ts";
 
 const place = z

@@ -5,13 +5,13 @@ import { systemClock } from "../base/clock.ts";
 import type { Core } from "../core/core.ts";
 import { clearPin } from "../core/slots.ts";
 import { MillraceError, OverloadError } from "../errors.ts";
-import { eventsFilter } from "../query/events-filter.ts";
-import { CancelledError } from "../query/kernels.ts";
+import { eventsFilter } from "../query/events/events-filter.ts";
 import type { Query } from "../query/query.ts";
 import type { ReadAnswer, ReadJob } from "../query/read-job.ts";
 import { cancelWord, Reader } from "../query/reader.ts";
 import type { EventsPage, EventsRequest, QueryResult, Value } from "../query/result.ts";
 import { JsonText } from "../query/result.ts";
+import { CancelledError } from "../query/run/kernels.ts";
 import { unpackFailure } from "./failure.ts";
 import type { FromQueryThread, QueryThreadData, ToQueryThread } from "./query-thread.ts";
 

@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { querySchema } from "../query/schema.ts";
-import { strictShape } from "../query/shape.ts";
+import { querySchema } from "../query/form/schema.ts";
+import { strictShape } from "../query/form/shape.ts";
 
 const literal = z.union([
   z.null(),

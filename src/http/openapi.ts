@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { ingestParametersSchema } from "../api/ingest-parameters.ts";
-import { eventsParamsSchema, predicateSchema, querySchema } from "../query/schema.ts";
+import { eventsParamsSchema, predicateSchema, querySchema } from "../query/form/schema.ts";
 import {
   eventSchema,
   healthSchema,

@@ -3,9 +3,9 @@ import { z } from "zod";
 import { type Problem, problemText } from "../api/problem.ts";
 import { parseExactJson } from "../base/exact-json.ts";
 import { InputError } from "../errors.ts";
+import { parseShape, strictShape } from "../query/form/shape.ts";
 import { showLiteral } from "../query/literal.ts";
 import type { EventsPage } from "../query/result.ts";
-import { parseShape, strictShape } from "../query/shape.ts";
 
 /** Under this subprotocol every frame is MessagePack; without it, JSON text. */
 export const msgpackProtocol = "millrace.msgpack.v1";

@@ -1,4 +1,4 @@
-import type { Filter } from "./plan.ts";
+import type { Filter } from "./plan/filter.ts";
 import type { Query } from "./query.ts";
 import type { EventsPage, EventsRequest, QueryResult } from "./result.ts";
 

@@ -9,20 +9,20 @@ import { SlotReader } from "../core/slots.ts";
 import { CorruptionError } from "../errors.ts";
 import { ColumnCache } from "../storage/column-cache.ts";
 import { decodeSegmentMeta, type SegmentMeta } from "../storage/segment.ts";
-import { Cells } from "./cells.ts";
-import { estimate } from "./estimate.ts";
-import { readEvents } from "./events.ts";
-import { executeQuery } from "./execute.ts";
-import { queryKernels } from "./kernels.ts";
-import type { Filter } from "./plan.ts";
-import { planFilter } from "./plan.ts";
-import { mayMatch } from "./prune.ts";
+import { readEvents } from "./events/events.ts";
+import { estimate } from "./plan/estimate.ts";
+import type { Filter } from "./plan/filter.ts";
+import { planFilter } from "./plan/filter.ts";
+import { mayMatch } from "./plan/prune.ts";
 import type { ReadAnswer, ReadJob } from "./read-job.ts";
-import type { QueryThreadState } from "./scan.ts";
-import { Scratch } from "./scratch.ts";
-import { LiveSource, StoredSegments } from "./segments.ts";
-import type { Segment, Snapshot } from "./source.ts";
-import { FoundCodes } from "./text-codes.ts";
+import { Cells } from "./run/cells.ts";
+import { executeQuery } from "./run/execute.ts";
+import { queryKernels } from "./run/kernels.ts";
+import type { QueryThreadState } from "./run/scan.ts";
+import { Scratch } from "./run/scratch.ts";
+import { FoundCodes } from "./run/text-codes.ts";
+import { LiveSource, StoredSegments } from "./segments/segments.ts";
+import type { Segment, Snapshot } from "./segments/source.ts";
 
 /** Where the stored segments are read from. */
 export interface SegmentStore {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { type Cursor, decodeCursor, encodeCursor } from "../../src/query/cursor.ts";
+import { type Cursor, decodeCursor, encodeCursor } from "../../src/query/events/cursor.ts";
 
 const cursor: Cursor = {
   order: "desc",

@@ -1,11 +1,11 @@
 import { describe, expect, test } from "vitest";
-import { encodeCursor } from "../../src/query/cursor.ts";
-import { readEvents } from "../../src/query/events.ts";
-import { eventsFilter } from "../../src/query/events-filter.ts";
-import { joinMembers, topMembers } from "../../src/query/json-members.ts";
+import { encodeCursor } from "../../src/query/events/cursor.ts";
+import { readEvents } from "../../src/query/events/events.ts";
+import { eventsFilter } from "../../src/query/events/events-filter.ts";
+import { joinMembers, topMembers } from "../../src/query/events/json-members.ts";
 import { splitKeys } from "../../src/query/paths.ts";
 import type { EventsPage, EventsRequest } from "../../src/query/result.ts";
-import type { Snapshot } from "../../src/query/source.ts";
+import type { Snapshot } from "../../src/query/segments/source.ts";
 import { formatTime } from "../../src/query/time.ts";
 import type { OracleCell, OracleRow } from "../oracle/query.ts";
 import { QueryBed, snapshotOf } from "../support/query-rows.ts";

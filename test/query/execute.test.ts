@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { executeQuery } from "../../src/query/execute.ts";
 import type { Query } from "../../src/query/query.ts";
 import { JsonText, type Value } from "../../src/query/result.ts";
+import { executeQuery } from "../../src/query/run/execute.ts";
 import { formatTime } from "../../src/query/time.ts";
 import {
   aggregate,

@@ -2,7 +2,14 @@
 
 import { describe, expect, test } from "vitest";
 import * as layout from "../../src/core/layout.ts";
-import { i64Max, i64Min, nextDown, nextUp, numberRange, rawRange } from "../../src/query/bounds.ts";
+import {
+  i64Max,
+  i64Min,
+  nextDown,
+  nextUp,
+  numberRange,
+  rawRange,
+} from "../../src/query/plan/bounds.ts";
 import { compareBytes, type OracleCell } from "../oracle/query.ts";
 import { QueryBed, writeColumn } from "../support/query-rows.ts";
 import { mulberry32 } from "../support/random.ts";

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { InputError } from "../../src/errors.ts";
-import * as schema from "../../src/query/schema.ts";
-import { parseSql, parseWhere } from "../../src/query/sql.ts";
+import * as schema from "../../src/query/form/schema.ts";
+import { parseSql, parseWhere } from "../../src/query/sql/statement.ts";
 
 const { parseEventsParams, parsePredicate, parseQuery } = schema;
 

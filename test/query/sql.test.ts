@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { InputError } from "../../src/errors.ts";
 import type { Predicate } from "../../src/query/query.ts";
-import { parseSql, parseWhere } from "../../src/query/sql.ts";
+import { parseSql, parseWhere } from "../../src/query/sql/statement.ts";
 import { mulberry32 } from "../support/random.ts";
 
 function failure(run: () => unknown): InputError {

@@ -5,12 +5,12 @@ import { systemClock } from "../../src/base/clock.ts";
 import { attachCore, type Core } from "../../src/core/core.ts";
 import * as layout from "../../src/core/layout.ts";
 import { createMemory, region } from "../../src/core/memory.ts";
-import { Cells } from "../../src/query/cells.ts";
-import { queryKernels } from "../../src/query/kernels.ts";
-import type { QueryThreadState } from "../../src/query/scan.ts";
-import { Scratch } from "../../src/query/scratch.ts";
-import type { Segment, SegmentColumn, Snapshot } from "../../src/query/source.ts";
-import { FoundCodes } from "../../src/query/text-codes.ts";
+import { Cells } from "../../src/query/run/cells.ts";
+import { queryKernels } from "../../src/query/run/kernels.ts";
+import type { QueryThreadState } from "../../src/query/run/scan.ts";
+import { Scratch } from "../../src/query/run/scratch.ts";
+import { FoundCodes } from "../../src/query/run/text-codes.ts";
+import type { Segment, SegmentColumn, Snapshot } from "../../src/query/segments/source.ts";
 import { compareBytes, type OracleCell, type OracleRow } from "../oracle/query.ts";
 
 const mib = 1024 * 1024;

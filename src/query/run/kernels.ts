@@ -1,0 +1,184 @@
+import type { Core } from "../../core/core.ts";
+import { MillraceError } from "../../errors.ts";
+import type { Scratch } from "./scratch.ts";
+
+/** The query kernels of the core; addresses, counts and codes are u32. See assembly/filter and assembly/aggregate. */
+export interface QueryKernels {
+  selectRange(
+    column: number,
+    words: number,
+    mask: number,
+    out: number,
+    inverted: number,
+    rawLow: number,
+    rawHigh: number,
+    i64Low: bigint,
+    i64High: bigint,
+    f64Low: number,
+    f64High: number,
+    cancel: number,
+  ): number;
+  selectCodes(
+    column: number,
+    words: number,
+    mask: number,
+    out: number,
+    table: number,
+    cancel: number,
+  ): number;
+  selectPresent(column: number, words: number, mask: number, out: number): number;
+  selectIds(
+    column: number,
+    words: number,
+    mask: number,
+    out: number,
+    inverted: number,
+    low: number,
+    high: number,
+    cancel: number,
+  ): number;
+  selectionRange(out: number, words: number, from: number, to: number): void;
+  selectionCount(selection: number, words: number): number;
+  selectionAnd(a: number, b: number, out: number, words: number): number;
+  selectionOr(a: number, b: number, out: number, words: number): number;
+  selectionAndNot(a: number, b: number, out: number, words: number): number;
+  selectionRows(selection: number, words: number, out: number): number;
+  findText(entries: number, from: number, to: number, text: number, length: number): number;
+  boundText(entries: number, count: number, text: number, length: number, after: number): number;
+  matchTexts(
+    entries: number,
+    count: number,
+    text: number,
+    length: number,
+    wanted: number,
+    table: number,
+  ): void;
+  matchPrefix(
+    entries: number,
+    count: number,
+    prefix: number,
+    length: number,
+    inverted: number,
+    table: number,
+  ): void;
+  extremeText(entries: number, count: number, table: number, last: number): number;
+  rankTexts(entries: number, count: number, codes: number, other: number, ranks: number): number;
+  sumAll(column: number, words: number, mask: number, sum: number, cancel: number): number;
+  clearExtremes(extremes: number, count: number): void;
+  extremesAll(
+    column: number,
+    words: number,
+    mask: number,
+    extremes: number,
+    cancel: number,
+  ): number;
+  usedCodes(column: number, words: number, mask: number, table: number, cancel: number): number;
+  keyCodes(
+    column: number,
+    rows: number,
+    count: number,
+    ids: number,
+    offset: number,
+    cancel: number,
+  ): number;
+  keyNumbers(
+    column: number,
+    rows: number,
+    count: number,
+    ids: number,
+    offset: number,
+    table: number,
+    cancel: number,
+  ): number;
+  keyBuckets(
+    column: number,
+    rows: number,
+    count: number,
+    ids: number,
+    width: bigint,
+    origin: bigint,
+    first: bigint,
+    table: number,
+    cancel: number,
+  ): number;
+  combineKeys(ids: number, other: number, count: number, cardinality: number): void;
+  internKeys(
+    ids: number,
+    other: number,
+    count: number,
+    cardinality: number,
+    table: number,
+    cancel: number,
+  ): number;
+  countGroups(ids: number, count: number, counts: number): void;
+  countPresentGroups(
+    column: number,
+    rows: number,
+    count: number,
+    ids: number,
+    counts: number,
+    cancel: number,
+  ): number;
+  sumGroups(
+    column: number,
+    rows: number,
+    count: number,
+    ids: number,
+    sums: number,
+    cancel: number,
+  ): number;
+  extremesGroups(
+    column: number,
+    rows: number,
+    count: number,
+    ids: number,
+    extremes: number,
+    cancel: number,
+  ): number;
+  rankGroups(
+    column: number,
+    rows: number,
+    count: number,
+    ids: number,
+    ranks: number,
+    blocks: number,
+    cancel: number,
+  ): number;
+  topTimes(
+    column: number,
+    rows: number,
+    count: number,
+    limit: number,
+    descending: number,
+    afterTime: bigint,
+    afterRow: bigint,
+    heap: number,
+    cancel: number,
+  ): number;
+}
+
+/** What one query runs with: a thread's instance of the core, its scratch, and the word that stops it. */
+export interface QueryRun {
+  readonly core: Core;
+  readonly kernels: QueryKernels;
+  readonly scratch: Scratch;
+  /** Address of a u32 in the shared memory; any thread may set it to stop this query. */
+  readonly cancel: number;
+}
+
+/** The caller went away or the time was up. */
+export class CancelledError extends MillraceError {
+  constructor() {
+    super("query_cancelled", "the query was cancelled before it had its answer");
+  }
+}
+
+export function queryKernels(core: Core): QueryKernels {
+  return core.exports as unknown as QueryKernels;
+}
+
+/** Passes on what a kernel answered; -1 says that it saw the cancel word. */
+export function finished(answer: number): number {
+  if (answer < 0) throw new CancelledError();
+  return answer;
+}

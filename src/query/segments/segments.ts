@@ -1,0 +1,267 @@
+// The segments that queries read: the newest in hot slots, the others stored, column by column.
+
+import { assert } from "../../base/assert.ts";
+import type { Columns } from "../../core/columns.ts";
+import type { Core } from "../../core/core.ts";
+import {
+  RECORD_FIRST_ROW,
+  RECORD_RECEIVED_AT,
+  RECORD_SIZE,
+  SLOT_RECORD_COUNT,
+  SLOT_RECORDS,
+} from "../../core/layout.ts";
+import type { SlotReader, SlotView } from "../../core/slots.ts";
+import type { ColumnCache } from "../../storage/column-cache.ts";
+import type { SegmentMeta } from "../../storage/segment.ts";
+import type { Segment, SegmentColumn, SegmentSource, Snapshot, Zone } from "./source.ts";
+
+/** A hot slot, as many rows of it as were published when it was listed. */
+export class HotSegment implements Segment {
+  readonly id: number;
+  readonly hot = true;
+  readonly rows: number;
+  readonly firstSequence: bigint;
+  readonly timeMinUs: bigint;
+  readonly timeMaxUs: bigint;
+  readonly #core: Core;
+  readonly #columns: Columns;
+  readonly #slot: number;
+
+  /** The slot stays pinned while this is in use. */
+  constructor(core: Core, columns: Columns, slot: SlotView) {
+    this.#core = core;
+    this.#columns = columns;
+    this.#slot = slot.address;
+    this.id = slot.segmentId;
+    this.rows = slot.rows;
+    this.firstSequence = slot.firstSequence;
+    this.timeMinUs = slot.timeMinUs;
+    this.timeMaxUs = slot.timeMaxUs;
+  }
+
+  /** Its columns stay where they are as long as the slot is pinned. */
+  enter(): void {}
+
+  column(path: string, lane: number): number {
+    return this.#columns.find(this.#slot, path, lane);
+  }
+
+  has(path: string, lane: number): boolean {
+    return this.#columns.find(this.#slot, path, lane) !== 0;
+  }
+
+  zone(): Zone | null {
+    return null;
+  }
+
+  columns(): readonly SegmentColumn[] {
+    return this.#columns
+      .paths(this.#slot)
+      .map(({ path, lane, column }) => ({ path, lane, address: column }));
+  }
+
+  received(): { firstRow: number; receivedAtUs: bigint }[] {
+    const { u32, view } = this.#core;
+    // The count first: the array that is published then holds that many records at least.
+    const count = Atomics.load(u32, (this.#slot + SLOT_RECORD_COUNT) >>> 2);
+    const records = Atomics.load(u32, (this.#slot + SLOT_RECORDS) >>> 2);
+    const list: { firstRow: number; receivedAtUs: bigint }[] = [];
+    for (let i = 0; i < count; i++) {
+      const record = records + i * RECORD_SIZE;
+      const firstRow = view.getUint32(record + RECORD_FIRST_ROW, true);
+      if (firstRow >= this.rows) break;
+      list.push({ firstRow, receivedAtUs: view.getBigInt64(record + RECORD_RECEIVED_AT, true) });
+    }
+    return list;
+  }
+}
+
+/** A stored segment. Its columns are decoded into the reader's cache when they are asked for. */
+export class StoredSegment implements Segment {
+  readonly id: number;
+  readonly hot = false;
+  readonly rows: number;
+  readonly firstSequence: bigint;
+  readonly timeMinUs: bigint;
+  readonly timeMaxUs: bigint;
+  readonly meta: SegmentMeta;
+  readonly #cache: ColumnCache | null;
+  #indexes: Map<string, number> | undefined;
+
+  /** Without a cache, as on the HTTP thread, it can be pruned but not read. */
+  constructor(meta: SegmentMeta, cache: ColumnCache | null) {
+    this.meta = meta;
+    this.#cache = cache;
+    this.id = meta.id;
+    this.rows = meta.rows;
+    this.firstSequence = meta.firstSequence;
+    this.timeMinUs = meta.timeMinUs;
+    this.timeMaxUs = meta.timeMaxUs;
+  }
+
+  /** Index of the column in the meta, or -1. */
+  #index(path: string, lane: number): number {
+    this.#indexes ??= new Map(
+      this.meta.columns.map((column, index) => [`${column.lane}${column.path}`, index]),
+    );
+    return this.#indexes.get(`${lane}${path}`) ?? -1;
+  }
+
+  enter(): void {
+    this.#cache?.next();
+  }
+
+  column(path: string, lane: number): number {
+    const index = this.#index(path, lane);
+    if (index < 0) return 0;
+    assert(this.#cache !== null, "a thread without a column cache reads no stored segment");
+    return this.#cache.column(this.meta, index);
+  }
+
+  has(path: string, lane: number): boolean {
+    return this.#index(path, lane) >= 0;
+  }
+
+  zone(path: string, lane: number): Zone | null {
+    const zone = this.meta.columns[this.#index(path, lane)]?.zone;
+    if (!zone || typeof zone.min === "boolean" || typeof zone.max === "boolean") return null;
+    return { min: zone.min, max: zone.max };
+  }
+
+  columns(): readonly SegmentColumn[] {
+    return this.meta.columns.map(({ path, lane }) => ({
+      path,
+      lane,
+      address: this.column(path, lane),
+    }));
+  }
+
+  received(): readonly { readonly firstRow: number; readonly receivedAtUs: bigint }[] {
+    return this.meta.records;
+  }
+}
+
+/** The stored segments that a thread knows of; the engine thread tells it which come and go. */
+export class StoredSegments {
+  readonly #cache: ColumnCache | null;
+  #segments: StoredSegment[] = [];
+  #end = 0n;
+
+  constructor(cache: ColumnCache | null) {
+    this.#cache = cache;
+  }
+
+  /** In sequence order. */
+  list(): readonly StoredSegment[] {
+    return this.#segments;
+  }
+
+  /** The sequence after the last row that was ever known to be stored; what came before is stored or dropped. */
+  get end(): bigint {
+    return this.#end;
+  }
+
+  add(metas: readonly SegmentMeta[]): void {
+    const known = new Set(this.#segments.map(({ id }) => id));
+    const added = metas
+      .filter(({ id }) => !known.has(id))
+      .map((meta) => new StoredSegment(meta, this.#cache));
+    if (added.length === 0) return;
+    this.#segments = [...this.#segments, ...added].sort((a, b) =>
+      a.firstSequence < b.firstSequence ? -1 : 1,
+    );
+    for (const { firstSequence, rows } of added) this.reach(firstSequence + BigInt(rows));
+  }
+
+  /** Nothing more will be stored of the sequences before `end`. */
+  reach(end: bigint): void {
+    if (end > this.#end) this.#end = end;
+  }
+
+  /** Not while a query runs. */
+  drop(ids: readonly number[]): void {
+    const gone = new Set(ids);
+    for (const segment of this.#segments) {
+      if (gone.has(segment.id)) this.#cache?.forget(segment.meta);
+    }
+    this.#segments = this.#segments.filter(({ id }) => !gone.has(id));
+  }
+
+  /** Makes the list equal to `metas`, and keeps what is known of those that stay. */
+  replace(metas: readonly SegmentMeta[]): void {
+    const stay = new Set(metas.map(({ id }) => id));
+    this.drop(this.#segments.filter(({ id }) => !stay.has(id)).map(({ id }) => id));
+    this.add(metas);
+  }
+}
+
+export interface LiveSourceParts {
+  readonly core: Core;
+  readonly columns: Columns;
+  readonly slots: SlotReader;
+  readonly stored: StoredSegments;
+  /** The cache behind the stored segments, on threads that have one. */
+  readonly cache: ColumnCache | null;
+  /** Reads the list of stored segments again; undefined where that can't be done. */
+  readonly refresh?: () => readonly SegmentMeta[];
+}
+
+/** Snapshots of everything that is published: hot slots, and what is stored of the sequences before them. */
+export class LiveSource implements SegmentSource {
+  readonly #parts: LiveSourceParts;
+  /** First hot sequence for which the list of stored segments is known to be complete. */
+  #complete = -1n;
+
+  constructor(parts: LiveSourceParts) {
+    this.#parts = parts;
+  }
+
+  snapshot(): Snapshot {
+    const { slots, cache, core, columns } = this.#parts;
+    // The pin comes first: a slot that is freed after it keeps its content, and one that was freed before
+    // it is stored.
+    slots.pin();
+    try {
+      const views = slots.list();
+      const hot = views
+        .filter(({ rows }) => rows > 0)
+        .map((view) => new HotSegment(core, columns, view));
+      const stored = this.#storedBefore(views[0]?.firstSequence);
+      const segments: Segment[] = [...stored, ...hot];
+      const last = views.at(-1);
+      const asOf = last ? last.firstSequence + BigInt(last.rows) : this.#parts.stored.end;
+      cache?.begin();
+      const release = (): void => {
+        cache?.end();
+        slots.unpin();
+      };
+      return { segments, asOf, oldest: segments[0]?.firstSequence ?? asOf, release };
+    } catch (error) {
+      slots.unpin();
+      throw error;
+    }
+  }
+
+  /** Whether the stored segments that this thread knows of reach up to the first hot one. */
+  isComplete(firstHot: bigint): boolean {
+    return this.#parts.stored.end >= firstHot || this.#complete === firstHot;
+  }
+
+  /** Stored segments with sequences before the hot ones; while a slot is both hot and stored, the slot is read. */
+  #storedBefore(firstHot: bigint | undefined): readonly Segment[] {
+    const { stored, refresh } = this.#parts;
+    if (firstHot === undefined) return stored.list();
+    if (!this.isComplete(firstHot) && refresh) {
+      stored.replace(refresh());
+      // What is still missing was dropped: retention may have taken all that is stored.
+      this.#complete = firstHot;
+    }
+    return stored.list().filter((segment) => segment.firstSequence < firstHot);
+  }
+
+  /** Reads the list of stored segments again. Not while a snapshot is held. */
+  refresh(): void {
+    const { stored, refresh } = this.#parts;
+    if (refresh) stored.replace(refresh());
+  }
+}
