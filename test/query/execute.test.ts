@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { Query } from "../../src/query/query.ts";
+import { fromLegacy, type LegacyQuery as Query } from "../../src/query/legacy.ts";
 import { JsonText, type Value } from "../../src/query/result.ts";
 import { executeQuery } from "../../src/query/run/execute.ts";
 import { formatTime } from "../../src/query/time.ts";
@@ -104,7 +104,7 @@ describe("aggregates over random rows equal the plain way", () => {
       const query = makeAggregateQuery(random, rows);
       try {
         checkAggregates(query, rows, () =>
-          executeQuery(query, snapshot, bed.state).rows.map((row) => [...row]),
+          executeQuery(fromLegacy(query), snapshot, bed.state).rows.map((row) => [...row]),
         );
       } catch (error) {
         const shown = JSON.stringify(query, (_, v) => (typeof v === "bigint" ? `${v}n` : v));
@@ -162,7 +162,7 @@ describe("rows in order equal the plain way", () => {
           item.kind === "field" ? text(shownCell(cellAt(row, item.path), item.path)) : "",
         ),
       );
-      const got = executeQuery(query, snapshot, bed.state).rows.map((row) =>
+      const got = executeQuery(fromLegacy(query), snapshot, bed.state).rows.map((row) =>
         row.map((value) => text(value)),
       );
       const shown = JSON.stringify(query, (_, v) => (typeof v === "bigint" ? `${v}n` : v));
@@ -203,9 +203,11 @@ describe("execution", () => {
       { kind: "aggregate", fn: "sum", path: "properties.x", as: "s" },
       { kind: "aggregate", fn: "max", path: "properties.x", as: "m" },
     ];
-    expect(executeQuery({ ...base, select }, empty, bed.state).rows).toEqual([[0, null, null]]);
+    expect(executeQuery(fromLegacy({ ...base, select }), empty, bed.state).rows).toEqual([
+      [0, null, null],
+    ]);
     const groupBy: Query["groupBy"] = [{ kind: "field", path: "source", as: "s" }];
-    expect(executeQuery({ ...base, groupBy }, empty, bed.state).rows).toEqual([]);
+    expect(executeQuery(fromLegacy({ ...base, groupBy }), empty, bed.state).rows).toEqual([]);
   });
 
   test("numbers of both kinds are compared without rounding", () => {
@@ -214,7 +216,7 @@ describe("execution", () => {
     const snapshot = snapshotOf(bed, rows, [], 0);
     const matched = (op: "=" | ">", value: number | bigint): Value | undefined => {
       const where = { kind: "compare" as const, path: "properties.x", op, value };
-      return executeQuery({ ...base, where }, snapshot, bed.state).rows[0]?.[0];
+      return executeQuery(fromLegacy({ ...base, where }), snapshot, bed.state).rows[0]?.[0];
     };
     expect(matched("=", 9007199254740993n)).toBe(1);
     expect(matched("=", 9007199254740992)).toBe(2);
@@ -230,7 +232,7 @@ describe("execution", () => {
     ];
     const sum = (cells: OracleCell[], cuts: number[]): Value | undefined => {
       const snapshot = snapshotOf(bed, rowsOf(cells), cuts, 0);
-      return executeQuery({ ...base, select }, snapshot, bed.state).rows[0]?.[0];
+      return executeQuery(fromLegacy({ ...base, select }), snapshot, bed.state).rows[0]?.[0];
     };
     expect(() => sum([most, 1n], [])).toThrow(/"total" adds up to 9223372036854775808/);
     expect(sum([most, 1n, -1n], [1, 2])).toBe(most);
@@ -243,7 +245,7 @@ describe("execution", () => {
     const where = { kind: "compare" as const, path: "properties.x", op: ">" as const, value: 1 };
     bed.core.u32[bed.cancel >>> 2] = 1;
     const before = bed.state.run.scratch.left;
-    expect(() => executeQuery({ ...base, where }, snapshot, bed.state)).toThrow(
+    expect(() => executeQuery(fromLegacy({ ...base, where }), snapshot, bed.state)).toThrow(
       expect.objectContaining({ code: "query_cancelled" }),
     );
     expect(bed.state.run.scratch.left).toBe(before);
@@ -259,7 +261,7 @@ describe("execution", () => {
       orderBy: [{ path: "timestamp", descending: true, nullsFirst: false }],
       limit: 3,
     };
-    const { rows: got, stats } = executeQuery(query, snapshot, bed.state);
+    const { rows: got, stats } = executeQuery(fromLegacy(query), snapshot, bed.state);
     expect(got).toEqual([[99], [98], [97]]);
     expect(stats.rowsScanned).toBe(20);
   });
@@ -274,7 +276,7 @@ describe("execution", () => {
       groupBy: [{ kind: "field", path: "properties.x", as: "x" }],
       orderBy: [{ item: 0, descending: false, nullsFirst: true }],
     };
-    expect(executeQuery(query, snapshot, bed.state).rows).toEqual([
+    expect(executeQuery(fromLegacy(query), snapshot, bed.state).rows).toEqual([
       [null, 2],
       [true, 1],
       [1, 2],

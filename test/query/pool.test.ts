@@ -14,6 +14,7 @@ import { QueryPool } from "../../src/engine/query-pool.ts";
 import type { Query } from "../../src/query/query.ts";
 import { Reader } from "../../src/query/reader.ts";
 import { JsonText } from "../../src/query/result.ts";
+import { parseSql } from "../../src/query/sql/statement.ts";
 import { sealSlot } from "../../src/storage/seal.ts";
 import { encodeSegmentMeta } from "../../src/storage/segment.ts";
 import { Store } from "../../src/storage/store.ts";
@@ -86,16 +87,7 @@ class Bed {
   }
 }
 
-const base: Query = {
-  select: [{ kind: "aggregate", fn: "count", path: null, as: "n" }],
-  where: null,
-  fromUs: null,
-  toUs: null,
-  groupBy: [],
-  orderBy: [],
-  limit: null,
-  offset: 0,
-};
+const base = parseSql("SELECT count(*) AS n FROM events");
 const purchases: Query = {
   ...base,
   where: {
@@ -184,17 +176,12 @@ describe("query pool", () => {
   });
 
   test("JSON cells and errors keep their classes on the way", async () => {
-    const json: Query = {
-      ...base,
-      select: [{ kind: "aggregate", fn: "max", path: "properties.any", as: "m" }],
-    };
+    const json: Query = parseSql("SELECT max(properties.any) AS m FROM events");
     const { rows } = await pool.query(json);
     expect(rows[0]?.[0]).toBeInstanceOf(JsonText);
-    const sum: Query = {
-      ...base,
-      where: { kind: "compare", path: "properties.edge", op: "=", value: 2n ** 63n - 1n },
-      select: [{ kind: "aggregate", fn: "sum", path: "properties.edge", as: "s" }],
-    };
+    const sum: Query = parseSql(
+      "SELECT sum(properties.edge) FROM events WHERE properties.edge = 9223372036854775807",
+    );
     await expect(pool.query(sum)).rejects.toMatchObject({
       name: "InputError",
       code: "sum_overflow",
@@ -211,7 +198,7 @@ describe("query pool", () => {
     const gone = AbortSignal.abort();
     await expect(pool.query(base, gone)).rejects.toMatchObject({ code: "query_cancelled" });
     const stop = new AbortController();
-    const grouped: Query = { ...base, groupBy: [{ kind: "field", path: "id", as: "id" }] };
+    const grouped: Query = parseSql("SELECT id, count(*) FROM events GROUP BY id");
     const running = Array.from({ length: 6 }, () => pool.query(grouped, stop.signal));
     stop.abort();
     const ends = await Promise.allSettled(running);

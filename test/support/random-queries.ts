@@ -1,6 +1,7 @@
 // Random rows and random queries over them, for comparing the engine with the plain way.
 
-import type { Literal, Predicate, Query, SelectItem } from "../../src/query/query.ts";
+import type { LegacyQuery as Query, LegacyItem as SelectItem } from "../../src/query/legacy.ts";
+import type { Literal, Predicate } from "../../src/query/query.ts";
 import type { OracleCell, OracleRow } from "../oracle/query.ts";
 
 export type Random = () => number;

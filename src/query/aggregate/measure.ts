@@ -26,8 +26,8 @@ import {
   SUM_RAW,
   SUM_RAW_COUNT,
 } from "../../core/layout.ts";
+import type { LegacyItem as SelectItem } from "../legacy.ts";
 import { isTotal } from "../plan/filter.ts";
-import type { SelectItem } from "../query.ts";
 import type { Value } from "../result.ts";
 import { integer, scaled } from "../run/cells.ts";
 import type { QueryRun } from "../run/kernels.ts";

@@ -7,11 +7,17 @@ import { InputError } from "../../errors.ts";
 import { eventsPageDefault, eventsPageMax } from "../../limits.ts";
 import { bucketKey } from "../bucket.ts";
 import { parseDuration } from "../duration.ts";
+import type {
+  LegacyKey as GroupKey,
+  LegacyOrder as OrderKey,
+  LegacyItem as SelectItem,
+} from "../legacy.ts";
+import { fromLegacy } from "../legacy.ts";
 import { holdsNumbers, holdsText, showLiteral } from "../literal.ts";
 import { lastKey, pathProblem } from "../paths.ts";
 import type { Built } from "../predicate.ts";
 import { both, comparison, either, liftTimeRange, membership } from "../predicate.ts";
-import type { GroupKey, OrderKey, Predicate, Query, SelectItem } from "../query.ts";
+import type { Predicate, Query } from "../query.ts";
 import type { EventsRequest } from "../result.ts";
 import type { Deciding } from "../sql/condition.ts";
 import { parseWhere } from "../sql/statement.ts";
@@ -292,14 +298,14 @@ export function parseQuery(value: unknown): Query {
   const toUs = form.to === undefined ? null : timeAt(["to"], form.to);
   checkRange(fromUs, toUs);
   const where = form.where === undefined ? null : compilePredicate(form.where, ["where"], "true");
-  return {
+  return fromLegacy({
     select,
     ...liftTimeRange({ where, fromUs, toUs }),
     groupBy,
     orderBy: (form.order_by ?? []).map((one, i) => orderKey(one, select, grouped, ["order_by", i])),
     limit: form.limit ?? null,
     offset: form.offset ?? 0,
-  };
+  });
 }
 
 // ── GET /analytics/events ────────────────────────────────────────────────────────────────────────────

@@ -1,3 +1,4 @@
+import { toLegacy } from "../legacy.ts";
 import type { ReadJob } from "../read-job.ts";
 import type { Segment } from "../segments/source.ts";
 import type { Filter } from "./filter.ts";
@@ -35,7 +36,7 @@ export function estimate(job: ReadJob, filter: Filter, segments: readonly Segmen
     const fresh = Math.max(0, Math.min(rows, Number(end - (fromSequence ?? 0n))));
     return filtered / 64 + Math.min(limit, fresh) * eventColumns * answeredCost;
   }
-  const { query } = job;
+  const query = toLegacy(job.query);
   const aggregates = query.select.filter(({ kind }) => kind === "aggregate");
   if (aggregates.length === 0 && query.groupBy.length === 0) {
     const end = query.limit === null ? rows : Math.min(rows, query.offset + query.limit);

@@ -12,6 +12,7 @@ import {
   LANE_NUMBER,
   LANE_STRING,
 } from "../../core/layout.ts";
+import type { Expression } from "../expression/expression.ts";
 import { pathType } from "../paths.ts";
 import type { CompareOp, Literal, Predicate, Query } from "../query.ts";
 import type { NumberRange } from "./bounds.ts";
@@ -30,6 +31,8 @@ export type Filter =
   | { kind: "id"; low: Uint8Array; high: Uint8Array; negated: boolean }
   /** Rows that have (or have not) a value in one of the lanes. */
   | { kind: "presence"; path: string; lanes: readonly number[]; present: boolean }
+  /** Rows for which a boolean expression is `value`. */
+  | { kind: "test"; of: Expression; value: boolean }
   /** Closed ranges of what rises with the row. */
   | { kind: "sequence" | "received"; low: bigint; high: bigint };
 
@@ -92,6 +95,8 @@ export function bind(predicate: Predicate, negated: boolean): Filter {
       return presence(predicate.path, everyLane, !negated);
     case "is-null":
       return presence(predicate.path, valueLanes, negated);
+    case "test":
+      return { kind: "test", of: predicate.of, value: !negated };
   }
 }
 
@@ -145,6 +150,8 @@ function cost(filter: Filter): number {
       return 5;
     case "id":
       return 6;
+    case "test":
+      return 20;
     case "and":
     case "or":
       return filter.of.reduce((sum, one) => sum + cost(one), 1);

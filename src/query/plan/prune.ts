@@ -34,6 +34,7 @@ export function mayMatch(filter: Filter, segment: Segment): boolean {
       return from < to;
     }
     case "id":
+    case "test":
       return true;
   }
 }

@@ -6,8 +6,10 @@ import type { GroupedRows } from "../aggregate/aggregate.ts";
 import { Aggregation } from "../aggregate/aggregate.ts";
 import type { Measure, Partial } from "../aggregate/measure.ts";
 import { aggregateValue, emptyPartial, measureKey, measureOf } from "../aggregate/measure.ts";
+import type { LegacyQuery, LegacyOrder as OrderKey, LegacyItem as SelectItem } from "../legacy.ts";
+import { toLegacy } from "../legacy.ts";
 import { planFilter } from "../plan/filter.ts";
-import type { OrderKey, Query, SelectItem } from "../query.ts";
+import type { Query as FullQuery } from "../query.ts";
 import type { QueryResult, ResultColumn, Value } from "../result.ts";
 import type { Snapshot } from "../segments/source.ts";
 import { compareOrdered, resultType, shown } from "../values.ts";
@@ -23,10 +25,11 @@ export type { QueryThreadState } from "./scan.ts";
 
 /** Runs `query` over `snapshot`, which stays the caller's to release. Scratch is as before afterwards. */
 export function executeQuery(
-  query: Query,
+  full: FullQuery,
   snapshot: Snapshot,
   state: QueryThreadState,
 ): QueryResult {
+  const query = toLegacy(full);
   const start = state.clock.monotonicMs();
   const mark = state.run.scratch.mark();
   try {
@@ -49,7 +52,11 @@ export function executeQuery(
   }
 }
 
-function aggregateRows(query: Query, snapshot: Snapshot, state: QueryThreadState): Answer {
+function aggregateRows(
+  query: LegacyQuery,
+  snapshot: Snapshot,
+  state: QueryThreadState,
+): Answer {
   const measures = new Map<string, Measure>();
   for (const item of query.select) {
     if (item.kind !== "aggregate") continue;
@@ -97,7 +104,7 @@ function everything(
 }
 
 function byKeys(
-  query: Query,
+  query: LegacyQuery,
   measures: readonly Measure[],
   snapshot: Snapshot,
   state: QueryThreadState,
@@ -162,7 +169,7 @@ function usedIds(counts: Uint32Array): Uint32Array {
 }
 
 /** Orders, cuts and writes the rows of an aggregate query. */
-function finishRows(rows: Value[][], query: Query): Value[][] {
+function finishRows(rows: Value[][], query: LegacyQuery): Value[][] {
   const orders = query.orderBy.filter(
     (key): key is Extract<OrderKey, { item: number }> => "item" in key,
   );
@@ -183,14 +190,14 @@ function finishRows(rows: Value[][], query: Query): Value[][] {
 }
 
 /** The path whose values an item shows; null where it shows plain numbers. */
-function valuePath(item: SelectItem, query: Query): string | null {
+function valuePath(item: SelectItem, query: LegacyQuery): string | null {
   if (item.kind === "field") return item.path;
   if (item.kind === "aggregate") return item.fn === "min" || item.fn === "max" ? item.path : null;
   const key = query.groupBy[item.key];
   return key?.kind === "field" ? key.path : "timestamp";
 }
 
-function resultColumn(item: SelectItem, query: Query): ResultColumn {
+function resultColumn(item: SelectItem, query: LegacyQuery): ResultColumn {
   const path = valuePath(item, query);
   return { name: item.as, type: path === null ? "number" : resultType(path) };
 }

@@ -14,8 +14,8 @@ import {
 } from "../../core/layout.ts";
 import { LimitError } from "../../errors.ts";
 import { dictionaryOf } from "../aggregate/measure.ts";
+import type { LegacyKey as GroupKey } from "../legacy.ts";
 import { lanesOf } from "../plan/filter.ts";
-import type { GroupKey } from "../query.ts";
 import type { Value } from "../result.ts";
 import { JsonText } from "../result.ts";
 import type { Segment } from "../segments/source.ts";

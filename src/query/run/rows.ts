@@ -3,8 +3,8 @@
 
 import { LimitError } from "../../errors.ts";
 import { resultRowsMax } from "../../limits.ts";
+import type { LegacyQuery as Query } from "../legacy.ts";
 import { lanesOf, planFilter } from "../plan/filter.ts";
-import type { Query } from "../query.ts";
 import type { Value } from "../result.ts";
 import type { Segment, Snapshot } from "../segments/source.ts";
 import { compareOrdered, shown } from "../values.ts";

@@ -12,6 +12,7 @@ import {
   LANE_NUMBER,
   LANE_STRING,
 } from "../../core/layout.ts";
+import { InputError } from "../../errors.ts";
 import type { NumberRange } from "../plan/bounds.ts";
 import { rawRange } from "../plan/bounds.ts";
 import type { Filter } from "../plan/filter.ts";
@@ -87,6 +88,8 @@ export class FilterRun {
         return this.#id(filter, segment, mask, out);
       case "presence":
         return this.#presence(filter, segment, mask, out);
+      case "test":
+        throw new InputError("not_implemented", "expressions are not implemented", {}, 501);
       case "sequence":
       case "received":
         return this.#ordered(filter, segment, mask, out);

@@ -2,8 +2,8 @@ import type { FuncCall, Node } from "libpg-query";
 import { InputError } from "../../errors.ts";
 import { bucketKey } from "../bucket.ts";
 import { parseDuration } from "../duration.ts";
+import type { LegacyFunction as AggregateFunction } from "../legacy.ts";
 import { fitLiteral, holdsNumbers } from "../literal.ts";
-import type { AggregateFunction } from "../query.ts";
 import type { SqlScope } from "./operand.ts";
 import { featureOf, locationOf, nameOf, operand } from "./operand.ts";
 

@@ -1,9 +1,15 @@
 import type { Node, ResTarget, SelectStmt, SortBy } from "libpg-query";
 import { didYouMean } from "../../base/near.ts";
 import { InputError } from "../../errors.ts";
+import type {
+  LegacyKey as GroupKey,
+  LegacyOrder as OrderKey,
+  LegacyItem as SelectItem,
+} from "../legacy.ts";
+import { fromLegacy } from "../legacy.ts";
 import { lastKey } from "../paths.ts";
 import { liftTimeRange } from "../predicate.ts";
-import type { GroupKey, OrderKey, Predicate, Query, SelectItem } from "../query.ts";
+import type { Predicate, Query } from "../query.ts";
 import type { Column } from "./column.ts";
 import { columnOf, sameColumn } from "./column.ts";
 import type { Deciding } from "./condition.ts";
@@ -237,14 +243,14 @@ function compileSelect(select: SelectStmt, source: SqlSource, params: readonly u
     if ("SortBy" in node) return orderKey(node.SortBy, targets, grouped, scope);
     throw source.notImplemented("this ORDER BY", locationOf(node));
   });
-  return {
+  return fromLegacy({
     select: targets.map((target) => selectItem(target, groupBy, grouped, scope)),
     ...liftTimeRange({ where, fromUs: null, toUs: null }),
     groupBy,
     orderBy,
     limit: countOf(select.limitCount, "LIMIT", scope),
     offset: countOf(select.limitOffset, "OFFSET", scope) ?? 0,
-  };
+  });
 }
 
 /**
