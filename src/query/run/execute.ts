@@ -52,11 +52,7 @@ export function executeQuery(
   }
 }
 
-function aggregateRows(
-  query: LegacyQuery,
-  snapshot: Snapshot,
-  state: QueryThreadState,
-): Answer {
+function aggregateRows(query: LegacyQuery, snapshot: Snapshot, state: QueryThreadState): Answer {
   const measures = new Map<string, Measure>();
   for (const item of query.select) {
     if (item.kind !== "aggregate") continue;

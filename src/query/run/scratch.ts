@@ -1,37 +1,60 @@
 import { LimitError } from "../../errors.ts";
 
 /**
- * Memory of one reading thread that lives no longer than the query: taken upwards, given back to a mark.
- * Sixteen readable bytes always follow what was taken.
+ * Working memory of one reading thread, no longer than the query. What lives as long as a segment is looked at is
+ * taken upwards and given back to a mark; what lives as long as the query is kept, downwards from the end:
+ *
+ *   base ── take ──▶ top        free        bottom ◀── keep ── end
+ *
+ * Sixteen readable bytes always follow either.
  */
 export class Scratch {
   readonly #base: number;
   readonly #end: number;
   #top: number;
+  #bottom: number;
+  #limit: number;
 
   constructor(base: number, size: number) {
     this.#base = base;
     this.#end = base + size - 64;
     this.#top = base;
+    this.#bottom = this.#end;
+    this.#limit = this.#end - base;
   }
 
   /** Address of `size` bytes, 16-byte aligned, whose content is undefined. Throws LimitError when there are no more. */
   take(size: number): number {
     const address = this.#top;
-    const top = address + ((size + 15) & ~15);
-    if (top > this.#end) {
-      throw new LimitError(
-        "query_memory",
-        `the query needs more than the ${this.#end - this.#base} bytes of working memory that a reader has`,
-      );
-    }
-    this.#top = top;
+    const whole = (size + 15) & ~15;
+    if (whole > this.left) throw this.#exhausted(whole);
+    this.#top = address + whole;
     return address;
   }
 
-  /** Bytes that can still be taken. */
+  /** As `take`, but until `reset`. */
+  keep(size: number): number {
+    const whole = ((size + 15) & ~15) + 16;
+    if (whole > this.left) throw this.#exhausted(whole);
+    this.#bottom = (this.#bottom - whole) & ~15;
+    return this.#bottom;
+  }
+
+  /** Bytes that can still be taken or kept. */
   get left(): number {
-    return this.#end - this.#top;
+    return Math.min(this.#bottom - this.#top, this.#limit - this.used);
+  }
+
+  /** Bytes that are taken and kept. */
+  get used(): number {
+    return this.#top - this.#base + (this.#end - this.#bottom);
+  }
+
+  /** Nothing is taken or kept any more; the next query may use at most `limit` bytes. */
+  reset(limit: number = this.#end - this.#base): void {
+    this.#top = this.#base;
+    this.#bottom = this.#end;
+    this.#limit = Math.min(limit, this.#end - this.#base);
   }
 
   mark(): number {
@@ -40,5 +63,14 @@ export class Scratch {
 
   release(mark: number): void {
     this.#top = mark;
+  }
+
+  #exhausted(size: number): LimitError {
+    const needed = this.used + size;
+    return new LimitError(
+      "query_memory",
+      `the query needs at least ${needed} bytes of working memory, ${this.#limit} are allowed`,
+      { neededBytes: needed, limitBytes: this.#limit },
+    );
   }
 }
