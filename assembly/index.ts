@@ -28,7 +28,9 @@ export { topTimes } from "./aggregate/top";
 export { dedupEvicted, dedupFormat, dedupHeld, dedupInsertMany, dedupRows } from "./dedup/table";
 
 // Sealed columns
-export { decodeCapacity, decodeColumn, decodedSize, encodeColumn } from "./encode/exports";
+export {
+  decodeCapacity, decodeColumn, decodedSize, encodeColumn, encodeColumns,
+} from "./encode/exports";
 
 // Hot segments
 export {

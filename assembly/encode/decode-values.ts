@@ -8,7 +8,6 @@ import {
   COLUMN_PAGES,
   PAGE_COUNT,
   PAGE_F64,
-  PAGE_ID,
   PAGE_MIXED,
   PAGE_PRESENCE,
   PAGE_ROWS,
@@ -257,35 +256,6 @@ function spreadKinds(bytes: usize, page: usize, position: u32): void {
     while (bits != 0) {
       if (bitmapGet(kinds, position)) bitmapSet(out, row + <u32>ctz(bits));
       position++;
-      bits &= bits - 1;
-    }
-  }
-}
-
-/** Fills the pages of an id column from its raw section. */
-export function fillIds(bytes: usize, column: usize): u32 {
-  const rows = load<u32>(bytes, COLUMN_BYTES_ROWS);
-  if (bytesFrom(bytes, COLUMN_BYTES_VALUES) >> 4 < load<u32>(bytes, COLUMN_BYTES_COUNT))
-    return CORRUPT_BOUNDS;
-  let source = bytes + load<u32>(bytes, COLUMN_BYTES_VALUES);
-  for (let from: u32 = 0; from < rows; from += PAGE_ROWS) {
-    const page = <usize>load<u32>(column + ((from / PAGE_ROWS) << 2), COLUMN_PAGES);
-    if (page == 0) continue;
-    const n = load<u32>(page, PAGE_COUNT);
-    if (n == PAGE_ROWS) memory.copy(page + PAGE_VALUES, source, (<usize>n) << 4);
-    else spreadIds(page, source);
-    source += (<usize>n) << 4;
-  }
-  return OK;
-}
-
-function spreadIds(page: usize, compact: usize): void {
-  for (let row: u32 = 0; row < <u32>PAGE_ROWS; row += 64) {
-    let bits = load<u64>(page + (row >> 3), PAGE_PRESENCE);
-    while (bits != 0) {
-      const at = <usize>row + <usize>ctz(bits);
-      v128.store(page + PAGE_VALUES + (at << 4), v128.load(compact));
-      compact += 16;
       bits &= bits - 1;
     }
   }

@@ -17,7 +17,8 @@ import { crc32c } from "../memory/crc32c";
 import { CORRUPT_CHECKSUM, OK, OUT_OF_MEMORY } from "../status";
 import { layPages, readPresence } from "./decode-presence";
 import { readPlainTexts, readSortedTexts } from "./decode-texts";
-import { fillIdentity, fillIds, fillPages, openValues } from "./decode-values";
+import { fillIds, unpackIds } from "./decode-ids";
+import { fillIdentity, fillPages, openValues } from "./decode-values";
 import {
   BLOCK_WORDS,
   checkHeader,
@@ -39,6 +40,7 @@ import {
   COLUMN_BYTES_MIN,
   COLUMN_BYTES_ROWS,
   ENCODING_NONE,
+  ENCODING_RAW,
   ENCODING_TEXT_PLAIN,
   FORM_CODE,
   FORM_DECIMAL,
@@ -78,7 +80,7 @@ export function decodeColumn(bytes: usize, length: u32, out: usize, capacity: u3
   const encoding = <u32>load<u8>(bytes, COLUMN_BYTES_ENCODING);
   const form = <u32>load<u8>(bytes, COLUMN_BYTES_FORM);
   if (encoding == ENCODING_NONE) return OK;
-  if (form == FORM_ID) return fillIds(bytes, out);
+  if (form == FORM_ID) return encoding == ENCODING_RAW ? fillIds(bytes, out) : unpackIds(bytes, out, scratch);
   if (form == FORM_CODE) {
     const texts = layTexts(bytes, out, scratch);
     if (texts != OK) return texts;

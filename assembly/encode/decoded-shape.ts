@@ -45,8 +45,10 @@ import {
   COLUMN_BYTES_TEXT_BYTES,
   COLUMN_BYTES_VALUES,
   COLUMN_BYTES_VERSION,
+  COLUMN_BYTES_VERSION_MIN,
   COLUMN_BYTES_ZONE_KINDS,
   ENCODING_DICTIONARY,
+  ENCODING_ID_BITS,
   ENCODING_NONE,
   ENCODING_PACKED,
   ENCODING_RAW,
@@ -89,7 +91,9 @@ export const DICT_WORDS: u32 = 147456;
 export function checkHeader(bytes: usize, length: u32): u32 {
   if (length < <u32>COLUMN_BYTES_HEADER_SIZE) return CORRUPT_BOUNDS;
   if (load<u32>(bytes) != COLUMN_BYTES_MAGIC) return CORRUPT_MAGIC;
-  if (load<u16>(bytes, 4) != COLUMN_BYTES_VERSION) return CORRUPT_VERSION;
+  const version = <u32>load<u16>(bytes, 4);
+  if (version < <u32>COLUMN_BYTES_VERSION_MIN || version > <u32>COLUMN_BYTES_VERSION)
+    return CORRUPT_VERSION;
   if (load<u16>(bytes, COLUMN_BYTES_FLAGS) != 0) return CORRUPT_ENCODING;
   if (load<u32>(bytes, COLUMN_BYTES_LENGTH) != length) return CORRUPT_BOUNDS;
   const rows = load<u32>(bytes, COLUMN_BYTES_ROWS);
@@ -128,6 +132,7 @@ function checkValues(bytes: usize, count: u32): u32 {
   const dictCount = load<u32>(bytes, COLUMN_BYTES_DICT_COUNT);
   const exponent = <u32>load<u8>(bytes, COLUMN_BYTES_EXPONENT);
   if (!formFits(form, lane) || !encodingFits(encoding, form, count)) return CORRUPT_ENCODING;
+  if (encoding == ENCODING_ID_BITS && load<u16>(bytes, 4) < 2) return CORRUPT_ENCODING;
   if (exponent > 9 || exponent > 0 != (form == FORM_DECIMAL)) return CORRUPT_ENCODING;
   if (load<u32>(bytes, COLUMN_BYTES_TEXT_BYTES) > <u32>TEXT_BYTES_MAX) return CORRUPT_BOUNDS;
   if (encoding == ENCODING_NONE) return OK;
@@ -162,7 +167,7 @@ function encodingFits(encoding: u32, form: u32, count: u32): bool {
   if (count == 0 || form == FORM_NONE) return encoding == ENCODING_NONE;
   if (form == FORM_CODE) return encoding == ENCODING_TEXT_SORTED || encoding == ENCODING_TEXT_PLAIN;
   if (form == FORM_BOOLEAN) return encoding == ENCODING_PACKED;
-  if (form == FORM_ID) return encoding == ENCODING_RAW;
+  if (form == FORM_ID) return encoding == ENCODING_RAW || encoding == ENCODING_ID_BITS;
   if (encoding == ENCODING_PACKED || encoding == ENCODING_DICTIONARY) return true;
   return (
     (form == FORM_F64 || form == FORM_MIXED) &&

@@ -1,6 +1,5 @@
 // Strings and JSON cells: a dictionary in byte order with front coding and packed codes, or, when every
 // text is different and that is smaller, the texts one after another.
-import { COLUMN_DICT, COLUMN_DICT_COUNT } from "../layout";
 import { CORRUPT_BOUNDS, OK, OUT_OF_MEMORY } from "../status";
 import {
   BLOCK_VALUES,
@@ -43,10 +42,14 @@ function entryOf(entries: usize, code: u64): usize {
   return entries + ((<usize>code) << 3);
 }
 
-/** Encodes the texts of the codes in the workspace's words. */
-export function encodeTexts(column: usize, count: u32, out: usize, scratch: usize): u32 {
-  const entries = <usize>load<u32>(column, COLUMN_DICT);
-  const entryCount = load<u32>(column, COLUMN_DICT_COUNT);
+/** Encodes the texts of the codes in the workspace's words. Entries may be equal: each text is kept once. */
+export function encodeTexts(
+  entries: usize,
+  entryCount: u32,
+  count: u32,
+  out: usize,
+  scratch: usize,
+): u32 {
   if (entryCount > NEW_CODE_MAX) return OUT_OF_MEMORY;
   const used = collectUsed(count, entryCount, scratch);
   if (used == 0) return CORRUPT_BOUNDS;

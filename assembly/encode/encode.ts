@@ -1,6 +1,5 @@
 // A column of a full slot, or of a reader's cache, becomes the bytes of one LMDB value (format.ts draws them).
 import {
-  COLUMN_LANE,
   LANE_BOOLEAN,
   LANE_ID,
   LANE_JSON,
@@ -37,6 +36,7 @@ import {
   COLUMN_BYTES_VERSION,
   COLUMN_BYTES_ZONE_KINDS,
   ENCODING_DICTIONARY,
+  ENCODING_ID_BITS,
   ENCODING_PACKED,
   ENCODING_RAW,
   ENCODING_XOR,
@@ -54,22 +54,28 @@ import {
   PRESENCE_NONE,
   PRESENCE_ROWS,
 } from "./format";
-import {
-  gatherIds,
-  gatherNumbers,
-  gatherPresence,
-  gatherUnsigned,
-  HAS_F64,
-  HAS_I64,
-  pagesOf,
-} from "./gather";
+import { HAS_F64, HAS_I64, pagesOf } from "./gather";
+import { planIds, writeIds } from "./id-blocks";
 import { decimalExponent, zoneOfIntegers, zoneOfNumbers } from "./numbers";
 import { planStream, writeStream } from "./packed-stream";
+import {
+  gatherPartsEntries,
+  gatherPartsIds,
+  gatherPartsNumbers,
+  gatherPartsPresence,
+  gatherPartsUnsigned,
+  partsEntryCount,
+  partsLane,
+  partsRows,
+} from "./parts";
 import { findWords, WORD_TABLE_SIZE } from "./word-dictionary";
 import {
   DELTAS,
   FIRST_PLAN,
+  ITEMS,
   KINDS,
+  NEW_CODE_MAX,
+  ONLY_PART,
   openOutput,
   outputLength,
   PRESENCE,
@@ -81,6 +87,9 @@ import {
   WORDS,
 } from "./workspace";
 import { writeXor, xorSize } from "./xor-blocks";
+
+/** Ids are taken apart when that saves one part in 2^5. */
+const ID_SAVED_SHIFT: u32 = 5;
 
 /**
  * Encodes the first `rows` rows of a column to `out`; the length stands at COLUMN_BYTES_LENGTH. The smallest
@@ -99,11 +108,44 @@ export function encodeColumn(
   scratch: usize,
   scratchSize: u32,
 ): u32 {
-  if (rows == 0 || rows > <u32>SEGMENT_ROWS_MAX) return CORRUPT_BOUNDS;
   if (!openOutput(scratch, scratchSize, out, capacity)) return OUT_OF_MEMORY;
+  store<u32>(scratch, <u32>column, ONLY_PART);
+  store<u32>(scratch, rows, ONLY_PART + 4);
+  return encodeParts(scratch + ONLY_PART, 1, 0, out, scratch);
+}
+
+/**
+ * Encodes the rows of several columns of one lane, one after another, as encodeColumn would if they lay in one
+ * column. `parts` is partCount × { column u32, rows u32 }, a column being 0 where no row of the part has a value.
+ *
+ * Memory: writes `entries` too, 8 bytes for each dictionary entry of the parts.
+ */
+export function encodeColumns(
+  parts: usize,
+  partCount: u32,
+  entries: usize,
+  out: usize,
+  capacity: u32,
+  scratch: usize,
+  scratchSize: u32,
+): u32 {
+  if (!openOutput(scratch, scratchSize, out, capacity)) return OUT_OF_MEMORY;
+  return encodeParts(parts, partCount, entries, out, scratch);
+}
+
+function encodeParts(
+  parts: usize,
+  partCount: u32,
+  entries: usize,
+  out: usize,
+  scratch: usize,
+): u32 {
+  const allRows = partsRows(parts, partCount);
+  if (allRows == 0 || allRows > <u64>SEGMENT_ROWS_MAX) return CORRUPT_BOUNDS;
+  const rows = <u32>allRows;
   if (reserve(scratch, COLUMN_BYTES_HEADER_SIZE) == 0) return OUT_OF_MEMORY;
-  const lane = load<u32>(column, COLUMN_LANE);
-  const count = gatherPresence(column, rows, scratch + PRESENCE);
+  const lane = partsLane(parts, partCount);
+  const count = gatherPartsPresence(parts, partCount, rows, scratch + PRESENCE, scratch + DELTAS);
   memory.fill(out, 0, COLUMN_BYTES_HEADER_SIZE);
   store<u32>(out, COLUMN_BYTES_MAGIC);
   store<u16>(out, COLUMN_BYTES_VERSION, 4);
@@ -113,11 +155,11 @@ export function encodeColumn(
   store<u32>(out, pagesOf(scratch + PRESENCE, rows), COLUMN_BYTES_PAGES);
   let status = writePresence(rows, count, out, scratch);
   if (status != OK) return status;
-  if (lane == LANE_NUMBER) status = encodeNumbers(column, rows, count, out, scratch);
+  if (lane == LANE_NUMBER) status = encodeNumbers(parts, partCount, count, out, scratch);
   else if (lane == LANE_STRING || lane == LANE_JSON)
-    status = encodeCodes(column, rows, count, out, scratch);
-  else if (lane == LANE_BOOLEAN) status = encodeBooleans(column, rows, count, out, scratch);
-  else if (lane == LANE_ID) status = encodeIds(column, rows, count, out, scratch);
+    status = encodeCodes(parts, partCount, entries, count, out, scratch);
+  else if (lane == LANE_BOOLEAN) status = encodeBooleans(parts, partCount, count, out, scratch);
+  else if (lane == LANE_ID) status = encodeIds(parts, partCount, count, out, scratch);
   else if (lane == LANE_NULL) store<u8>(out, FORM_NONE, COLUMN_BYTES_FORM);
   else status = CORRUPT_ENCODING;
   if (status != OK) return status;
@@ -175,12 +217,12 @@ function writePlanned(words: usize, count: u32, plan: usize, bytes: u32, scratch
   return OK;
 }
 
-function encodeNumbers(column: usize, rows: u32, count: u32, out: usize, scratch: usize): u32 {
+function encodeNumbers(parts: usize, partCount: u32, count: u32, out: usize, scratch: usize): u32 {
   if (count == 0) return OK;
   const words = scratch + WORDS;
   const kinds = scratch + KINDS;
   memory.fill(kinds, 0, bitmapSize(count));
-  const found = gatherNumbers(column, rows, scratch + PRESENCE, words, kinds);
+  const found = gatherPartsNumbers(parts, partCount, scratch + DELTAS, words, kinds);
   let form: u32 = found == HAS_I64 ? FORM_I64 : found == HAS_F64 ? FORM_F64 : FORM_MIXED;
   if (form != FORM_I64) {
     const exponent = decimalExponent(words, kinds, count, scratch + SECOND_WORDS);
@@ -253,11 +295,17 @@ function writeWords(words: usize, count: u32, floats: bool, out: usize, scratch:
   return OK;
 }
 
-function encodeBooleans(column: usize, rows: u32, count: u32, out: usize, scratch: usize): u32 {
+function encodeBooleans(
+  parts: usize,
+  partCount: u32,
+  count: u32,
+  out: usize,
+  scratch: usize,
+): u32 {
   store<u8>(out, FORM_BOOLEAN, COLUMN_BYTES_FORM);
   if (count == 0) return OK;
   const words = scratch + WORDS;
-  gatherUnsigned(column, rows, scratch + PRESENCE, words);
+  gatherPartsUnsigned(parts, partCount, false, scratch + DELTAS, words);
   zoneOfIntegers(words, count, out + COLUMN_BYTES_MIN);
   if (load<u64>(out, COLUMN_BYTES_MAX) > 1) return CORRUPT_ENCODING;
   store<u8>(out, ENCODING_PACKED, COLUMN_BYTES_ENCODING);
@@ -266,20 +314,41 @@ function encodeBooleans(column: usize, rows: u32, count: u32, out: usize, scratc
   return writePlanned(words, count, scratch + FIRST_PLAN, bytes, scratch);
 }
 
-function encodeIds(column: usize, rows: u32, count: u32, out: usize, scratch: usize): u32 {
+function encodeIds(parts: usize, partCount: u32, count: u32, out: usize, scratch: usize): u32 {
   store<u8>(out, FORM_ID, COLUMN_BYTES_FORM);
   if (count == 0) return OK;
-  store<u8>(out, ENCODING_RAW, COLUMN_BYTES_ENCODING);
+  const ids = scratch + WORDS;
+  const directory = scratch + THIRD_PLAN;
+  const high = scratch + THIRD_WORDS;
+  const low = scratch + ITEMS;
+  const highPlan = scratch + FIRST_PLAN;
+  const lowPlan = scratch + SECOND_PLAN;
+  gatherPartsIds(parts, partCount, scratch + DELTAS, ids);
+  const bytes = planIds(ids, count, directory, high, low, highPlan, lowPlan, scratch + KINDS);
   store<u32>(out, outputLength(scratch), COLUMN_BYTES_VALUES);
-  const address = reserve(scratch, (<u64>count) << 4);
+  // Plain ids are copied when they are read, so taking bits apart must save something.
+  const packed = bytes + (bytes >> ID_SAVED_SHIFT) < count << 4;
+  store<u8>(out, <u8>(packed ? ENCODING_ID_BITS : ENCODING_RAW), COLUMN_BYTES_ENCODING);
+  const address = reserve(scratch, packed ? bytes : (<u64>count) << 4);
   if (address == 0) return OUT_OF_MEMORY;
-  gatherIds(column, rows, scratch + PRESENCE, address);
+  if (packed) writeIds(count, directory, high, low, highPlan, lowPlan, scratch + DELTAS, address);
+  else memory.copy(address, ids, (<usize>count) << 4);
   return OK;
 }
 
-function encodeCodes(column: usize, rows: u32, count: u32, out: usize, scratch: usize): u32 {
+function encodeCodes(
+  parts: usize,
+  partCount: u32,
+  entries: usize,
+  count: u32,
+  out: usize,
+  scratch: usize,
+): u32 {
   store<u8>(out, FORM_CODE, COLUMN_BYTES_FORM);
   if (count == 0) return OK;
-  gatherUnsigned(column, rows, scratch + PRESENCE, scratch + WORDS);
-  return encodeTexts(column, count, out, scratch);
+  const entryCount = partsEntryCount(parts, partCount);
+  if (entryCount > NEW_CODE_MAX) return OUT_OF_MEMORY;
+  gatherPartsUnsigned(parts, partCount, true, scratch + DELTAS, scratch + WORDS);
+  const all = gatherPartsEntries(parts, partCount, entries);
+  return encodeTexts(all, <u32>entryCount, count, out, scratch);
 }

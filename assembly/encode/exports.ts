@@ -1,2 +1,2 @@
 export { decodeCapacity, decodeColumn, decodedSize } from "./decode";
-export { encodeColumn } from "./encode";
+export { encodeColumn, encodeColumns } from "./encode";

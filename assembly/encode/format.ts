@@ -4,7 +4,7 @@
 // that TypeScript reads are repeated in `src/storage/column-bytes.ts`; a test compares them.
 // `docs/formats/segment.md` draws the same thing for people.
 //
-// ── Encoded column v1 ─────────────────────────────────────────────────────────────────────────────────
+// ── Encoded column v2 ─────────────────────────────────────────────────────────────────────────────────
 //
 // Little-endian; offsets are relative to the first byte; sections are 16-byte aligned; the text is the last one.
 //
@@ -21,10 +21,13 @@
 // value. Length and CRC are those of the inflated bytes, so that one checksum covers the whole way. The
 // core takes inflated bytes only.
 //
+// Version 1 is the same without ENCODING_ID_BITS.
+//
 // A **word** is 8 bytes; the form says what a word means, the encoding how the words of the present rows
 // are stored. Text bytes is the sum of the lengths of all dictionary texts, as they are when decoded.
 export const COLUMN_BYTES_MAGIC = 0x3143524d;
-export const COLUMN_BYTES_VERSION = 1;
+export const COLUMN_BYTES_VERSION = 2;
+export const COLUMN_BYTES_VERSION_MIN = 1; // the oldest that is read
 export const COLUMN_BYTES_HEADER_SIZE = 80;
 export const COLUMN_BYTES_FLAGS = 6;
 export const COLUMN_BYTES_CRC = 8;
@@ -69,6 +72,7 @@ export const ENCODING_XOR = 3; // values: XOR blocks
 export const ENCODING_RAW = 4; // values: 8 bytes each, ids 16
 export const ENCODING_TEXT_SORTED = 5; // values: a packed stream of codes; dictionary: front-coded, in byte order
 export const ENCODING_TEXT_PLAIN = 6; // no values; dictionary: one text for each present row, all different
+export const ENCODING_ID_BITS = 7; // values: ID blocks. Since version 2
 
 // Presence.
 export const PRESENCE_ALL = 0;
@@ -105,6 +109,15 @@ export const STREAM_STEP = 2;
 //        blocks: ceil(n / 2) bytes with a 4-bit length for each word, the even one in the low half; then,
 //        without gaps, that many low bytes of word XOR predecessor (0 before a block's first word)
 export const XOR_BLOCK_SIZE = 8;
+
+// ── ID blocks: ids that agree in many bits ────────────────────────────────────────────────────────────
+//
+//   0    directory: blocks × { fixed high u64 │ mask high u64 │ fixed low u64 │ mask low u64 }
+//        packed stream: the bits of each id's high word (its first 8 bytes, big-endian) that the mask has set, put
+//        next to each other, lowest first │ packed stream: the same of the low word
+//
+// Bits that are clear in a block's mask are those of `fixed`, for all ids of the block.
+export const ID_BLOCK_SIZE = 32;
 
 // ── Dictionary of texts ───────────────────────────────────────────────────────────────────────────────
 //

@@ -56,18 +56,27 @@ export function pagesOf(bitmap: usize, rows: u32): u32 {
   return pages;
 }
 
-/** Writes the values of pages of unsigned integers as words: codes, booleans. Answers the end of the words. */
-export function gatherUnsigned(column: usize, rows: u32, bitmap: usize, words: usize): usize {
+/**
+ * Writes the values of pages of unsigned integers, each plus `base`, as words: codes, booleans. Answers the end of
+ * the words.
+ */
+export function gatherUnsigned(
+  column: usize,
+  rows: u32,
+  bitmap: usize,
+  base: u64,
+  words: usize,
+): usize {
   for (let from: u32 = 0; from < rows; from += PAGE_ROWS) {
     const page = pageAddress(column, from / PAGE_ROWS);
     if (page == 0) continue;
     const n = min<u32>(PAGE_ROWS, rows - from);
     const encoding = load<u32>(page, PAGE_ENCODING);
     const present = bitmap + (from >> 3);
-    if (encoding == PAGE_U8) words = gatherPage<u8>(page + PAGE_VALUES, present, n, 0, words);
+    if (encoding == PAGE_U8) words = gatherPage<u8>(page + PAGE_VALUES, present, n, base, words);
     else if (encoding == PAGE_U16)
-      words = gatherPage<u16>(page + PAGE_VALUES, present, n, 0, words);
-    else words = gatherPage<u32>(page + PAGE_VALUES, present, n, 0, words);
+      words = gatherPage<u16>(page + PAGE_VALUES, present, n, base, words);
+    else words = gatherPage<u32>(page + PAGE_VALUES, present, n, base, words);
   }
   return words;
 }
@@ -91,8 +100,8 @@ function gatherPage<T>(values: usize, bitmap: usize, n: u32, base: u64, words: u
   return words;
 }
 
-/** Writes the 16-byte ids of the present rows at `out`. */
-export function gatherIds(column: usize, rows: u32, bitmap: usize, out: usize): void {
+/** Writes the 16-byte ids of the present rows at `out` and answers their end. */
+export function gatherIds(column: usize, rows: u32, bitmap: usize, out: usize): usize {
   for (let from: u32 = 0; from < rows; from += PAGE_ROWS) {
     const page = pageAddress(column, from / PAGE_ROWS);
     if (page == 0) continue;
@@ -113,22 +122,23 @@ export function gatherIds(column: usize, rows: u32, bitmap: usize, out: usize): 
       }
     }
   }
+  return out;
 }
 
 /**
  * Writes the numbers of the present rows as words, and a bit for each in the zeroed `kinds` bitmap: set where
- * the word is the bits of an f64. Answers HAS_I64 | HAS_F64 as found.
+ * the word is the bits of an f64. The word at `begin` has bit 0. Answers HAS_I64 | HAS_F64 as found.
  */
 export function gatherNumbers(
   column: usize,
   rows: u32,
   bitmap: usize,
+  begin: usize,
   words: usize,
   kinds: usize,
 ): u32 {
   const base = load<u64>(column, COLUMN_BASE);
   const exponent = load<u32>(column, COLUMN_EXPONENT);
-  const begin = words;
   let found: u32 = 0;
   for (let from: u32 = 0; from < rows; from += PAGE_ROWS) {
     const page = pageAddress(column, from / PAGE_ROWS);

@@ -4,10 +4,10 @@ import { ENCODE_SCRATCH_SIZE } from "./format";
 // ── Encoder scratch ───────────────────────────────────────────────────────────────────────────────────
 //
 //   0        smallest and largest text (ENCODE_RESULT_…) │ 16 output u32 │ 20 capacity u32 │ 24 position u32
-//   32       bytes of the suffixes u64 │ 40 bytes of the distinct texts u64
+//   32       bytes of the suffixes u64 │ 40 bytes of the distinct texts u64 │ 48 the only part of a column
 //   64       three plans of packed streams
 //   4096     presence bitmap        20480  kinds bitmap        36864  differences of one block
-//   69632    words: the present rows' values, or their codes in the column's own dictionary
+//   69632    words: the present rows' values, or their codes in the column's own dictionary; ids take 2 MiB
 //   1118208  second words: integers, codes, shared lengths
 //   2166784  third words: rows, hash table and entries, suffix lengths
 //   3215360  items to sort          5312512  ranges to sort
@@ -19,6 +19,7 @@ const CAPACITY: u32 = 20;
 const POSITION: u32 = 24;
 export const SUFFIX_BYTES: u32 = 32;
 export const TEXT_BYTES: u32 = 40;
+export const ONLY_PART: u32 = 48;
 export const FIRST_PLAN: u32 = 64;
 export const SECOND_PLAN: u32 = 1088;
 export const THIRD_PLAN: u32 = 2112;

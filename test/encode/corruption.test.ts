@@ -34,6 +34,8 @@ const samples = [
   ["unique", "all", 40],
   ["booleans", "half", 500],
   ["ids", "half", 20],
+  ["ids of a row number", "most", 90],
+  ["ids, every second bit", "all", 4200],
   ["nulls", "rare", 4200],
 ] as const;
 
@@ -126,10 +128,15 @@ test("statuses name what is wrong", () => {
     return decode(on, copy);
   };
   expect(changed(0, 0)).toBe(66);
-  expect(changed(4, 2)).toBe(67);
+  expect(changed(4, 0)).toBe(67);
+  expect(changed(4, 3)).toBe(67);
+  expect(changed(4, 1), "what version 1 had is the same").toBe(0);
   expect(changed(100, 0xee)).toBe(68);
   expect(changed(12, 0xee)).toBe(69);
   expect(changed(6, 1)).toBe(70);
+  const ids = encode(on, column("ids of a row number", "all", 100));
+  ids[4] = 1;
+  expect(decode(on, ids), "version 1 had no ID blocks").toBe(70);
   expect(decode(on, bytes, 100)).toBe(64);
   expect(decode(on, bytes)).toBe(0);
   expect(readColumn(on.core, on.decoded.base, 100).cells.length).toBe(100);

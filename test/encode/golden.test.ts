@@ -15,8 +15,9 @@ import { mulberry32 } from "../support/random.ts";
 import { decode, encode, encodeCore } from "./encode-core.ts";
 import { makeColumn, numberShapes, otherShapes, presences, textShapes } from "./shapes.ts";
 
-// Frozen bytes: what version 1 wrote once must open for ever and give the frozen cells. The encoder may learn
-// better encodings; these files stay. MILLRACE_UPDATE_GOLDEN=1 writes those that are missing, never over one.
+// Frozen bytes: what a version wrote once must open for ever and give the frozen cells. The encoder may learn
+// better encodings; these files stay. MILLRACE_UPDATE_GOLDEN=1 writes those that are missing, never over one: then
+// with the present version, so a file of version 1 can't be made any more.
 
 const on = encodeCore();
 const folder = new URL("../golden/", import.meta.url);
@@ -39,6 +40,13 @@ const files: readonly (readonly [file: string, shape: string, presence: string, 
   ["id", "ids", "rare", 3000],
   ["null", "nulls", "rare", 9000],
   ["absent", "bytes", "none", 100],
+];
+
+// What version 2 has that version 1 had not, and one file of what both have.
+const files2: typeof files = [
+  ["id-bits", "ids of a row number", "half", 9000],
+  ["id-raw", "ids", "all", 100],
+  ["text-sorted", "users", "most", 5000],
 ];
 
 const meta: SegmentMeta = {
@@ -86,9 +94,13 @@ function freeze(cell: Cell | undefined): string | boolean | null {
 }
 
 describe("golden columns", () => {
-  test.each(files)("segment-v1-%s", (file, shape, presence, rows) => {
-    const bytesFile = new URL(`segment-v1-${file}.bin`, folder);
-    const cellsFile = new URL(`segment-v1-${file}.json`, folder);
+  const versions = [
+    ...files.map((one) => [1, ...one] as const),
+    ...files2.map((one) => [2, ...one] as const),
+  ];
+  test.each(versions)("segment-v%i-%s", (version, file, shape, presence, rows) => {
+    const bytesFile = new URL(`segment-v${version}-${file}.bin`, folder);
+    const cellsFile = new URL(`segment-v${version}-${file}.json`, folder);
     if (update && !existsSync(bytesFile)) {
       const stored = storeColumn(encode(on, shapeColumn(shape, presence, rows)));
       const inflated = loadColumn(stored);
@@ -100,6 +112,7 @@ describe("golden columns", () => {
     const bytes = loadColumn(readFileSync(bytesFile));
     expect(bytes).toBeDefined();
     if (bytes === undefined) return;
+    expect(bytes[4], "version").toBe(version);
     expect(decode(on, bytes)).toBe(0);
     const frozen = JSON.parse(readFileSync(cellsFile, "utf8"));
     expect(readColumn(on.core, on.decoded.base, rows).cells.map(freeze)).toEqual(frozen);
@@ -108,15 +121,19 @@ describe("golden columns", () => {
 
   test("cover every form, encoding and presence", () => {
     const seen = { form: new Set(), encoding: new Set(), presence: new Set(), flags: new Set() };
-    for (const [file] of files) {
-      const bytes = readFileSync(new URL(`segment-v1-${file}.bin`, folder));
+    const names = [
+      ...files.map(([file]) => `segment-v1-${file}.bin`),
+      ...files2.map(([file]) => `segment-v2-${file}.bin`),
+    ];
+    for (const name of names) {
+      const bytes = readFileSync(new URL(name, folder));
       seen.flags.add(bytes[6]);
       seen.form.add(bytes[25]);
       seen.encoding.add(bytes[26]);
       seen.presence.add(bytes[27]);
     }
     expect([...seen.form].sort()).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
-    expect([...seen.encoding].sort()).toEqual([0, 1, 2, 3, 4, 5, 6]);
+    expect([...seen.encoding].sort()).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
     expect([...seen.presence].sort()).toEqual([0, 1, 2, 3, 4]);
     expect([...seen.flags].sort()).toEqual([0, 1]);
   });

@@ -116,6 +116,27 @@ export const otherShapes: Record<string, { lane: number; cells: MakeCells }> = {
     cells: (random) => () =>
       Array.from({ length: 16 }, () => below(random, 256).toString(16).padStart(2, "0")).join(""),
   },
+  "ids of a row number": {
+    lane: layout.LANE_ID,
+    cells: (random) => (row) =>
+      `018f2f6e0000${below(random, 2 ** 16)
+        .toString(16)
+        .padStart(4, "0")}a5a5${row.toString(16).padStart(12, "0")}`,
+  },
+  "one id": { lane: layout.LANE_ID, cells: () => () => "f".repeat(32) },
+  "ids, every second bit": {
+    lane: layout.LANE_ID,
+    cells: (random) => () =>
+      Array.from({ length: 32 }, () => (below(random, 2 ** 16) & 5).toString(16)).join(""),
+  },
+  "ids of version 4": {
+    lane: layout.LANE_ID,
+    cells: (random) => () => {
+      const hex = (digits: number) =>
+        Array.from({ length: digits }, () => below(random, 16).toString(16)).join("");
+      return `${hex(12)}4${hex(3)}${(8 + below(random, 4)).toString(16)}${hex(15)}`;
+    },
+  },
   nulls: { lane: layout.LANE_NULL, cells: () => () => null },
 };
 

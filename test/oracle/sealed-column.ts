@@ -76,6 +76,7 @@ function readValues(view: DataView, count: number): Cell[] {
   const form = view.getUint8(25);
   const offset = view.getUint32(44, true);
   if (form === 7) return new Array<Cell>(count).fill(null);
+  if (form === 6 && view.getUint8(26) === 7) return readIdBlocks(view, offset, count);
   if (form === 6) return Array.from({ length: count }, (_, i) => readId(view, offset + i * 16));
   if (form === 4) return readTexts(view);
   const words = readWords(view, count);
@@ -101,6 +102,27 @@ function readId(view: DataView, offset: number): string {
       .toString(16)
       .padStart(2, "0");
   return hex;
+}
+
+function readIdBlocks(view: DataView, offset: number, count: number): string[] {
+  const streams = offset + Math.ceil(count / BLOCK) * 32;
+  const high = readStream(view, streams);
+  const low = readStream(view, streams + high.length);
+  const half = (entry: number, word: bigint): string => {
+    let value = view.getBigUint64(entry, true);
+    const mask = view.getBigUint64(entry + 8, true);
+    let rest = BigInt.asUintN(64, word);
+    for (let bit = 0n; bit < 64n; bit++) {
+      if (((mask >> bit) & 1n) === 0n) continue;
+      value |= (rest & 1n) << bit;
+      rest >>= 1n;
+    }
+    return value.toString(16).padStart(16, "0");
+  };
+  return high.words.map((word, i) => {
+    const entry = offset + Math.floor(i / BLOCK) * 32;
+    return half(entry, word) + half(entry + 16, low.words[i] as bigint);
+  });
 }
 
 function readWords(view: DataView, count: number): bigint[] {
