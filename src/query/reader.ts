@@ -35,8 +35,6 @@ export interface SegmentStore {
 /** Bytes at the beginning of a reader's region: the cancel word. */
 const HEAD_SIZE = 64;
 const SCRATCH_SIZE = 32 * 1024 * 1024;
-/** How often a query is run again because retention dropped a segment under it. */
-const ATTEMPTS = 3;
 
 /** Address of the word that stops the query which reader `index` is running. */
 export function cancelWord(memory: WebAssembly.Memory, index: number): number {
@@ -102,25 +100,20 @@ export class Reader {
   }
 
   run(job: ReadJob): ReadAnswer {
-    for (let attempt = 1; ; attempt++) {
-      const known = this.#stored.list().map(({ id }) => id);
-      try {
-        return this.#once(job);
-      } catch (error) {
-        if (!(error instanceof CorruptionError) || attempt === ATTEMPTS || !this.#store)
-          throw error;
-        this.#source.refresh();
-        const ids = new Set(this.#stored.list().map(({ id }) => id));
-        // A column can't be read: either its segment has just been dropped, or it is corrupt indeed.
-        if (known.every((id) => ids.has(id))) throw error;
-      }
+    try {
+      return this.#once(job, false);
+    } catch (error) {
+      if (!(error instanceof CorruptionError) || !this.#store) throw error;
+      // A column can't be read: its segment was dropped or compacted under the query, or it is corrupt. This time list
+      // and columns are of one view of the store, so only what is corrupt fails again.
+      return this.#once(job, true);
     }
   }
 
-  #once(job: ReadJob): ReadAnswer {
+  #once(job: ReadJob, fresh: boolean): ReadAnswer {
     // A column of a segment that was announced must not be looked for in an older view.
     this.#store?.renew();
-    const snapshot = this.#source.snapshot();
+    const snapshot = this.#source.snapshot(fresh);
     try {
       return this.#answer(job, snapshot);
     } finally {

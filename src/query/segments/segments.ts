@@ -167,10 +167,24 @@ export class StoredSegments {
       .filter(({ id }) => !known.has(id))
       .map((meta) => new StoredSegment(meta, this.#cache));
     if (added.length === 0) return;
-    this.#segments = [...this.#segments, ...added].sort((a, b) =>
-      a.firstSequence < b.firstSequence ? -1 : 1,
-    );
+    this.#segments = [...this.#segments, ...added].sort(inSequence);
     for (const { firstSequence, rows } of added) this.reach(firstSequence + BigInt(rows));
+    this.#dropContained();
+  }
+
+  /**
+   * Compaction puts a segment in the place of several: they have the same rows, and whichever message comes when, a
+   * row must be in one segment of the list. The larger one stays, as what it was made of is never stored again.
+   */
+  #dropContained(): void {
+    const contained: number[] = [];
+    let end = -1n;
+    for (const { id, firstSequence, rows } of this.#segments) {
+      const own = firstSequence + BigInt(rows);
+      if (own <= end) contained.push(id);
+      else end = own;
+    }
+    if (contained.length > 0) this.drop(contained);
   }
 
   /** Nothing more will be stored of the sequences before `end`. */
@@ -195,6 +209,12 @@ export class StoredSegments {
   }
 }
 
+/** By first sequence; of two with the same one the longer comes first. */
+function inSequence(a: StoredSegment, b: StoredSegment): number {
+  if (a.firstSequence === b.firstSequence) return b.rows - a.rows;
+  return a.firstSequence < b.firstSequence ? -1 : 1;
+}
+
 export interface LiveSourceParts {
   readonly core: Core;
   readonly columns: Columns;
@@ -216,17 +236,24 @@ export class LiveSource implements SegmentSource {
     this.#parts = parts;
   }
 
-  snapshot(): Snapshot {
+  /**
+   * With `fresh` the list of stored segments is read again. Columns that are read in the same event-loop turn come from
+   * the same view of the store then, so every segment of the snapshot is there.
+   */
+  snapshot(fresh = false): Snapshot {
     const { slots, cache, core, columns } = this.#parts;
     // The pin comes first: a slot that is freed after it keeps its content, and one that was freed before
     // it is stored.
     slots.pin();
     try {
       const views = slots.list();
+      const stored = this.#storedBefore(views[0]?.firstSequence, fresh);
+      const newest = stored.at(-1);
+      const storedEnd = newest ? newest.firstSequence + BigInt(newest.rows) : 0n;
+      // A slot may have been freed and its rows compacted into a larger segment since it was listed.
       const hot = views
-        .filter(({ rows }) => rows > 0)
+        .filter(({ rows, firstSequence }) => rows > 0 && firstSequence >= storedEnd)
         .map((view) => new HotSegment(core, columns, view));
-      const stored = this.#storedBefore(views[0]?.firstSequence);
       const segments: Segment[] = [...stored, ...hot];
       const last = views.at(-1);
       const asOf = last ? last.firstSequence + BigInt(last.rows) : this.#parts.stored.end;
@@ -248,20 +275,15 @@ export class LiveSource implements SegmentSource {
   }
 
   /** Stored segments with sequences before the hot ones; while a slot is both hot and stored, the slot is read. */
-  #storedBefore(firstHot: bigint | undefined): readonly Segment[] {
+  #storedBefore(firstHot: bigint | undefined, fresh: boolean): readonly Segment[] {
     const { stored, refresh } = this.#parts;
+    const complete = firstHot === undefined || this.isComplete(firstHot);
+    if ((fresh || !complete) && refresh) stored.replace(refresh());
     if (firstHot === undefined) return stored.list();
-    if (!this.isComplete(firstHot) && refresh) {
-      stored.replace(refresh());
+    if (!complete && refresh) {
       // What is still missing was dropped: retention may have taken all that is stored.
       this.#complete = firstHot;
     }
     return stored.list().filter((segment) => segment.firstSequence < firstHot);
-  }
-
-  /** Reads the list of stored segments again. Not while a snapshot is held. */
-  refresh(): void {
-    const { stored, refresh } = this.#parts;
-    if (refresh) stored.replace(refresh());
   }
 }
