@@ -20,6 +20,23 @@ export interface QueryStats {
   readonly segmentsScanned: number;
   readonly segmentsPruned: number;
   readonly executionUs: number;
+  /** Where the time went, µs, summed over threads. */
+  readonly stages?: StageTimes;
+  /** Groups before HAVING and LIMIT. */
+  readonly groups?: number;
+  /** Bytes of working memory that were used at most on one thread. */
+  readonly memoryBytes?: number;
+}
+
+/** Microseconds in each stage of a query: zone maps, finding and decoding columns, conditions, group ids, … */
+export interface StageTimes {
+  readonly prune: number;
+  readonly columns: number;
+  readonly filter: number;
+  readonly group: number;
+  readonly aggregate: number;
+  readonly merge: number;
+  readonly finish: number;
 }
 
 export interface QueryResult {

@@ -1,6 +1,6 @@
 // Runs a Query over a snapshot: per segment prune, filter, aggregate; then merge, order, cut.
 
-import { LimitError } from "../../errors.ts";
+import { InputError, LimitError } from "../../errors.ts";
 import { resultGroupsMax } from "../../limits.ts";
 import type { GroupedRows } from "../aggregate/aggregate.ts";
 import { Aggregation } from "../aggregate/aggregate.ts";
@@ -13,6 +13,7 @@ import type { Query as FullQuery } from "../query.ts";
 import type { QueryResult, ResultColumn, Value } from "../result.ts";
 import type { Snapshot } from "../segments/source.ts";
 import { compareOrdered, resultType, shown } from "../values.ts";
+import type { QueryExecution, QueryLimits } from "./execution.ts";
 import type { GroupIds, RowList } from "./group-keys.ts";
 import { GroupKeys } from "./group-keys.ts";
 import type { Group } from "./groups.ts";
@@ -21,7 +22,30 @@ import { selectRows } from "./rows.ts";
 import type { Answer, QueryThreadState } from "./scan.ts";
 import { Scan } from "./scan.ts";
 
+export type { QueryExecution, QueryLimits, SequenceRange } from "./execution.ts";
 export type { QueryThreadState } from "./scan.ts";
+
+/** Starts a query on this thread; see QueryExecution. For now it runs whole, once. */
+export function startQuery(
+  query: FullQuery,
+  state: QueryThreadState,
+  _limits: QueryLimits = {},
+): QueryExecution {
+  let result: QueryResult | undefined;
+  const unsplit = (): never => {
+    throw new InputError("not_implemented", "queries in parts are not implemented", {}, 501);
+  };
+  return {
+    query,
+    run: (snapshot, range) => {
+      if (range || result) unsplit();
+      result = executeQuery(query, snapshot, state);
+    },
+    partial: unsplit,
+    merge: unsplit,
+    finish: () => result ?? unsplit(),
+  };
+}
 
 /** Runs `query` over `snapshot`, which stays the caller's to release. Scratch is as before afterwards. */
 export function executeQuery(
