@@ -23,13 +23,26 @@ export {
 export { combineKeys, internKeys, keyBuckets, keyCodes, keyNumbers } from "./aggregate/keys";
 export { sumAll } from "./aggregate/sum";
 export { topTimes } from "./aggregate/top";
+export {
+  groupBuckets, groupCodes, groupCombine, groupCompact, groupCompareKeys, groupIntegers,
+  groupInternMarked, groupMark, groupNumbers, groupPackKeys, groupPairs, groupProduct, groupRange,
+  groupRanks, groupRehash, groupStarts, groupTextBytes, groupTranslate, groupUnpackKeys,
+  groupUnpackPairs, groupUuids,
+} from "./group/exports";
+
+// Aggregates by group
+export { addCounts, countVectors, mergeCounts } from "./aggregate/count";
+export { extremeCodes, extremeIds, keepExtreme, keepExtremes, mergeIds, seeBooleans } from "./aggregate/extreme";
+export { clearRanges, mergeRanges, widenRanges } from "./aggregate/range";
+export { addTotals, mergeTotals } from "./aggregate/total";
+export { nextVector } from "./aggregate/vectors";
 
 // Dedup
 export { dedupEvicted, dedupFormat, dedupHeld, dedupInsertMany, dedupRows } from "./dedup/table";
 
 // Sealed columns
 export {
-  decodeCapacity, decodeColumn, decodedSize, encodeColumn, encodeColumns,
+  decodeCapacity, decodeColumn, decodedSize, encodeColumn, encodeColumns, filterTexts, repeatedTexts,
 } from "./encode/exports";
 
 // Hot segments

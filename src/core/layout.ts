@@ -332,3 +332,125 @@ export const KEYS_MASK = 0;
 export const KEYS_COUNT = 4;
 export const KEYS_SLOTS = 8;
 export const KEYS_ENTRIES = 12;
+
+// ── Vectors and states of aggregates, in a reader's scratch ───────────────────────────────────────────
+//
+// VECTOR: what assembly/aggregate/vectors.ts reads from, and what it found. The caller sets the first part.
+//   0  column u32 │ 4 rows u32 (a list; 0: the mask) │ 8 count u32: rows of the list, words of the mask
+//   12 mask u32 │ 16 groups of the list u32 (0: one group) │ 20 cancel u32 │ 24 buffers u32 │ 28 wanted u32
+//   32 position u32, 0 at first │ 36 page of the doubles that are still to come u32, 0 at first
+//   then of the vector: 40 kind u32 │ 44 count u32 │ 48 values u32 │ 52 groups u32 (0: one group)
+//   56 rows u32 (0: they follow each other) │ 60 first row u32 │ 64 how many doubles are still to come u32
+// VECTOR_BUFFERS is what it needs at "buffers": values, rows, groups, and the same of a mixed page's doubles.
+export const VECTOR_SIZE = 80;
+export const VECTOR_COLUMN = 0;
+export const VECTOR_LIST = 4;
+export const VECTOR_LIST_COUNT = 8;
+export const VECTOR_MASK = 12;
+export const VECTOR_LIST_GROUPS = 16;
+export const VECTOR_CANCEL = 20;
+export const VECTOR_BUFFER = 24;
+export const VECTOR_WANTED = 28;
+export const VECTOR_POSITION = 32;
+export const VECTOR_PENDING = 36;
+export const VECTOR_KIND = 40;
+export const VECTOR_COUNT = 44;
+export const VECTOR_VALUES = 48;
+export const VECTOR_GROUPS = 52;
+export const VECTOR_ROWS = 56;
+export const VECTOR_FIRST_ROW = 60;
+export const VECTOR_PENDING_COUNT = 64;
+export const VECTOR_BUFFER_ROWS = 65536;
+export const VECTOR_BUFFER_GROUPS = 81920;
+export const VECTOR_BUFFER_OTHER_ROWS = 98304;
+export const VECTOR_BUFFER_OTHER_GROUPS = 114688;
+export const VECTOR_BUFFERS = 131072;
+export const VECTOR_I64 = 0;
+export const VECTOR_F64 = 1;
+export const VECTOR_CODES = 2;
+export const VECTOR_IDS = 3;
+export const VECTOR_WANT_F64 = 1; // integers as doubles
+export const VECTOR_WANT_ROWS = 2; // and whose values they are
+
+// States, one for each group. docs/formats/partial.md draws them: partials hold them as they are.
+// TOTAL  0 integers: low u64 │ 8 high i64 │ 16 doubles f64 │ 24 error f64 │ 32 integers u64 │ 40 doubles u64
+// RANGE  0 least i64 │ 8 most i64 │ 16 least f64 │ 24 most f64; least above most: none
+export const TOTAL_SIZE = 48;
+export const TOTAL_LOW = 0;
+export const TOTAL_HIGH = 8;
+export const TOTAL_F64 = 16;
+export const TOTAL_ERROR = 24;
+export const TOTAL_INTEGERS = 32;
+export const TOTAL_DOUBLES = 40;
+export const RANGE_SIZE = 32;
+export const RANGE_I64_LEAST = 0;
+export const RANGE_I64_MOST = 8;
+export const RANGE_F64_LEAST = 16;
+export const RANGE_F64_MOST = 24;
+
+// ── Groups of a query: tables in a reader's kept scratch, sources in what a segment takes ───────────────
+//
+// GROUP TABLE, of keys or of pairs
+//        0 slot mask u32 │ 4 count u32 │ 8 slots u32 (address) │ 12 entries u32 (address) │ 16 capacity u32
+//        20 text top u32 │ 24 text end u32 │ 28 wanted text bytes u32: what did not fit, 0 when all did
+//   slots    (mask + 1) × { 0 or 1 + index u32, hash u32 }; never more than half of them are taken
+//   entries  of keys { bits u64, kind u32, unused }: bits of a text, id or JSON are { address u32, length u32 };
+//            of pairs { first u32, second u32 }
+// GROUP SOURCE: what the ids of one key within one segment stand for
+//        0 table u32 │ 4 lanes u32 │ 8 known u32: address of the index in the table by id, GROUP_NONE where it isn't
+//        known yet; 0: ids are indexes │ 12 cardinality u32 │ 16 lanes × GROUP_LANE_SIZE, by ascending first id
+//   lane 0 first id u32 │ 4 kind u32 │ 8 array u32 (address) │ 12 exponent u32 │ 16 base i64 │ 24 step i64
+export const GROUP_TABLE_SIZE = 32;
+export const GROUP_MASK = 0;
+export const GROUP_COUNT = 4;
+export const GROUP_SLOTS = 8;
+export const GROUP_ENTRIES = 12;
+export const GROUP_CAPACITY = 16;
+export const GROUP_TEXT_TOP = 20;
+export const GROUP_TEXT_END = 24;
+export const GROUP_TEXT_WANTED = 28;
+export const GROUP_KEY_SIZE = 16;
+export const GROUP_KEY_BITS = 0;
+export const GROUP_KEY_KIND = 8;
+export const GROUP_PAIR_SIZE = 8;
+export const GROUP_NONE = 0xffffffff;
+// Kinds of keys; a number that is an integer within i64 is always KEY_I64.
+export const KEY_NULL = 0;
+export const KEY_BOOLEAN = 1;
+export const KEY_I64 = 2;
+export const KEY_F64 = 3;
+export const KEY_STRING = 4;
+export const KEY_ID = 5;
+export const KEY_JSON = 6;
+export const GROUP_SOURCE_SIZE = 16;
+export const GROUP_SOURCE_TABLE = 0;
+export const GROUP_SOURCE_LANES = 4;
+export const GROUP_SOURCE_KNOWN = 8;
+export const GROUP_SOURCE_CARDINALITY = 12;
+export const GROUP_LANE_SIZE = 32;
+export const GROUP_LANE_FIRST = 0;
+export const GROUP_LANE_KIND = 4;
+export const GROUP_LANE_ARRAY = 8;
+export const GROUP_LANE_EXPONENT = 12;
+export const GROUP_LANE_BASE = 16;
+export const GROUP_LANE_STEP = 24;
+export const SOURCE_NULL = 0;
+export const SOURCE_BOOLEAN = 1;
+export const SOURCE_STRING = 2; // array: dictionary entries
+export const SOURCE_JSON = 3;
+export const SOURCE_INTEGER = 4; // (base + id × step) / 10^exponent
+export const SOURCE_STARTS = 5; // array: i64 each
+export const SOURCE_INDEX = 6; // ids are indexes in the table
+// TEXT   0 address u32 (0: none) │ 4 length u32 │ 8 capacity u32: bytes at the address │ 12 unused
+// ID     0 sixteen bytes │ 16 1 when there is one u32 │ 20 unused
+// HEAP   0 next free byte u32 │ 4 end u32 │ 8 bytes that were missing u32 │ 12 unused
+export const TEXT_SIZE = 16;
+export const TEXT_ADDRESS = 0;
+export const TEXT_LENGTH = 4;
+export const TEXT_CAPACITY = 8;
+export const ID_SIZE = 32;
+export const ID_PRESENT = 16;
+export const HEAP_SIZE = 16;
+export const HEAP_TOP = 0;
+export const HEAP_END = 4;
+export const HEAP_MISSING = 8;

@@ -1,0 +1,10 @@
+export {
+  groupBuckets, groupCodes, groupIntegers, groupNumbers, groupRange, groupStarts, groupUuids,
+} from "./ids";
+export {
+  groupCompareKeys, groupPackKeys, groupRanks, groupTextBytes, groupUnpackKeys, groupUnpackPairs,
+} from "./order";
+export { groupRehash } from "./table";
+export {
+  groupCombine, groupCompact, groupInternMarked, groupMark, groupPairs, groupProduct, groupTranslate,
+} from "./translate";
