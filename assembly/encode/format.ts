@@ -128,6 +128,13 @@ export const ID_BLOCK_SIZE = 32;
 //
 // A block is BLOCK_VALUES entries; it restarts the front coding, so any entry can be reached through its block.
 
+// ── Filter of texts v1: an LMDB value of its own ──────────────────────────────────────────────────────
+//
+//   0    magic 'MRF1' u32 │ 4 version u16 │ 6 flags u16 │ 8 CRC-32C u32 of bytes [16, length) │ 12 length u32
+//   16   blocks u32 │ 20 texts u32 │ 24 zeros to 32 │ 32 blocks × 32 bytes (text-filter.ts)
+export const FILTER_HEADER_SIZE = 32;
+export const FILTER_BLOCK_SIZE = 32;
+
 /** What the encoder needs besides its output, in bytes, for a dictionary of up to 2^18 entries. */
 export const ENCODE_SCRATCH_SIZE = 8388608;
 // The encoder leaves the smallest and the largest text of the column at the start of its scratch.

@@ -1,8 +1,7 @@
 // Ids: 16 bytes that agree in many bits. Of a version 4 UUID 6 bits are fixed, of those made in one second as
 // version 7 about 50; a block keeps the bits that differ within it, and once those that do not.
-import { BLOCK_VALUES, ID_BLOCK_SIZE } from "./format";
+import { BLOCK_VALUES, ID_BLOCK_SIZE, STREAM_LENGTH } from "./format";
 import { blockCount, isStream, planStream, readBlock, writeStream } from "./packed-stream";
-import { STREAM_LENGTH } from "./format";
 
 const FIXED_HIGH = 0;
 const MASK_HIGH = 8;
@@ -10,7 +9,6 @@ const FIXED_LOW = 16;
 const MASK_LOW = 24;
 /** Runs of set bits of a mask: { count u32, zero, then count × { 0 from u8 │ 1 shift u8 │ 2 zeros │ 8 mask u64 } }. */
 const RUN_SIZE: u32 = 16;
-export const RUNS_SIZE: u32 = 16 + 33 * RUN_SIZE;
 
 @inline
 function highOf(id: usize): u64 {
@@ -142,7 +140,7 @@ export function readIdWords(
   readBlock<u64>(stream + load<u32>(stream, STREAM_LENGTH), block, n, 0, low);
 }
 
-/** Writes `n` ids at `out` from words that readIdWords has read; `runs` is RUNS_SIZE bytes. */
+/** Writes `n` ids at `out` from words that readIdWords has read; `runs` is room for 528 bytes. */
 export function writeIdsOf(
   section: usize,
   block: u32,

@@ -1,4 +1,5 @@
-// One hash for everything in the core: 64 bits, not keyed, never stored.
+// One hash for everything in the core: 64 bits, not keyed. Watermarks and filters of texts are stored with it,
+// so another function would be another version of these formats.
 
 const K0: u64 = 0x9e3779b97f4a7c15;
 const K1: u64 = 0xbf58476d1ce4e5b9;

@@ -170,6 +170,11 @@ export class HotSlots {
     return full;
   }
 
+  /** A segment id that no slot has or gets. */
+  takeSegmentId(): number {
+    return ++this.#segmentId;
+  }
+
   /** The slot's segment is in LMDB too. */
   sealed(slot: number): void {
     assert(this.#state(slot) === layout.SLOT_FULL, "a full slot is sealed");

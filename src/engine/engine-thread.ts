@@ -16,6 +16,7 @@ import { slotRecords } from "../storage/seal.ts";
 import { encodeSegmentMeta } from "../storage/segment.ts";
 import { Store } from "../storage/store.ts";
 import { BatchAreas } from "./batch-areas.ts";
+import { Compaction } from "./compaction.ts";
 import { DedupSpan } from "./dedup-span.ts";
 import { DiskReserve } from "./disk.ts";
 import type { EngineStats } from "./engine.ts";
@@ -52,6 +53,9 @@ interface StatsParts {
   readonly disk: DiskReserve;
   readonly slots: HotSlots;
   readonly segments: Segments;
+  readonly compaction: Compaction;
+  /** Segments that a commit on its way removes. */
+  readonly leaving: Set<number>;
   readonly dedup: Dedup;
   readonly span: DedupSpan;
   readonly watermarks: Watermarks;
@@ -73,7 +77,8 @@ function spanSeconds({ dedup, span }: StatsParts, held: number): number {
 }
 
 function statsOf(parts: StatsParts): EngineStats {
-  const { store, disk, segments, dedup, watermarks, tally } = parts;
+  const { store, disk, segments, compaction, dedup, watermarks, tally } = parts;
+  const tables = store.tableBytes();
   const dedupIds = dedup.held();
   const refusal = disk.refusal()?.message;
   return {
@@ -89,8 +94,10 @@ function statsOf(parts: StatsParts): EngineStats {
     nextSequence: String(segments.nextSequence()),
     segments: segments.metas.length,
     storedRows: Number(segments.nextSequence() - segments.firstSequence()),
-    storedBytes: store.liveBytes(),
+    storedBytes: Object.values(tables).reduce((sum, bytes) => sum + bytes, 0),
     journalRecords: segments.journalRecords,
+    storeBytes: { file: store.fileBytes(), ...tables },
+    compaction: compaction.stats(),
     memory: memoryUse({ ...parts, config, dedupIds }),
     ...(refusal !== undefined && { ingestRefusal: refusal }),
     dedupIds,
@@ -145,7 +152,25 @@ async function run(): Promise<void> {
   const span = new DedupSpan();
   const reusable = () => store.reusableBytes();
   const disk = new DiskReserve(config.data, config.diskReserveBytes, clock, reusable);
-  const own = { core, store, ring, decoder, disk, slots, segments, dedup, span, watermarks, tally };
+  const leaving = new Set<number>();
+  const compaction = new Compaction({
+    clock,
+    segments,
+    sealer,
+    bounds: {
+      spanUs: config.retentionAgeMs === null ? null : segmentSpanUs(config.retentionAgeMs),
+    },
+    leaving,
+    isDiskFull: () => disk.refusal() !== null,
+    // Nothing is merged before `follow` has looked for the first time, and then there is a writer.
+    commit: (compacted) => writer.commitCompacted(compacted),
+    warn: (message) => tell({ type: "warning", message }),
+  });
+  segments.onCompacted = (compacted) => compaction.committed(compacted);
+  const own: StatsParts = {
+    ...{ core, store, ring, decoder, disk, slots, segments, dedup, span, watermarks, tally },
+    ...{ compaction, leaving },
+  };
   // Who waits for reads may look at the figures at once.
   tell({ type: "stats", stats: statsOf(own) });
   tell({
@@ -156,7 +181,8 @@ async function run(): Promise<void> {
   // As it is now: a slot that is sealed while ids are loaded is not among these segments.
   const [known, knownEnd] = [[...segments.metas], segments.storedEnd()];
   const hot = (): SegmentIds[] => hotIds(core, slots, knownEnd);
-  const unreadable = (error: CorruptionError) => tell({ type: "warning", message: error.message });
+  const unreadable = (error: CorruptionError) =>
+    tell({ type: "warning", message: `${error.message}; duplicates of its ids are not found` });
   const mark = (receivedAtUs: bigint) => span.mark(entered(dedup), receivedAtUs);
   await loadIds(core, store, known, hot, dedup, batches.scratch(), unreadable, mark);
   const writer = new Writer(
@@ -183,8 +209,8 @@ async function run(): Promise<void> {
 }
 
 /** A segment spans at most an eighth of the time that events are kept. */
-function sealBound(retentionAgeMs: number): bigint {
-  return clock.nowUs() - BigInt(Math.floor(retentionAgeMs / 8)) * 1000n;
+function segmentSpanUs(retentionAgeMs: number): bigint {
+  return BigInt(Math.floor(retentionAgeMs / 8)) * 1000n;
 }
 
 /** Removes receipts that have expired, in commits that are small enough to let ingest in between. */
@@ -194,15 +220,17 @@ async function expireReceipts(store: Store, stopped: () => boolean): Promise<voi
 
 /** Follows the ring until it is told to close. */
 function follow(writer: Writer, parts: StatsParts): void {
-  const { store, segments } = parts;
+  const { store, segments, compaction, leaving } = parts;
   const stats = (): EngineStats => statsOf(parts);
   const statsTimer = setInterval(() => tell({ type: "stats", stats: stats() }), STATS_MS);
-  const leaving = new Set<number>();
   const retain = (): void => {
     const bounds = { ageMs: config.retentionAgeMs, bytes: config.retentionBytes };
-    const gone = expired(segments.metas, clock.nowUs(), bounds).filter(
-      ({ id }) => !leaving.has(id),
-    );
+    const over = expired(segments.metas, clock.nowUs(), bounds);
+    // What is being replaced goes as a part of the merged segment, which is looked at once it is there.
+    const replaced = over.findIndex(({ id }) => compaction.replaces(id));
+    const gone = over
+      .slice(0, replaced < 0 ? over.length : replaced)
+      .filter(({ id }) => !leaving.has(id));
     for (const { id } of gone) leaving.add(id);
     if (gone.length > 0) writer.commitDropped(gone);
   };
@@ -212,12 +240,15 @@ function follow(writer: Writer, parts: StatsParts): void {
     for (const id of dropped) leaving.delete(id);
     // By bytes, every new segment may take the place of old ones.
     if (added.length > 0) retain();
+    compaction.look();
   };
   let stopping = false;
   let expiring: Promise<void> = Promise.resolve();
   const upkeep = setInterval(() => {
-    if (config.retentionAgeMs !== null) segments.sealBefore(sealBound(config.retentionAgeMs));
+    if (config.retentionAgeMs !== null)
+      segments.sealBefore(clock.nowUs() - segmentSpanUs(config.retentionAgeMs));
     retain();
+    compaction.look();
     expiring = expiring.then(() => expireReceipts(store, () => stopping)).catch(fatal);
   }, UPKEEP_MS);
 
@@ -226,6 +257,7 @@ function follow(writer: Writer, parts: StatsParts): void {
     stopping = true;
     clearInterval(statsTimer);
     clearInterval(upkeep);
+    compaction.stop();
     writer
       .drain()
       .then(() => expiring)
@@ -243,6 +275,7 @@ function follow(writer: Writer, parts: StatsParts): void {
     nextSequence: segments.nextSequence(),
   });
   writer.wake();
+  compaction.look();
 }
 
 // A worker that dies of a rejection takes the words of an earlier failure with it.

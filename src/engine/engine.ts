@@ -8,6 +8,21 @@ export interface MemoryUse {
   readonly used?: number;
 }
 
+/** What merging small segments has done since the process started. */
+export interface CompactionStats {
+  readonly compactions: number;
+  /** Segments that were merged. */
+  readonly segments: number;
+  /** Rows that were written again. */
+  readonly rows: number;
+  /** Bytes of what was merged, and of what was made of it. */
+  readonly bytesBefore: number;
+  readonly bytesAfter: number;
+  readonly failures: number;
+  /** The segments that are being merged now. */
+  readonly running: readonly number[];
+}
+
 /** Figures of the engine thread and of the memory, for metrics and health. Counters only ever grow. */
 export interface EngineStats {
   readonly eventsProcessed: number;
@@ -30,6 +45,9 @@ export interface EngineStats {
   readonly storedRows: number;
   readonly storedBytes: number;
   readonly journalRecords: number;
+  /** Bytes of the data file and, within it, of each of its tables. */
+  readonly storeBytes: Readonly<Record<string, number>>;
+  readonly compaction: CompactionStats;
   /** The shared linear memory by its use. */
   readonly memory: Readonly<Record<string, MemoryUse>>;
   /** Why bodies are refused although the engine is ready for them: the disk is too full. */

@@ -3,7 +3,7 @@
 
 import type { MessagePort } from "node:worker_threads";
 import type { Config } from "../settings.ts";
-import type { SealedSegment } from "../storage/segment.ts";
+import type { SealedSegment, SegmentMeta } from "../storage/segment.ts";
 import type { EngineStats, Readiness } from "./engine.ts";
 import type { FailureMessage } from "./failure.ts";
 import type { EventError } from "./ingest.ts";
@@ -47,8 +47,17 @@ export type FromEngine =
   | { readonly type: "fatal"; readonly failure: FailureMessage }
   | { readonly type: "closed" };
 
-export type ToSealer = { readonly slot: number; readonly segmentId: number };
+export type ToSealer =
+  | { readonly type: "seal"; readonly slot: number; readonly segmentId: number }
+  /** Merge these stored segments into one. */
+  | {
+      readonly type: "compact";
+      readonly segmentId: number;
+      readonly sources: readonly SegmentMeta[];
+    };
 
-export type FromSealer =
-  | { readonly segmentId: number; readonly sealed: SealedSegment }
-  | { readonly segmentId: number; readonly failure: FailureMessage };
+/** What became of the segment, by what was asked for. */
+export type FromSealer = { readonly type: "sealed" | "compacted"; readonly segmentId: number } & (
+  | { readonly sealed: SealedSegment }
+  | { readonly failure: FailureMessage }
+);

@@ -8,13 +8,20 @@ import type { EventsPage, EventsRequest, QueryResult } from "../query/result.ts"
 import type { Config } from "../settings.ts";
 import { type FolderLock, lockFolder } from "../storage/lock.ts";
 import { BodyMemory, ReservedPlace } from "./body-memory.ts";
-import type { Engine, EngineStats, Readiness } from "./engine.ts";
+import type {
+  Engine,
+  EngineStats,
+  QueryFigures,
+  QueryInfo,
+  QueryOptions,
+  Readiness,
+} from "./engine.ts";
 import { unpackFailure } from "./failure.ts";
 import { unpackAnswers } from "./group.ts";
 import type { BodyPlace, IngestDone, IngestRequest } from "./ingest.ts";
 import { planMemory, sealerReader } from "./memory-plan.ts";
 import type { Answers, EngineThreadData, FromEngine, ToEngine } from "./messages.ts";
-import { QueryPool } from "./query-pool.ts";
+import { noFigures, QueryPool } from "./query-pool.ts";
 import { RingWriter } from "./ring.ts";
 import type { SealerThreadData } from "./sealer-thread.ts";
 
@@ -49,6 +56,8 @@ class ThreadedEngine implements Engine {
   readonly #ring: RingWriter;
   readonly #thread: Worker;
   readonly #sealer: Worker;
+  /** It closes its store once the engine thread has closed their channel. */
+  readonly #sealerEnded: Promise<void>;
   readonly #pool: Promise<QueryPool>;
   readonly #waiting = new Map<number, { done: IngestDone; place: ReservedPlace | null }>();
   readonly #bodies: BodyMemory;
@@ -87,7 +96,12 @@ class ThreadedEngine implements Engine {
       transferList: [port1],
       name: "engine",
     });
-    const sealerData: SealerThreadData = { memory, reader: sealerReader(config), engine: port2 };
+    const sealerData: SealerThreadData = {
+      memory,
+      reader: sealerReader(config),
+      engine: port2,
+      folder: config.data,
+    };
     this.#sealer = new Worker(sealerUrl, {
       workerData: sealerData,
       transferList: [port2],
@@ -96,6 +110,9 @@ class ThreadedEngine implements Engine {
     this.#thread.on("message", (message: FromEngine) => this.#take(message));
     this.#thread.on("error", (error) => this.#fail(error));
     this.#sealer.on("error", (error) => this.#fail(error));
+    this.#sealerEnded = new Promise((resolve) => {
+      this.#sealer.once("exit", () => resolve());
+    });
   }
 
   reserve(byteLength: number): BodyPlace | null {
@@ -124,12 +141,24 @@ class ThreadedEngine implements Engine {
     if (this.#ring.takeAsleep(byteLength)) this.#post({ type: "wake" });
   }
 
-  async query(query: Query, signal?: AbortSignal): Promise<QueryResult> {
-    return (await this.#pool).query(query, signal);
+  async query(query: Query, options?: QueryOptions): Promise<QueryResult> {
+    return (await this.#pool).query(query, options);
   }
 
-  async events(request: EventsRequest, signal?: AbortSignal): Promise<EventsPage> {
-    return (await this.#pool).events(request, signal);
+  async events(request: EventsRequest, options?: QueryOptions): Promise<EventsPage> {
+    return (await this.#pool).events(request, options);
+  }
+
+  queries(): QueryInfo[] {
+    return this.#livePool?.queries() ?? [];
+  }
+
+  killQuery(id: string, by: string): boolean {
+    return this.#livePool?.kill(id, by) ?? false;
+  }
+
+  queryFigures(): QueryFigures {
+    return this.#livePool?.figures() ?? noFigures;
   }
 
   onPublish(listener: (nextSequence: bigint) => void): () => void {
@@ -165,6 +194,7 @@ class ThreadedEngine implements Engine {
       });
       this.#post({ type: "close" });
       await closed;
+      await this.#sealerEnded;
     }
     await (await this.#pool).close();
     await Promise.all([this.#thread.terminate(), this.#sealer.terminate()]);
@@ -194,7 +224,7 @@ class ThreadedEngine implements Engine {
         this.#stats = message.stats;
         break;
       case "warning":
-        this.#log.warn({}, `${message.message}; duplicates of its ids are not found`);
+        this.#log.warn({}, message.message);
         break;
       case "fatal":
         this.#fail(unpackFailure(message.failure));
@@ -215,8 +245,14 @@ class ThreadedEngine implements Engine {
   /** The store is open and its segments are known: readers may start. */
   #readable(): void {
     if (this.#openPool === null) return;
-    const { data, queryWorkers } = this.#config;
-    const pool = new QueryPool({ core: this.#core, folder: data, workers: queryWorkers });
+    const { data, queryWorkers, queryMemoryBytes, queryTimeoutMs } = this.#config;
+    const pool = new QueryPool({
+      core: this.#core,
+      folder: data,
+      workers: queryWorkers,
+      memoryBytes: queryMemoryBytes,
+      timeoutMs: queryTimeoutMs,
+    });
     for (const { added, dropped, end } of this.#early.splice(0)) pool.segments(added, dropped, end);
     this.#openPool(pool);
     this.#openPool = null;
@@ -296,6 +332,16 @@ const noStats: EngineStats = {
   storedRows: 0,
   storedBytes: 0,
   journalRecords: 0,
+  storeBytes: {},
+  compaction: {
+    compactions: 0,
+    segments: 0,
+    rows: 0,
+    bytesBefore: 0,
+    bytesAfter: 0,
+    failures: 0,
+    running: [],
+  },
   memory: {},
   dedupIds: 0,
   dedupWindowSeconds: 0,

@@ -1,4 +1,4 @@
-import type { SegmentMeta } from "../storage/segment.ts";
+import { type SegmentMeta, segmentBytes } from "../storage/segment.ts";
 
 /** The oldest segments that age or size say must go: whole segments, from the oldest on. */
 export function expired(
@@ -6,7 +6,7 @@ export function expired(
   nowUs: bigint,
   bounds: { ageMs: number | null; bytes: number | null },
 ): SegmentMeta[] {
-  const sizes = metas.map(({ columns }) => columns.reduce((sum, { bytes }) => sum + bytes, 0));
+  const sizes = metas.map(segmentBytes);
   let total = sizes.reduce((sum, bytes) => sum + bytes, 0);
   const oldestUs = bounds.ageMs === null ? null : nowUs - BigInt(bounds.ageMs) * 1000n;
   const gone: SegmentMeta[] = [];

@@ -6,7 +6,7 @@ import type { Watermarks } from "../core/watermarks.ts";
 import { MillraceError } from "../errors.ts";
 import { slotRecords } from "../storage/seal.ts";
 import { encodeSegmentMeta, type SealedSegment, type SegmentMeta } from "../storage/segment.ts";
-import type { Store } from "../storage/store.ts";
+import type { CompactedSegment, Store } from "../storage/store.ts";
 import type { FromSealer, ToSealer } from "./messages.ts";
 
 /** A journal record whose rows are not all sealed yet. */
@@ -34,6 +34,8 @@ export class Segments {
   onSealed: (segment: SealedSegment) => void = () => {};
   /** Called when metas have come or gone. */
   onChanged: (added: readonly Uint8Array[], dropped: readonly number[]) => void = () => {};
+  /** Called when a merged segment has taken the place of its sources, before `onChanged`. */
+  onCompacted: (compacted: CompactedSegment) => void = () => {};
   /** Called when a segment can't be sealed. */
   onFailure: (failure: MillraceError) => void = () => {};
 
@@ -52,7 +54,8 @@ export class Segments {
     this.metas = [...metas];
     this.#newestDropped = newestDropped;
     this.#published = this.storedEnd();
-    slots.open((this.newest()?.id ?? 0) + 1, this.#published);
+    const known = newestDropped ? [...metas, newestDropped] : metas;
+    slots.open(known.reduce((most, { id }) => Math.max(most, id), 0) + 1, this.#published);
     sealer.on("message", (message: FromSealer) => this.#sealed(message));
   }
 
@@ -130,20 +133,36 @@ export class Segments {
   #seal(slot: number): void {
     const segmentId = this.#core.view.getUint32(slot + layout.SLOT_SEGMENT_ID, true);
     this.#snapshots.set(segmentId, this.#watermarks.snapshot());
-    this.#sealer.postMessage({ slot, segmentId } satisfies ToSealer);
+    this.#sealer.postMessage({ type: "seal", slot, segmentId } satisfies ToSealer);
   }
 
   #sealed(message: FromSealer): void {
-    const { segmentId } = message;
+    const { type, segmentId } = message;
+    if (type !== "sealed") return;
     if ("failure" in message) {
       const { code, message: reason } = message.failure;
       this.onFailure(new MillraceError(code, `segment ${segmentId} can't be sealed: ${reason}`));
       return;
     }
-    const { meta, columns } = message.sealed;
+    const { meta, ...rest } = message.sealed;
     const watermarks = this.#snapshots.get(segmentId) ?? new Uint8Array(0);
     this.#snapshots.delete(segmentId);
-    this.onSealed({ meta: { ...meta, watermarks }, columns });
+    this.onSealed({ meta: { ...meta, watermarks }, ...rest });
+  }
+
+  /** Slots are on their way through the sealer. */
+  get isSealing(): boolean {
+    return this.#snapshots.size > 0;
+  }
+
+  /** The segments that are in memory. */
+  hotIds(): ReadonlySet<number> {
+    return new Set(this.#slots.list().map(({ segmentId }) => segmentId));
+  }
+
+  /** An id for a segment that is not made of a slot. */
+  takeId(): number {
+    return this.#slots.takeSegmentId();
   }
 
   /** The journal records that need not be kept once these segments are committed. */
@@ -163,7 +182,17 @@ export class Segments {
   }
 
   /** The commit with these segments, and without those, is flushed. */
-  committed(sealed: readonly SealedSegment[], dropped: readonly SegmentMeta[]): void {
+  committed(
+    sealed: readonly SealedSegment[],
+    dropped: readonly SegmentMeta[],
+    compacted: readonly CompactedSegment[] = [],
+  ): void {
+    for (const segment of compacted) {
+      const { meta, sources } = segment;
+      const first = this.metas.findIndex(({ id }) => id === sources[0]?.id);
+      this.metas.splice(first, sources.length, meta);
+      this.onCompacted(segment);
+    }
     for (const { meta } of sealed) {
       this.metas.push(meta);
       const slot = this.#slots.list().find(({ segmentId }) => segmentId === meta.id);
@@ -179,10 +208,10 @@ export class Segments {
         this.#slots.free(oldest.address);
       }
     }
-    if (sealed.length + dropped.length > 0) {
+    if (sealed.length + dropped.length + compacted.length > 0) {
       this.onChanged(
-        sealed.map(({ meta }) => encodeSegmentMeta(meta)),
-        dropped.map(({ id }) => id),
+        [...sealed, ...compacted].map(({ meta }) => encodeSegmentMeta(meta)),
+        [...dropped, ...compacted.flatMap(({ sources }) => sources)].map(({ id }) => id),
       );
     }
   }

@@ -4,7 +4,7 @@ import type { Core } from "../core/core.ts";
 import type { Decoder } from "../core/decoder.ts";
 import type { Dedup } from "../core/dedup.ts";
 import type { SealedSegment, SegmentMeta } from "../storage/segment.ts";
-import type { Commit, Store } from "../storage/store.ts";
+import type { Commit, CompactedSegment, Store } from "../storage/store.ts";
 import type { BatchAreas } from "./batch-areas.ts";
 import type { DiskReserve } from "./disk.ts";
 import { packFailure } from "./failure.ts";
@@ -49,6 +49,7 @@ interface FlushedWork {
   readonly first: number;
   readonly sealed: readonly SealedSegment[];
   readonly dropped: readonly SegmentMeta[];
+  readonly compacted: readonly CompactedSegment[];
 }
 
 /**
@@ -75,6 +76,7 @@ export class Writer {
   #scheduled = false;
   #sealed: SealedSegment[] = [];
   #dropped: SegmentMeta[] = [];
+  #compacted: CompactedSegment[] = [];
   #drained: (() => void) | null = null;
 
   constructor(parts: WriterParts, nextSequence: bigint, receivedAtUs: bigint) {
@@ -99,6 +101,12 @@ export class Writer {
   /** Forgets segments with the next commit. */
   commitDropped(dropped: readonly SegmentMeta[]): void {
     this.#dropped.push(...dropped);
+    this.wake();
+  }
+
+  /** Puts a merged segment in the place of its sources with the next commit. */
+  commitCompacted(compacted: CompactedSegment): void {
+    this.#compacted.push(compacted);
     this.wake();
   }
 
@@ -239,14 +247,17 @@ export class Writer {
     const first = this.#nextSequence;
     const batch = group && group.rows > 0 ? this.#finish(group, first) : null;
     if (group && !batch && this.#onlyAnswers(group)) group = null;
-    if (!group && this.#sealed.length + this.#dropped.length === 0) return;
+    const changes = this.#sealed.length + this.#dropped.length + this.#compacted.length;
+    if (!group && changes === 0) return;
     const sealed = this.#sealed.splice(0);
     const dropped = this.#dropped.splice(0);
+    const compacted = this.#compacted.splice(0);
     const commit: Commit = {
       ...(batch && { journal: { firstSequence: BigInt(first), batch: batch.bytes } }),
       receipts: group ? this.#receiptsOf(group, first) : [],
       sealed,
       dropped,
+      compacted,
       journalDone: sealed.length > 0 ? this.#parts.segments.journalDone(sealed) : [],
     };
     this.#flushing = true;
@@ -257,8 +268,10 @@ export class Writer {
       first,
       sealed,
       dropped,
+      compacted,
     };
-    this.#store(commit, group?.isSmall ?? false)
+    // A segment is some megabytes: other bodies are decoded while it is flushed.
+    this.#store(commit, changes === 0 && (group?.isSmall ?? false))
       .then(() => {
         this.#parts.tally.commit(this.#parts.clock.monotonicMs() - startMs);
         return this.#flushed(flushed);
@@ -312,7 +325,7 @@ export class Writer {
   /** Groups are applied one at a time and in order: the batch after the next one takes this one's memory. */
   async #flushed(work: FlushedWork): Promise<void> {
     // At once: the batch before this one may be waiting for a slot of these segments.
-    this.#parts.segments.committed(work.sealed, work.dropped);
+    this.#parts.segments.committed(work.sealed, work.dropped, work.compacted);
     await this.#applied;
     this.#flushing = false;
     this.#commit();

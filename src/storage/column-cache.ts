@@ -7,6 +7,10 @@ import { CorruptionError, LimitError } from "../errors.ts";
 import { loadColumn } from "./column-bytes.ts";
 import { RegionSpace } from "./region-space.ts";
 import type { SegmentColumn, SegmentMeta } from "./segment.ts";
+import { isTextFilter, mayHaveText } from "./text-filter.ts";
+
+/** Reads an LMDB value of a segment's column. */
+type Load = (segmentId: number, columnIndex: number) => Uint8Array | undefined;
 
 /** Kernels may read this much beyond the end of bytes. */
 const OVER_READ = 64;
@@ -37,19 +41,19 @@ const REASONS: Readonly<Record<number, string>> = {
 export class ColumnCache {
   readonly #core: Core;
   readonly #space: RegionSpace;
-  readonly #load: (segmentId: number, columnIndex: number) => Uint8Array | undefined;
+  readonly #load: Load;
+  readonly #loadFilter: Load;
+  /** Filters whose bytes were found to be right. */
+  readonly #soundFilters = new Set<string>();
   /** By segment id and column index, least recently used first. */
   readonly #columns = new Map<string, Cached>();
   #step = 0;
   #running = false;
 
-  /** @param load reads a column's LMDB value; undefined when there is none. */
-  constructor(
-    core: Core,
-    region: Region,
-    load: (segmentId: number, columnIndex: number) => Uint8Array | undefined,
-  ) {
+  /** @param load reads a column's LMDB value, `loadFilter` that of its filter; undefined when there is none. */
+  constructor(core: Core, region: Region, load: Load, loadFilter: Load = () => undefined) {
     this.#core = core;
+    this.#loadFilter = loadFilter;
     this.#space = new RegionSpace(region.base, region.size - OVER_READ);
     this.#load = load;
   }
@@ -93,11 +97,28 @@ export class ColumnCache {
     return cached.address;
   }
 
+  /**
+   * False: no row of the segment has this text in its column `columnIndex`. Nothing is decoded. A filter that is
+   * damaged says of every text that it may be there: answers stay right, and the column has a checksum of its own.
+   */
+  mayHaveText(meta: SegmentMeta, columnIndex: number, text: Uint8Array): boolean {
+    if (!meta.columns[columnIndex]?.filterBytes) return true;
+    const filter = this.#loadFilter(meta.id, columnIndex);
+    if (filter === undefined) return true;
+    const key = keyOf(meta.id, columnIndex);
+    if (!this.#soundFilters.has(key)) {
+      if (!isTextFilter(filter)) return true;
+      this.#soundFilters.add(key);
+    }
+    return mayHaveText(filter, text);
+  }
+
   /** Forgets the columns of a segment that is gone; not while a query is running. */
   forget(meta: SegmentMeta): void {
     assert(!this.#running, "no query is running");
     for (let index = 0; index < meta.columns.length; index++) {
       const key = keyOf(meta.id, index);
+      this.#soundFilters.delete(key);
       const cached = this.#columns.get(key);
       if (cached === undefined) continue;
       this.#columns.delete(key);

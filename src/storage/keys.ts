@@ -1,5 +1,7 @@
 // Keys are big-endian, so that LMDB's byte order is their numeric order.
 
+const FILTER = 1;
+
 /** Journal: the record's first sequence, 8 bytes. */
 export function journalKey(firstSequence: bigint): Buffer {
   const key = Buffer.allocUnsafe(8);
@@ -24,6 +26,11 @@ export function columnKey(segmentId: number, columnIndex: number): Buffer {
   key.writeUInt32BE(segmentId);
   key.writeUInt16BE(columnIndex, 4);
   return key;
+}
+
+/** The filter of a sealed column's texts: the column's key and a byte, so it comes right after the column. */
+export function filterKey(segmentId: number, columnIndex: number): Buffer {
+  return Buffer.concat([columnKey(segmentId, columnIndex), Buffer.of(FILTER)]);
 }
 
 /** Expiry index of receipts: the time in µs, 8 bytes, then the receipt's own key. */

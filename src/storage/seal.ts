@@ -7,6 +7,7 @@ import { LimitError } from "../errors.ts";
 import { numberZone, storeColumn } from "./column-bytes.ts";
 import * as format from "./column-format.ts";
 import type { SealedSegment, SegmentColumn, SegmentRecord } from "./segment.ts";
+import { makeTextFilter } from "./text-filter.ts";
 import { textZone, type Zone } from "./zone.ts";
 
 /**
@@ -42,6 +43,7 @@ export function sealSlot(
       columns: sealed.map(({ column }) => column),
     },
     columns: sealed.map(({ bytes }) => bytes),
+    filters: sealed.map(({ filter }) => filter),
   };
 }
 
@@ -65,39 +67,92 @@ function readRecord({ view }: Core, record: number): SegmentRecord {
   };
 }
 
-/** Encodes one column, of a slot or of a cache, for LMDB. */
+/** A column as LMDB keeps it. */
+export interface EncodedColumn {
+  readonly column: SegmentColumn;
+  readonly bytes: Uint8Array;
+  readonly filter: Uint8Array | null;
+}
+
+/** Encodes one column of a slot for LMDB. */
 export function sealColumn(
   core: Core,
   column: number,
   rows: number,
   scratch: Region,
-): { column: SegmentColumn; bytes: Uint8Array } {
-  const { view, u8 } = core;
+): EncodedColumn {
+  const { view, exports } = core;
   const path = textAt(core, column + layout.COLUMN_PATH).toString("utf8");
-  const lane = view.getUint32(column + layout.COLUMN_LANE, true);
-  const out = scratch.base + format.ENCODE_SCRATCH_SIZE;
-  const capacity = scratch.size - format.ENCODE_SCRATCH_SIZE;
-  if (capacity <= 0) throw tooSmall(path, scratch);
-  const encode = core.exports.encodeColumn;
+  const { base, size } = scratch;
+  if (size <= format.ENCODE_SCRATCH_SIZE) throw tooSmall(path, scratch);
+  const out = base + format.ENCODE_SCRATCH_SIZE;
+  const capacity = size - format.ENCODE_SCRATCH_SIZE;
+  const encode = exports.encodeColumn;
   assert(encode !== undefined, "the core exports encodeColumn");
-  const code =
-    Number(encode(column, rows, out, capacity, scratch.base, format.ENCODE_SCRATCH_SIZE)) >>> 0;
+  const code = Number(encode(column, rows, out, capacity, base, format.ENCODE_SCRATCH_SIZE)) >>> 0;
+  return takeEncoded(core, code, {
+    path,
+    lane: view.getUint32(column + layout.COLUMN_LANE, true),
+    entries: view.getUint32(column + layout.COLUMN_DICT, true),
+    entryCount: view.getUint32(column + layout.COLUMN_DICT_COUNT, true),
+    scratch,
+    out,
+    capacity,
+  });
+}
+
+/** What an encoding was made of and where it is. */
+export interface Encoding {
+  readonly path: string;
+  readonly lane: number;
+  /** The entries of the dictionary that it was made of, and their number. */
+  readonly entries: number;
+  readonly entryCount: number;
+  /** Its first ENCODE_SCRATCH_SIZE bytes were the encoder's. */
+  readonly scratch: Region;
+  readonly out: number;
+  readonly capacity: number;
+}
+
+/**
+ * The column that the encoder has just left at `out`, in private memory.
+ * @param code the encoder's answer
+ * @throws LimitError when it did not fit.
+ */
+export function takeEncoded(core: Core, code: number, encoding: Encoding): EncodedColumn {
+  const { view, u8 } = core;
+  const { path, lane, scratch, out, capacity } = encoding;
   if (code === status.OUT_OF_MEMORY) throw tooSmall(path, scratch);
   assert(code === status.OK, `column ${path} of lane ${lane} can be encoded (status ${code})`);
   const bytes = u8.slice(out, out + view.getUint32(out + format.COLUMN_BYTES_LENGTH, true));
   const count = view.getUint32(out + format.COLUMN_BYTES_COUNT, true);
+  const entries = view.getUint32(out + format.COLUMN_BYTES_DICT_COUNT, true);
   const stored = storeColumn(bytes);
-  return {
-    column: {
-      path,
-      lane,
-      count,
-      bytes: stored.length,
-      encoding: view.getUint8(out + format.COLUMN_BYTES_ENCODING),
-      zone: count === 0 ? null : zoneOf(core, lane, bytes, scratch.base),
-    },
-    bytes: stored,
+  const zone = count === 0 ? null : zoneOf(core, lane, bytes, scratch.base);
+  const filter =
+    lane !== layout.LANE_STRING || count === 0
+      ? null
+      : makeTextFilter(core, {
+          entries: encoding.entries,
+          entryCount: encoding.entryCount,
+          texts: entries,
+          count,
+          columnBytes: stored.length,
+          scratch: scratch.base,
+          out,
+          capacity,
+        });
+  const column = {
+    path,
+    lane,
+    count,
+    bytes: stored.length,
+    encoding: bytes[format.COLUMN_BYTES_ENCODING] as number,
+    entries,
+    filterBytes: filter?.length ?? 0,
+    zone,
   };
+  return { column, bytes: stored, filter };
 }
 
 function tooSmall(path: string, scratch: Region): LimitError {

@@ -3,7 +3,7 @@ import { CorruptionError } from "../errors.ts";
 import { segmentRowsMax } from "../limits.ts";
 import type { Zone, ZoneValue } from "./zone.ts";
 
-// ── Segment meta v1: everything about a sealed segment but its columns ────────────────────────────────
+// ── Segment meta v2: everything about a sealed segment but its columns ────────────────────────────────
 //
 //   0    magic 'MRG1' u32 │ 4 version u16 │ 6 flags u16 │ 8 CRC-32C u32 of bytes [16, length) │ 12 length u32
 //   16   segment id u32 │ 20 rows u32 │ 24 first sequence i64
@@ -16,11 +16,13 @@ import type { Zone, ZoneValue } from "./zone.ts";
 //        first row u32 │ rows u32 │ received at i64 µs │ duplicates u32 │ rejected u32 │ zeros to 32
 //        columns: 48 bytes each, in the order of their LMDB keys
 //        path offset u32 │ path bytes u16 │ lane u8 │ encoding u8 │ present u32 │ bytes u32
-//        zone kind u8 │ kind of min u8 │ kind of max u8 │ zeros to 24 │ min 8 bytes │ max 8 bytes │ zeros to 48
+//        zone kind u8 │ kind of min u8 │ kind of max u8 │ zeros to 24 │ min 8 bytes │ max 8 bytes
+//        dictionary entries u32 │ filter bytes u32 (0: none), both 0 in version 1
 //        texts: paths and the texts of zones (min and max are then { offset u32, bytes u32 })
 //        watermarks, 16-byte aligned: opaque here
 const MAGIC = 0x3147524d;
-const VERSION = 1;
+const VERSION = 2;
+const VERSION_MIN = 1;
 const HEADER_SIZE = 96;
 const RECORD_SIZE = 32;
 const COLUMN_SIZE = 48;
@@ -49,6 +51,10 @@ export interface SegmentColumn {
   /** Bytes in LMDB. */
   readonly bytes: number;
   readonly encoding: number;
+  /** Entries of its dictionary, of texts or of numbers; 0 also where a segment of version 1 does not say. */
+  readonly entries: number;
+  /** Bytes of its filter of texts in LMDB; 0: it has none. */
+  readonly filterBytes: number;
   /** null: nothing is known of the values, or there are none. */
   readonly zone: Zone | null;
 }
@@ -69,7 +75,14 @@ export interface SegmentMeta {
 export interface SealedSegment {
   readonly meta: SegmentMeta;
   /** One for each column of the meta, in its order; each in a buffer of its own. */
-  readonly columns: Uint8Array[];
+  readonly columns: readonly Uint8Array[];
+  /** The filters of columns that have one, by the column's index. */
+  readonly filters?: readonly (Uint8Array | null)[];
+}
+
+/** Bytes in LMDB of a segment's columns and filters. */
+export function segmentBytes({ columns }: SegmentMeta): number {
+  return columns.reduce((sum, { bytes, filterBytes }) => sum + bytes + filterBytes, 0);
 }
 
 const utf8 = new TextEncoder();
@@ -155,6 +168,8 @@ function writeColumn(view: DataView, at: number, column: SegmentColumn, texts: T
   view.setUint8(at + 7, column.encoding);
   view.setUint32(at + 8, column.count, true);
   view.setUint32(at + 12, column.bytes, true);
+  view.setUint32(at + 40, column.entries, true);
+  view.setUint32(at + 44, column.filterBytes, true);
   if (column.zone === null) return;
   view.setUint8(at + 16, ZONE_SOME);
   view.setUint8(at + 17, writeValue(view, at + 24, column.zone.min, texts));
@@ -249,7 +264,8 @@ function checkedView(bytes: Uint8Array): DataView {
   const flags = view.getUint16(6, true);
   const length = view.getUint32(12, true);
   check(id, "magic", magic, `${MAGIC}`, magic === MAGIC);
-  check(id, "version", version, `${VERSION}`, version === VERSION);
+  const known = version >= VERSION_MIN && version <= VERSION;
+  check(id, "version", version, `${VERSION_MIN} to ${VERSION}`, known);
   check(id, "flags", flags, "0", flags === 0);
   check(id, "length", length, `${bytes.length}`, length === bytes.length);
   const stored = view.getUint32(8, true);
@@ -279,6 +295,8 @@ function readColumn(view: DataView, at: number, text: ReadText, id: number): Seg
     encoding: view.getUint8(at + 7),
     count: view.getUint32(at + 8, true),
     bytes: view.getUint32(at + 12, true),
+    entries: view.getUint32(at + 40, true),
+    filterBytes: view.getUint32(at + 44, true),
     zone:
       zoneKind === ZONE_NONE
         ? null

@@ -2,7 +2,14 @@ import { existsSync, statfsSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { type Database, open, type RootDatabase } from "lmdb";
 import { CorruptionError, MillraceError } from "../errors.ts";
-import { columnKey, journalKey, journalSequence, receiptExpiryKey, segmentKey } from "./keys.ts";
+import {
+  columnKey,
+  filterKey,
+  journalKey,
+  journalSequence,
+  receiptExpiryKey,
+  segmentKey,
+} from "./keys.ts";
 import {
   decodeSegmentMeta,
   encodeSegmentMeta,
@@ -28,6 +35,13 @@ export interface Commit {
   readonly journalDone?: readonly bigint[];
   /** Segments to forget, oldest first. */
   readonly dropped?: readonly SegmentMeta[];
+  /** Segments that take the place of others, with all their rows. */
+  readonly compacted?: readonly CompactedSegment[];
+}
+
+/** A segment and the adjacent ones that it was made of. */
+export interface CompactedSegment extends SealedSegment {
+  readonly sources: readonly SegmentMeta[];
 }
 
 /** The answer kept for an idempotency key. `key` and `bodyHash` are hashes, 16 and 32 bytes. */
@@ -132,28 +146,41 @@ export class Store {
   }
 
   #write(commit: Commit): void {
-    const { journal, receipts = [], sealed = [], journalDone = [], dropped = [] } = commit;
+    const { journal, receipts = [], journalDone = [], dropped = [], compacted = [] } = commit;
+    const { sealed = [] } = commit;
     if (journal) this.#journal.put(journalKey(journal.firstSequence), asBuffer(journal.batch));
     for (const receipt of receipts) {
       const value = Buffer.concat([receipt.bodyHash, Buffer.from(receipt.answer)]);
       this.#receipts.put(asBuffer(receipt.key), value);
       this.#receiptExpiry.put(receiptExpiryKey(receipt.expiresAtUs, receipt.key), Buffer.alloc(0));
     }
-    for (const { meta, columns } of sealed) {
-      columns.forEach((bytes, index) => {
-        this.#columns.put(columnKey(meta.id, index), asBuffer(bytes));
-      });
-      this.#segments.put(segmentKey(meta.id), asBuffer(encodeSegmentMeta(meta)));
-    }
+    for (const segment of [...sealed, ...compacted]) this.#putSegment(segment);
     for (const sequence of journalDone) this.#journal.remove(journalKey(sequence));
-    for (const segment of dropped) {
-      for (let i = 0; i < segment.columns.length; i++) {
-        this.#columns.remove(columnKey(segment.id, i));
-      }
-      this.#segments.remove(segmentKey(segment.id));
-    }
+    for (const segment of dropped) this.#removeSegment(segment);
+    for (const { sources } of compacted)
+      sources.forEach((one) => {
+        this.#removeSegment(one);
+      });
     const end = dropped.at(-1);
     if (end) this.#meta.put(DROPPED_KEY, asBuffer(encodeSegmentMeta(withoutColumns(end))));
+  }
+
+  #putSegment({ meta, columns, filters = [] }: SealedSegment): void {
+    columns.forEach((bytes, index) => {
+      this.#columns.put(columnKey(meta.id, index), asBuffer(bytes));
+    });
+    filters.forEach((bytes, index) => {
+      if (bytes !== null) this.#columns.put(filterKey(meta.id, index), asBuffer(bytes));
+    });
+    this.#segments.put(segmentKey(meta.id), asBuffer(encodeSegmentMeta(meta)));
+  }
+
+  #removeSegment({ id, columns }: SegmentMeta): void {
+    columns.forEach(({ filterBytes }, index) => {
+      this.#columns.remove(columnKey(id, index));
+      if (filterBytes > 0) this.#columns.remove(filterKey(id, index));
+    });
+    this.#segments.remove(segmentKey(id));
   }
 
   /** Every journal record in sequence order. The bytes are a private copy. */
@@ -188,6 +215,12 @@ export class Store {
     return bytes?.subarray(0, bytes.length);
   }
 
+  /** The filter of a column's texts, valid until the next call; undefined when there is none. */
+  filter(segmentId: number, columnIndex: number): Uint8Array | undefined {
+    const bytes = this.#columns.getBinaryFast(filterKey(segmentId, columnIndex));
+    return bytes?.subarray(0, bytes.length);
+  }
+
   receipt(key: Uint8Array): { bodyHash: Uint8Array; answer: string } | undefined {
     const value = this.#receipts.getBinary(asBuffer(key));
     if (!value) return undefined;
@@ -210,15 +243,22 @@ export class Store {
 
   /** Bytes of the pages that hold data: what a fresh copy of the file would need. */
   liveBytes(): number {
-    const tables = [
-      this.#meta,
-      this.#journal,
-      this.#segments,
-      this.#columns,
-      this.#receipts,
-      this.#receiptExpiry,
-    ];
-    return tables.reduce((sum, table) => sum + pagesOf(table.getStats()), 0);
+    return Object.values(this.tableBytes()).reduce((sum, bytes) => sum + bytes, 0);
+  }
+
+  /** Bytes of the pages that hold data, by table. */
+  tableBytes(): Record<string, number> {
+    const tables = {
+      meta: this.#meta,
+      journal: this.#journal,
+      segments: this.#segments,
+      columns: this.#columns,
+      receipts: this.#receipts,
+      receipt_expiry: this.#receiptExpiry,
+    };
+    return Object.fromEntries(
+      Object.entries(tables).map(([name, table]) => [name, pagesOf(table.getStats())]),
+    );
   }
 
   /** Bytes of the file on disk, free pages included. */

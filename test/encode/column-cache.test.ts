@@ -45,6 +45,8 @@ function segments(count: number) {
         count: rows,
         bytes: bytes[index]?.length ?? 0,
         encoding: 1,
+        entries: 0,
+        filterBytes: 0,
         zone: null,
       })),
     });

@@ -68,7 +68,7 @@ const meta: SegmentMeta = {
 };
 
 function zoned(path: string, lane: number, zone: Zone | null): SegmentColumn {
-  return { path, lane, count: 1000, bytes: 10, encoding: 1, zone };
+  return { path, lane, count: 1000, bytes: 10, encoding: 1, entries: 0, filterBytes: 0, zone };
 }
 
 function shapeColumn(shape: string, presence: string, rows: number): PlainColumn {
@@ -139,8 +139,21 @@ describe("golden columns", () => {
   });
 });
 
-test("golden meta: segment-v1-meta.bin", () => {
-  const file = new URL("segment-v1-meta.bin", folder);
-  if (update && !existsSync(file)) writeFileSync(file, encodeSegmentMeta(meta));
-  expect(decodeSegmentMeta(readFileSync(file))).toEqual(meta);
+const meta2: SegmentMeta = {
+  ...meta,
+  columns: [
+    ...meta.columns,
+    { ...zoned("user_id", layout.LANE_STRING, null), entries: 900, filterBytes: 960 },
+  ],
+};
+
+test.each([
+  ["segment-v1-meta.bin", 1, meta],
+  ["segment-v2-meta.bin", 2, meta2],
+] as const)("golden meta: %s", (name, version, want) => {
+  const file = new URL(name, folder);
+  if (update && !existsSync(file)) writeFileSync(file, encodeSegmentMeta(want));
+  const bytes = readFileSync(file);
+  expect(bytes[4]).toBe(version);
+  expect(decodeSegmentMeta(bytes)).toEqual(want);
 });

@@ -47,12 +47,13 @@ const meta: SegmentMeta = {
     column("properties.größe", layout.LANE_STRING, { min: "", max: "zürich 🛒" }),
     column("properties.mobile", layout.LANE_BOOLEAN, { min: false, max: true }),
     column("properties.list", layout.LANE_JSON, null),
+    { ...column("user_id", layout.LANE_STRING, null), entries: 90, filterBytes: 128 },
   ],
   watermarks: Uint8Array.of(1, 2, 3, 4, 5),
 };
 
 function column(path: string, lane: number, zone: SegmentMeta["columns"][number]["zone"]) {
-  return { path, lane, count: 100, bytes: 4096, encoding: 1, zone };
+  return { path, lane, count: 100, bytes: 4096, encoding: 1, entries: 0, filterBytes: 0, zone };
 }
 
 describe("segment meta", () => {
@@ -90,7 +91,7 @@ describe("segment meta", () => {
   test("errors name the segment, what was got and what was wanted", () => {
     const bytes = encodeSegmentMeta(meta);
     bytes[4] = 9;
-    expect(() => decodeSegmentMeta(bytes)).toThrow("segment 42: got version 9, want 1");
+    expect(() => decodeSegmentMeta(bytes)).toThrow("segment 42: got version 9, want 1 to 2");
   });
 });
 
