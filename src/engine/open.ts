@@ -8,20 +8,13 @@ import type { EventsPage, EventsRequest, QueryResult } from "../query/result.ts"
 import type { Config } from "../settings.ts";
 import { type FolderLock, lockFolder } from "../storage/lock.ts";
 import { BodyMemory, ReservedPlace } from "./body-memory.ts";
-import type {
-  Engine,
-  EngineStats,
-  QueryFigures,
-  QueryInfo,
-  QueryOptions,
-  Readiness,
-} from "./engine.ts";
+import type { Engine, EngineStats, Readiness } from "./engine.ts";
 import { unpackFailure } from "./failure.ts";
 import { unpackAnswers } from "./group.ts";
 import type { BodyPlace, IngestDone, IngestRequest } from "./ingest.ts";
 import { planMemory, sealerReader } from "./memory-plan.ts";
 import type { Answers, EngineThreadData, FromEngine, ToEngine } from "./messages.ts";
-import { noFigures, QueryPool } from "./query-pool.ts";
+import { QueryPool } from "./query-pool.ts";
 import { RingWriter } from "./ring.ts";
 import type { SealerThreadData } from "./sealer-thread.ts";
 
@@ -141,24 +134,12 @@ class ThreadedEngine implements Engine {
     if (this.#ring.takeAsleep(byteLength)) this.#post({ type: "wake" });
   }
 
-  async query(query: Query, options?: QueryOptions): Promise<QueryResult> {
-    return (await this.#pool).query(query, options);
+  async query(query: Query, signal?: AbortSignal): Promise<QueryResult> {
+    return (await this.#pool).query(query, signal);
   }
 
-  async events(request: EventsRequest, options?: QueryOptions): Promise<EventsPage> {
-    return (await this.#pool).events(request, options);
-  }
-
-  queries(): QueryInfo[] {
-    return this.#livePool?.queries() ?? [];
-  }
-
-  killQuery(id: string, by: string): boolean {
-    return this.#livePool?.kill(id, by) ?? false;
-  }
-
-  queryFigures(): QueryFigures {
-    return this.#livePool?.figures() ?? noFigures;
+  async events(request: EventsRequest, signal?: AbortSignal): Promise<EventsPage> {
+    return (await this.#pool).events(request, signal);
   }
 
   onPublish(listener: (nextSequence: bigint) => void): () => void {
@@ -245,14 +226,8 @@ class ThreadedEngine implements Engine {
   /** The store is open and its segments are known: readers may start. */
   #readable(): void {
     if (this.#openPool === null) return;
-    const { data, queryWorkers, queryMemoryBytes, queryTimeoutMs } = this.#config;
-    const pool = new QueryPool({
-      core: this.#core,
-      folder: data,
-      workers: queryWorkers,
-      memoryBytes: queryMemoryBytes,
-      timeoutMs: queryTimeoutMs,
-    });
+    const { data, queryWorkers } = this.#config;
+    const pool = new QueryPool({ core: this.#core, folder: data, workers: queryWorkers });
     for (const { added, dropped, end } of this.#early.splice(0)) pool.segments(added, dropped, end);
     this.#openPool(pool);
     this.#openPool = null;
