@@ -10,6 +10,7 @@ const commands: Readonly<Record<string, (argv: string[]) => Promise<number>>> = 
     return (await import("./serve.ts")).serve(argv);
   },
   import: async (argv) => (await import("./cli/import.ts")).runImport(argv),
+  query: async (argv) => (await import("./cli/query.ts")).runQuery(argv),
   tail: async (argv) => (await import("./cli/tail.ts")).runTail(argv),
   version: async () => print(version),
   help: async ([topic = ""]) => {
@@ -22,6 +23,7 @@ const help = `Millrace ${version}: real-time event analytics in one process
 
   millrace serve [flags]     take events, keep them, answer questions about them
   millrace import FILE...    send the events of files to a running server
+  millrace query ["SELECT"]  ask a running server, in SQL
   millrace tail [flags]      watch events as they are stored
   millrace version           the version
   millrace help [command]    this text, or that of a command

@@ -39,7 +39,7 @@ describe("the package", () => {
 
   test("has nothing else than its built files and its pages", () => {
     const known =
-      /^(?:dist\/.*\.(?:js|d\.ts|js\.map)|build\/core\.wasm|docs\/.*\.(?:md|svg|png)|[^/]+)$/;
+      /^(?:dist\/.*\.(?:js|d\.ts|js\.map)|build\/core\.wasm|docs\/.*\.(?:md|svg|png|ndjson)|[^/]+)$/;
     expect(files.filter((path) => !known.test(path))).toEqual([]);
   });
 
@@ -65,11 +65,14 @@ describe("the package", () => {
       "@hono/node-server",
       "@msgpack/msgpack",
       "cli-progress",
+      "cli-table3",
       "hono",
       "libpg-query",
       "lmdb",
       "pino",
       "prom-client",
+      "re2js",
+      "temporal-polyfill",
       "ws",
       "zod",
     ]);
@@ -90,14 +93,14 @@ describe("the command", () => {
 
   test("--help names every command", () => {
     const help = run("--help");
-    for (const command of ["serve", "import", "tail"]) expect(help).toContain(command);
+    for (const command of ["serve", "import", "query", "tail"]) expect(help).toContain(command);
   });
 
   test("--version is the package's", () => {
     expect(run("--version").trim()).toContain(manifest.version);
   });
 
-  test.each(["import", "tail"])("%s --help explains its flags", (command) => {
+  test.each(["import", "query", "tail"])("%s --help explains its flags", (command) => {
     expect(run(command, "--help")).toContain("--url");
   });
 

@@ -6,6 +6,8 @@ import { randomBytes } from "node:crypto";
 const mark = `\u0000${randomBytes(16).toString("hex")}`;
 const escapedMark = `\\u0000${mark.slice(1)}`;
 
+const markedDigits = new RegExp(`"\\\\u0000${mark.slice(1)}(-?\\d+)"`, "g");
+
 const longDigits = /\d{16}/;
 const stringOrNumber = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
 
@@ -29,4 +31,18 @@ export function parseExactJson(
       ? integer(BigInt(value.slice(mark.length)))
       : value,
   );
+}
+
+/** As JSON.stringify, but bigints are written with all their digits. Undefined for what JSON has no text for. */
+export function exactJsonText(value: unknown): string | undefined {
+  try {
+    return JSON.stringify(value);
+  } catch (error) {
+    // It refuses bigints, and circles, which it goes on to refuse below.
+    if (!(error instanceof TypeError)) throw error;
+  }
+  const text = JSON.stringify(value, (_key, one: unknown) =>
+    typeof one === "bigint" ? `${mark}${one}` : one,
+  ) as string | undefined;
+  return text?.replace(markedDigits, (_, digits: string) => digits);
 }

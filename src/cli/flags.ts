@@ -2,11 +2,11 @@ import { parseArgs } from "node:util";
 import { didYouMean } from "../base/near.ts";
 import { ConfigError } from "../errors.ts";
 
-/** A flag that takes a value, or one that is there or not. */
-export type FlagKind = "value" | "switch";
+/** A flag that takes a value, one that takes a value as often as it is given, or one that is there or not. */
+export type FlagKind = "value" | "values" | "switch";
 
 export interface Flags {
-  readonly values: Readonly<Record<string, string | boolean | undefined>>;
+  readonly values: Readonly<Record<string, string | readonly string[] | boolean | undefined>>;
   readonly positionals: readonly string[];
 }
 
@@ -16,7 +16,8 @@ export function parseFlags(argv: readonly string[], kinds: Record<string, FlagKi
     Object.entries(kinds).map(([name, kind]) => [
       name,
       {
-        type: kind === "value" ? ("string" as const) : ("boolean" as const),
+        type: kind === "switch" ? ("boolean" as const) : ("string" as const),
+        multiple: kind === "values",
         ...(name === "help" ? { short: "h" } : {}),
       },
     ]),
@@ -43,6 +44,12 @@ function unknownFlag(error: Error, kinds: Record<string, FlagKind>): ConfigError
 export function textFlag(flags: Flags, name: string): string | undefined {
   const value = flags.values[name];
   return typeof value === "string" ? value : undefined;
+}
+
+/** What a flag of kind "values" was given, in order. */
+export function textsFlag(flags: Flags, name: string): readonly string[] {
+  const value = flags.values[name];
+  return Array.isArray(value) ? (value as readonly string[]) : [];
 }
 
 /** A whole number within [min, max]. */

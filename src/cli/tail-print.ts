@@ -1,4 +1,4 @@
-import { parseExactJson } from "../base/exact-json.ts";
+import { exactJsonText, parseExactJson } from "../base/exact-json.ts";
 import { jsonCutter } from "./json-cutter.ts";
 
 const EVENTS_KEY = '"events":[';
@@ -24,17 +24,6 @@ export function prettyLine(text: string): string {
   );
   if (typeof event.user_id === "string") words.push(`user=${event.user_id}`);
   if (typeof event.session_id === "string") words.push(`session=${event.session_id}`);
-  if (event.properties !== undefined) words.push(jsonText(event.properties));
+  if (event.properties !== undefined) words.push(exactJsonText(event.properties) ?? "");
   return words.join("  ");
-}
-
-/** As JSON.stringify, but bigints are written with all their digits. */
-function jsonText(value: unknown): string {
-  if (typeof value === "bigint") return String(value);
-  if (Array.isArray(value)) return `[${value.map(jsonText).join(",")}]`;
-  if (typeof value !== "object" || value === null) return JSON.stringify(value);
-  const members = Object.entries(value).map(
-    ([key, member]) => `${JSON.stringify(key)}:${jsonText(member)}`,
-  );
-  return `{${members.join(",")}}`;
 }
