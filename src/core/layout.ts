@@ -387,6 +387,19 @@ export const RANGE_I64_LEAST = 0;
 export const RANGE_I64_MOST = 8;
 export const RANGE_F64_LEAST = 16;
 export const RANGE_F64_MOST = 24;
+// TEXT   0 address u32 (0: none) │ 4 length u32 │ 8 capacity u32: bytes at the address │ 12 unused
+// ID     0 sixteen bytes │ 16 1 when there is one u32 │ 20 unused
+// HEAP   0 next free byte u32 │ 4 end u32 │ 8 bytes that were missing u32 │ 12 unused
+export const TEXT_SIZE = 16;
+export const TEXT_ADDRESS = 0;
+export const TEXT_LENGTH = 4;
+export const TEXT_CAPACITY = 8;
+export const ID_SIZE = 32;
+export const ID_PRESENT = 16;
+export const HEAP_SIZE = 16;
+export const HEAP_TOP = 0;
+export const HEAP_END = 4;
+export const HEAP_MISSING = 8;
 
 // ── Groups of a query: tables in a reader's kept scratch, sources in what a segment takes ───────────────
 //
@@ -441,16 +454,3 @@ export const SOURCE_JSON = 3;
 export const SOURCE_INTEGER = 4; // (base + id × step) / 10^exponent
 export const SOURCE_STARTS = 5; // array: i64 each
 export const SOURCE_INDEX = 6; // ids are indexes in the table
-// TEXT   0 address u32 (0: none) │ 4 length u32 │ 8 capacity u32: bytes at the address │ 12 unused
-// ID     0 sixteen bytes │ 16 1 when there is one u32 │ 20 unused
-// HEAP   0 next free byte u32 │ 4 end u32 │ 8 bytes that were missing u32 │ 12 unused
-export const TEXT_SIZE = 16;
-export const TEXT_ADDRESS = 0;
-export const TEXT_LENGTH = 4;
-export const TEXT_CAPACITY = 8;
-export const ID_SIZE = 32;
-export const ID_PRESENT = 16;
-export const HEAP_SIZE = 16;
-export const HEAP_TOP = 0;
-export const HEAP_END = 4;
-export const HEAP_MISSING = 8;

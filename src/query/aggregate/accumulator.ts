@@ -2,7 +2,11 @@
 // holds the partials of all groups. Partials of other threads (and later of rollups and other nodes) are merged into
 // it in their binary form, which every aggregate states in its own file.
 
+import type { Expression } from "../expression/expression.ts";
+import type { Aggregate } from "../query.ts";
 import type { Value } from "../result.ts";
+import type { Cells, LaneColumn } from "../run/cells.ts";
+import type { QueryRun } from "../run/kernels.ts";
 import type { Segment } from "../segments/source.ts";
 import type { PartialReader, PartialWriter } from "./partial-bytes.ts";
 
@@ -21,16 +25,38 @@ export interface GroupRows {
   readonly groupCount: number;
 }
 
+/** The columns of a segment that hold the values of an expression, stored or derived; a row has one at most. */
+export interface LaneSource {
+  lanes(segment: Segment, expression: Expression, mask: number): readonly LaneColumn[];
+}
+
+/** What accumulators work with. */
+export interface AggregateContext {
+  readonly run: QueryRun;
+  readonly cells: Cells;
+  readonly computed: LaneSource;
+  /**
+   * Seconds of time that a group covers, where its bucket or the query's range says so; asked when the query is
+   * done. Undefined: `rate` goes by the first and the last timestamp of the group.
+   */
+  readonly rateSeconds?: ((group: number) => number) | undefined;
+}
+
 /**
- * Memory comes from `scratch.keep` (until the query ends) and, within `add`, from `scratch.take`, which the caller
- * releases. A group that no row was added to has the value of no rows: 0 for counts, NULL for all else.
+ * The state of one or more aggregates: of all those with the same `sharedStateKey` (sum and avg of one expression).
+ * Memory comes from `scratch.keep` (until the query ends) and, within `add`, from `scratch.take`, which is released
+ * again. A group that no row was added to has the value of no rows: 0 for counts, NULL for all else.
  */
 export interface Accumulator {
   /** Throws CancelledError, and LimitError when memory runs out. */
   add(rows: GroupRows): void;
-  /** Throws InputError `sum_overflow` where the value can't be told. Integers are exact, beyond 2^53 as bigints. */
-  value(group: number): Value;
-  /** The partials of the groups below `groupCount`, in order. */
+  /**
+   * Reads the values of `aggregate`, one of those that this is the state of, when every row is added or merged. The
+   * function throws InputError `sum_overflow` where the value can't be told. Integers are exact, beyond 2^53 as
+   * bigints; timestamps are integers of microseconds.
+   */
+  finish(aggregate: Aggregate): (group: number) => Value;
+  /** The partials of the groups below `groupCount`, in order. Only what was added or merged until now is in them. */
   encode(groupCount: number, out: PartialWriter): void;
   /** Reads what `encode` has written; the i-th of its partials goes into group `groups[i]`. */
   merge(partials: PartialReader, groups: Uint32Array): void;

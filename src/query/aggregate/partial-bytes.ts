@@ -117,5 +117,15 @@ export class PartialReader {
   }
 }
 
+/** The first byte of an aggregate's partials says what they are and in which version. Throws CorruptionError. */
+export function expectTag(partials: PartialReader, tag: number, name: string): void {
+  const got = partials.u8();
+  if (got === tag) return;
+  throw new CorruptionError(
+    "partial_tag",
+    `partials of ${name} begin with byte ${got}, want ${tag}`,
+  );
+}
+
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });

@@ -1,0 +1,150 @@
+// Sums by group: TOTAL in layout.ts. Integers are added exactly, in 128 bits; doubles with the error of each
+// addition beside the sum (Knuth's TwoSum), so that sum + error is off by at most
+//
+//   2^-53 |S| + (n 2^-53)² Σ|x|        for n doubles x whose exact sum is S
+//
+// in whatever order they come and however they are parted (Sum2 of Ogita, Rump, Oishi, "Accurate Sum and Dot
+// Product", SIAM J. Sci. Comput. 26, 2005: the proof holds for every tree of additions).
+
+import {
+  TOTAL_DOUBLES, TOTAL_ERROR, TOTAL_F64, TOTAL_HIGH, TOTAL_INTEGERS, TOTAL_LOW, TOTAL_SIZE, VECTOR_COUNT, VECTOR_F64,
+  VECTOR_GROUPS, VECTOR_KIND, VECTOR_VALUES,
+} from "../layout";
+import { BLOCK, isUniform } from "./uniform";
+import { nextVector } from "./vectors";
+
+/** Adds the numbers of a column. 0, or -1 when cancelled. */
+export function addTotals(v: usize, totals: usize): i32 {
+  let found = nextVector(v);
+  for (; found > 0; found = nextVector(v)) {
+    const groups = <usize>load<u32>(v, VECTOR_GROUPS);
+    const count = load<u32>(v, VECTOR_COUNT);
+    const values = <usize>load<u32>(v, VECTOR_VALUES);
+    if (load<u32>(v, VECTOR_KIND) == VECTOR_F64) {
+      if (groups) scatterDoubles(values, groups, count, totals);
+      else runDoubles(values, count, totals);
+    } else if (groups) scatterIntegers(values, groups, count, totals);
+    else runIntegers(values, count, totals);
+  }
+  return found;
+}
+
+/** Adds to the 128 bits at `total`. */
+@inline
+function addWide(total: usize, low: u64, high: i64): void {
+  const sum = load<u64>(total, TOTAL_LOW) + low;
+  store<u64>(total, sum, TOTAL_LOW);
+  store<i64>(total, load<i64>(total, TOTAL_HIGH) + high + <i64>(sum < low), TOTAL_HIGH);
+}
+
+@inline
+function addDouble(total: usize, value: f64): void {
+  const before = load<f64>(total, TOTAL_F64);
+  const after = before + value;
+  const part = after - before;
+  const error = before - (after - part) + (value - part);
+  store<f64>(total, after, TOTAL_F64);
+  store<f64>(total, load<f64>(total, TOTAL_ERROR) + error, TOTAL_ERROR);
+}
+
+/** Low and high halves are added apart, which can't overflow within a page, two integers at a time. */
+function runIntegers(values: usize, count: u32, total: usize): void {
+  let lows = i64x2.splat(0);
+  let highs = i64x2.splat(0);
+  const half = i64x2.splat(0xffffffff);
+  const pairs = values + (<usize>(count & ~1) << 3);
+  for (let at = values; at < pairs; at += 16) {
+    const pair = v128.load(at);
+    lows = i64x2.add(lows, v128.and(pair, half));
+    highs = i64x2.add(highs, i64x2.shr_s(pair, 32));
+  }
+  let low = <u64>i64x2.extract_lane(lows, 0) + <u64>i64x2.extract_lane(lows, 1);
+  let high = i64x2.extract_lane(highs, 0) + i64x2.extract_lane(highs, 1);
+  if (count & 1) {
+    const last = load<i64>(pairs);
+    low += <u64>last & 0xffffffff;
+    high += last >> 32;
+  }
+  addWide(total, low, 0);
+  addWide(total, <u64>(high << 32), high >> 32);
+  store<u64>(total, load<u64>(total, TOTAL_INTEGERS) + count, TOTAL_INTEGERS);
+}
+
+function runDoubles(values: usize, count: u32, total: usize): void {
+  let a = f64x2.splat(0);
+  let b = f64x2.splat(0);
+  let errors = f64x2.splat(0);
+  const quads = values + (<usize>(count & ~3) << 3);
+  let at = values;
+  for (; at < quads; at += 32) {
+    const x = v128.load(at);
+    const aAfter = f64x2.add(a, x);
+    const aPart = f64x2.sub(aAfter, a);
+    const aError = f64x2.add(f64x2.sub(a, f64x2.sub(aAfter, aPart)), f64x2.sub(x, aPart));
+    a = aAfter;
+    const y = v128.load(at, 16);
+    const bAfter = f64x2.add(b, y);
+    const bPart = f64x2.sub(bAfter, b);
+    const bError = f64x2.add(f64x2.sub(b, f64x2.sub(bAfter, bPart)), f64x2.sub(y, bPart));
+    b = bAfter;
+    errors = f64x2.add(errors, f64x2.add(aError, bError));
+  }
+  addDouble(total, f64x2.extract_lane(a, 0));
+  addDouble(total, f64x2.extract_lane(a, 1));
+  addDouble(total, f64x2.extract_lane(b, 0));
+  addDouble(total, f64x2.extract_lane(b, 1));
+  for (const end = values + (<usize>count << 3); at < end; at += 8) addDouble(total, load<f64>(at));
+  const error = f64x2.extract_lane(errors, 0) + f64x2.extract_lane(errors, 1);
+  store<f64>(total, load<f64>(total, TOTAL_ERROR) + error, TOTAL_ERROR);
+  store<u64>(total, load<u64>(total, TOTAL_DOUBLES) + count, TOTAL_DOUBLES);
+}
+
+@inline
+function integerAt(values: usize, groups: usize, i: u32, totals: usize): void {
+  const total = totals + <usize>load<u32>(groups + (<usize>i << 2)) * TOTAL_SIZE;
+  const value = load<i64>(values + (<usize>i << 3));
+  addWide(total, <u64>value, value >> 63);
+  store<u64>(total, load<u64>(total, TOTAL_INTEGERS) + 1, TOTAL_INTEGERS);
+}
+
+function scatterIntegers(values: usize, groups: usize, count: u32, totals: usize): void {
+  let i: u32 = 0;
+  for (; i + BLOCK <= count; i += BLOCK) {
+    const at = groups + (<usize>i << 2);
+    if (isUniform(at)) {
+      runIntegers(values + (<usize>i << 3), BLOCK, totals + <usize>load<u32>(at) * TOTAL_SIZE);
+    } else for (let n = i; n < i + BLOCK; n++) integerAt(values, groups, n, totals);
+  }
+  for (; i < count; i++) integerAt(values, groups, i, totals);
+}
+
+@inline
+function doubleAt(values: usize, groups: usize, i: u32, totals: usize): void {
+  const total = totals + <usize>load<u32>(groups + (<usize>i << 2)) * TOTAL_SIZE;
+  addDouble(total, load<f64>(values + (<usize>i << 3)));
+  store<u64>(total, load<u64>(total, TOTAL_DOUBLES) + 1, TOTAL_DOUBLES);
+}
+
+function scatterDoubles(values: usize, groups: usize, count: u32, totals: usize): void {
+  let i: u32 = 0;
+  for (; i + BLOCK <= count; i += BLOCK) {
+    const at = groups + (<usize>i << 2);
+    if (isUniform(at)) {
+      runDoubles(values + (<usize>i << 3), BLOCK, totals + <usize>load<u32>(at) * TOTAL_SIZE);
+    } else for (let n = i; n < i + BLOCK; n++) doubleAt(values, groups, n, totals);
+  }
+  for (; i < count; i++) doubleAt(values, groups, i, totals);
+}
+
+/** totals[groups[i]] += partials[i]. */
+export function mergeTotals(partials: usize, groups: usize, count: u32, totals: usize): void {
+  for (let i: u32 = 0; i < count; i++) {
+    const from = partials + <usize>i * TOTAL_SIZE;
+    const to = totals + <usize>load<u32>(groups + (<usize>i << 2)) * TOTAL_SIZE;
+    addWide(to, load<u64>(from, TOTAL_LOW), load<i64>(from, TOTAL_HIGH));
+    addDouble(to, load<f64>(from, TOTAL_F64));
+    store<f64>(to, load<f64>(to, TOTAL_ERROR) + load<f64>(from, TOTAL_ERROR), TOTAL_ERROR);
+    store<u64>(to, load<u64>(to, TOTAL_INTEGERS) + load<u64>(from, TOTAL_INTEGERS), TOTAL_INTEGERS);
+    store<u64>(to, load<u64>(to, TOTAL_DOUBLES) + load<u64>(from, TOTAL_DOUBLES), TOTAL_DOUBLES);
+  }
+}

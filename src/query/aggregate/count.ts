@@ -1,0 +1,71 @@
+// count: of rows, or of those where an expression is not NULL. Merging adds.
+//
+// Partial:  0 tag u8 = 0x01 │ 1 groups × count u64
+
+import { LANE_NULL } from "../../core/layout.ts";
+import type { Expression } from "../expression/expression.ts";
+import { isTotal } from "../plan/filter.ts";
+import type { Value } from "../result.ts";
+import { finished } from "../run/kernels.ts";
+import type { Accumulator, AggregateContext, GroupRows } from "./accumulator.ts";
+import { type AggregateKernels, aggregateKernels } from "./kernels.ts";
+import { expectTag, type PartialReader, type PartialWriter } from "./partial-bytes.ts";
+import { countAt, GroupStates, setCount } from "./states.ts";
+import { openVector } from "./vectors.ts";
+
+const tag = 0x01;
+
+export class CountState implements Accumulator {
+  readonly #context: AggregateContext;
+  readonly #kernels: AggregateKernels;
+  /** Null: every row counts. */
+  readonly #of: Expression | null;
+  readonly #counts: GroupStates;
+
+  constructor(of: Expression | null, context: AggregateContext) {
+    this.#context = context;
+    this.#kernels = aggregateKernels(context.run.core);
+    this.#of = countsRows(of) ? null : of;
+    this.#counts = new GroupStates(context.run, 8);
+  }
+
+  add(rows: GroupRows): void {
+    const { run, computed } = this.#context;
+    const counts = this.#counts.room(rows.groupCount);
+    if (this.#of === null) {
+      if (rows.groups !== 0) this.#kernels.addCounts(rows.groups, rows.count, counts);
+      else setCount(run, counts, countAt(run, counts) + rows.count);
+      return;
+    }
+    const mark = run.scratch.mark();
+    for (const { lane, address } of computed.lanes(rows.segment, this.#of, rows.mask)) {
+      if (lane === LANE_NULL) continue;
+      finished(this.#kernels.countVectors(openVector(run, rows, address), counts));
+    }
+    run.scratch.release(mark);
+  }
+
+  finish(): (group: number) => Value {
+    return (group) => this.at(group);
+  }
+
+  at(group: number): number {
+    const address = this.#counts.at(group);
+    return address === 0 ? 0 : countAt(this.#context.run, address);
+  }
+
+  encode(groupCount: number, out: PartialWriter): void {
+    out.u8(tag);
+    this.#counts.encode(groupCount, out);
+  }
+
+  merge(partials: PartialReader, groups: Uint32Array): void {
+    expectTag(partials, tag, "count");
+    this.#counts.merge(partials, groups, this.#kernels.mergeCounts);
+  }
+}
+
+/** Whether no row's value of `of` is NULL. */
+export function countsRows(of: Expression | null): boolean {
+  return of === null || (of.kind === "path" && isTotal(of.path));
+}

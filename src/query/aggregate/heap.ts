@@ -1,0 +1,37 @@
+import { HEAP_END, HEAP_MISSING, HEAP_SIZE, HEAP_TOP } from "../../core/layout.ts";
+import type { QueryRun } from "../run/kernels.ts";
+
+const blockMin = 4096;
+const blockMax = 1024 * 1024;
+
+/** Working memory for texts, in blocks that double: see assembly/aggregate/heap.ts. */
+export class Heap {
+  readonly #run: QueryRun;
+  #address = 0;
+  #block = blockMin;
+
+  constructor(run: QueryRun) {
+    this.#run = run;
+  }
+
+  /** Address of its HEAP. */
+  get address(): number {
+    if (this.#address === 0) {
+      const { core, scratch } = this.#run;
+      this.#address = scratch.keep(HEAP_SIZE);
+      core.u32.fill(0, this.#address >>> 2, (this.#address + HEAP_SIZE) >>> 2);
+    }
+    return this.#address;
+  }
+
+  /** Makes room for what the kernel missed when it last answered that the heap was full. */
+  grow(): void {
+    const { core, scratch } = this.#run;
+    const missing = core.u32[(this.address + HEAP_MISSING) >>> 2] as number;
+    const size = Math.max(this.#block, missing);
+    const block = scratch.keep(size);
+    this.#block = Math.min(this.#block * 2, blockMax);
+    core.u32[(this.address + HEAP_TOP) >>> 2] = block;
+    core.u32[(this.address + HEAP_END) >>> 2] = block + size;
+  }
+}
