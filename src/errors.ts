@@ -57,3 +57,8 @@ export class CorruptionError extends MillraceError {}
 export class LimitError extends MillraceError {
   readonly status = 413;
 }
+
+/** A query that takes longer than it may: how far it came is in the message. */
+export class TimeoutError extends MillraceError {
+  readonly status = 504;
+}

@@ -87,7 +87,7 @@ function setting<T>(
 
 /** The memory has a place for 16 reading threads: the HTTP thread and the sealer take one each. */
 const workersMax = 14;
-const workers = String(Math.max(1, Math.min(workersMax, availableParallelism() - 1)));
+const workers = String(Math.max(2, Math.min(workersMax, availableParallelism())));
 
 /** Every setting of `millrace serve`. Keys are the fields of `Config`, units end their names. */
 export const settings = {
@@ -160,6 +160,26 @@ export const settings = {
     ["query-cache", "128MiB", "decoded columns of older segments, all query workers together"],
     "16MiB",
     "3GiB",
+  ),
+  queryMemoryBytes: size(
+    ["query-memory", "128MiB", "working memory of a query on each query worker; beyond it: 413"],
+    "1MiB",
+    "2GiB",
+  ),
+  queryTimeoutMs: duration(
+    ["query-timeout", "30s", "time that a query may take, waiting included; beyond it: 504"],
+    "1ms",
+    "24h",
+  ),
+  queryRowsMax: integer(
+    ["query-rows-max", "1000000", "rows of one result; beyond it: 413"],
+    1,
+    10_000_000,
+  ),
+  queryGroupsMax: integer(
+    ["query-groups-max", "1000000", "groups of one query; beyond it: 413"],
+    1,
+    10_000_000,
   ),
   retentionAgeMs: optional(
     duration(["retention-age", "none", "older segments are dropped"], "1m", "36500d"),

@@ -32,7 +32,7 @@ export function problemFrom(error: unknown): Problem {
 }
 
 /** Refusals with a status from 500 on that are as they should be: not supported, not now, no room. */
-const expectedStatuses = new Set([501, 503, 507]);
+const expectedStatuses = new Set([501, 503, 504, 507]);
 
 /** Whether the log has to tell of it: nobody wanted this, and the caller can do nothing about it. */
 export function isFault({ status }: Problem): boolean {

@@ -67,14 +67,74 @@ export interface Readiness {
   readonly reason?: string;
 }
 
+/** How a query is run. Limits that are above those of the settings have no effect. */
+export interface QueryOptions {
+  /** Ends the query when it is aborted. */
+  readonly signal?: AbortSignal;
+  /** Names the query in the list of running ones; made when absent. */
+  readonly id?: string;
+  /** What the list shows of it: SQL text, or the JSON form. */
+  readonly text?: string;
+  /** The request that asked. */
+  readonly requestId?: string;
+  readonly timeoutMs?: number;
+  /** Working memory on each thread. */
+  readonly memoryBytes?: number;
+  readonly rowsMax?: number;
+  readonly groupsMax?: number;
+}
+
+/** A query that waits for a worker or runs on some. Queries of the HTTP thread itself are over before they are seen. */
+export interface QueryInfo {
+  readonly id: string;
+  readonly kind: "query" | "events";
+  /** `ending`: it was killed, or failed, and its workers have not all let go of it. */
+  readonly state: "waiting" | "running" | "ending";
+  readonly text: string | null;
+  readonly requestId: string | null;
+  readonly startedUs: bigint;
+  readonly elapsedMs: number;
+  /** Null where it is not read range by range. */
+  readonly rowsScanned: number | null;
+  readonly rowsTotal: number | null;
+  /** Workers that it runs on now. */
+  readonly workers: number;
+  readonly timeoutMs: number;
+  readonly memoryBytes: number;
+}
+
+/** Figures of all queries since the start; those without "since" are of now. */
+export interface QueryFigures {
+  readonly running: number;
+  readonly waiting: number;
+  /** Answered by the HTTP thread itself. */
+  readonly own: number;
+  /** Answered by workers, and those among them that several have read. */
+  readonly answered: number;
+  readonly split: number;
+  readonly cancelled: number;
+  readonly killed: number;
+  readonly timeouts: number;
+  readonly overLimit: number;
+  readonly repeated: number;
+  readonly workersFailed: number;
+  /** Working memory that the hungriest query has used on one thread, bytes. */
+  readonly memoryPeak: number;
+}
+
 /** The engine as the HTTP thread sees it. */
 export interface Engine {
   /** Memory for a body of `byteLength` that is about to be received; null: keep its chunks. */
   reserve(byteLength: number): BodyPlace | null;
   /** Queues the body. Throws OverloadError when it does not fit: nothing is queued then. */
   ingest(request: IngestRequest, done: IngestDone): void;
-  query(query: Query, signal?: AbortSignal): Promise<QueryResult>;
-  events(request: EventsRequest, signal?: AbortSignal): Promise<EventsPage>;
+  query(query: Query, options?: QueryOptions): Promise<QueryResult>;
+  events(request: EventsRequest, options?: QueryOptions): Promise<EventsPage>;
+  /** The queries that wait or run, oldest first. */
+  queries(): QueryInfo[];
+  /** Ends a query; false when there is none of this id. Its caller gets `query_cancelled` with `by`. */
+  killQuery(id: string, by: string): boolean;
+  queryFigures(): QueryFigures;
   /** Calls `listener` with the next sequence after each publish, at most once per event-loop turn. */
   onPublish(listener: (nextSequence: bigint) => void): () => void;
   nextSequence(): bigint;

@@ -2,6 +2,7 @@ import { Dedup } from "../core/dedup.ts";
 import type { RegionSizes } from "../core/memory.ts";
 import { anyEventSlotBytes } from "../core/slots.ts";
 import { ConfigError } from "../errors.ts";
+import { readerBytes } from "../query/reader.ts";
 import type { Config } from "../settings.ts";
 
 const MIB = 1024 * 1024;
@@ -27,7 +28,9 @@ export function planMemory(config: Config): RegionSizes {
     slots: Math.max(3, Math.floor(config.hotMemoryBytes / SLOT_BYTES_USUAL)) * anyEventSlotBytes,
     readers: [
       32 * MIB,
-      ...Array.from({ length: config.queryWorkers }, () => cache + 32 * MIB),
+      ...Array.from({ length: config.queryWorkers }, () =>
+        readerBytes(config.queryMemoryBytes, cache),
+      ),
       128 * MIB,
     ],
   };
@@ -46,7 +49,7 @@ export function checkMemory(config: Config): void {
     ["--hot-memory", plan.slots],
     ["--dedup-ids", plan.dedup],
     ["--ingest-queue", plan.bodies + plan.ring],
-    ["--query-cache with --query-workers", sum(plan.readers)],
+    ["--query-cache and --query-memory with --query-workers", sum(plan.readers)],
   ];
   const list = shares.map(([name, bytes]) => `${name} takes ${Math.ceil(bytes / MIB)} MiB`);
   const rest = total - sum(shares.map(([, bytes]) => bytes));

@@ -8,13 +8,20 @@ import type { EventsPage, EventsRequest, QueryResult } from "../query/result.ts"
 import type { Config } from "../settings.ts";
 import { type FolderLock, lockFolder } from "../storage/lock.ts";
 import { BodyMemory, ReservedPlace } from "./body-memory.ts";
-import type { Engine, EngineStats, Readiness } from "./engine.ts";
+import type {
+  Engine,
+  EngineStats,
+  QueryFigures,
+  QueryInfo,
+  QueryOptions,
+  Readiness,
+} from "./engine.ts";
 import { unpackFailure } from "./failure.ts";
 import { unpackAnswers } from "./group.ts";
 import type { BodyPlace, IngestDone, IngestRequest } from "./ingest.ts";
 import { planMemory, sealerReader } from "./memory-plan.ts";
 import type { Answers, EngineThreadData, FromEngine, ToEngine } from "./messages.ts";
-import { QueryPool } from "./query-pool.ts";
+import { noFigures, QueryPool } from "./query-pool.ts";
 import { RingWriter } from "./ring.ts";
 import type { SealerThreadData } from "./sealer-thread.ts";
 
@@ -134,12 +141,24 @@ class ThreadedEngine implements Engine {
     if (this.#ring.takeAsleep(byteLength)) this.#post({ type: "wake" });
   }
 
-  async query(query: Query, signal?: AbortSignal): Promise<QueryResult> {
-    return (await this.#pool).query(query, signal);
+  async query(query: Query, options?: QueryOptions): Promise<QueryResult> {
+    return (await this.#pool).query(query, options);
   }
 
-  async events(request: EventsRequest, signal?: AbortSignal): Promise<EventsPage> {
-    return (await this.#pool).events(request, signal);
+  async events(request: EventsRequest, options?: QueryOptions): Promise<EventsPage> {
+    return (await this.#pool).events(request, options);
+  }
+
+  queries(): QueryInfo[] {
+    return this.#livePool?.queries() ?? [];
+  }
+
+  killQuery(id: string, by: string): boolean {
+    return this.#livePool?.kill(id, by) ?? false;
+  }
+
+  queryFigures(): QueryFigures {
+    return this.#livePool?.figures() ?? noFigures;
   }
 
   onPublish(listener: (nextSequence: bigint) => void): () => void {
@@ -226,8 +245,14 @@ class ThreadedEngine implements Engine {
   /** The store is open and its segments are known: readers may start. */
   #readable(): void {
     if (this.#openPool === null) return;
-    const { data, queryWorkers } = this.#config;
-    const pool = new QueryPool({ core: this.#core, folder: data, workers: queryWorkers });
+    const { data, queryWorkers, ...config } = this.#config;
+    const bounds = {
+      memoryBytes: config.queryMemoryBytes,
+      timeoutMs: config.queryTimeoutMs,
+      rows: config.queryRowsMax,
+      groups: config.queryGroupsMax,
+    };
+    const pool = new QueryPool({ core: this.#core, folder: data, workers: queryWorkers, bounds });
     for (const { added, dropped, end } of this.#early.splice(0)) pool.segments(added, dropped, end);
     this.#openPool(pool);
     this.#openPool = null;

@@ -1,216 +1,374 @@
 // Reads, as the HTTP thread sees them: cheap ones over hot rows run at once, the others on query workers.
+//
+// Each query has one worker that leads it: it reads, merges what others have read, and answers. Workers that nobody
+// waits for help with the queries that run, range by range, and leave them as soon as somebody waits.
 
-import { Worker } from "node:worker_threads";
-import { systemClock } from "../base/clock.ts";
-import type { Core } from "../core/core.ts";
-import { clearPin } from "../core/slots.ts";
-import { MillraceError, OverloadError } from "../errors.ts";
+import { type Clock, systemClock } from "../base/clock.ts";
+import {
+  CorruptionError,
+  InputError,
+  LimitError,
+  MillraceError,
+  OverloadError,
+  TimeoutError,
+} from "../errors.ts";
+import { resultGroupsMax, resultRowsMax } from "../limits.ts";
 import { eventsFilter } from "../query/events/events-filter.ts";
 import type { Query } from "../query/query.ts";
 import type { ReadAnswer, ReadJob } from "../query/read-job.ts";
-import { cancelWord, Reader } from "../query/reader.ts";
+import { Reader, snapshotChanged } from "../query/reader.ts";
 import type { EventsPage, EventsRequest, QueryResult, Value } from "../query/result.ts";
 import { JsonText } from "../query/result.ts";
 import { CancelledError } from "../query/run/kernels.ts";
+import { SharedScan } from "../query/shared-scan.ts";
+import type { QueryFigures, QueryInfo, QueryOptions } from "./engine.ts";
 import { unpackFailure } from "./failure.ts";
-import type { FromQueryThread, QueryThreadData, ToQueryThread } from "./query-thread.ts";
+import type { FromQueryThread } from "./query-thread.ts";
+import { QueryWorker, type QueryWorkerParts } from "./query-worker.ts";
+import { limitsOf, type QueryBounds, RunningQuery } from "./running-query.ts";
 
-export interface QueryPoolOptions {
-  readonly core: Core;
-  /** The data folder, which the engine thread has opened before. */
-  readonly folder: string;
-  /** Number of query workers; they are the readers 1 … workers, the calling thread is reader 0. */
-  readonly workers: number;
-  /** The worker's module; the default is the one beside this file. */
-  readonly threadUrl?: URL;
+export interface QueryPoolOptions extends Omit<QueryWorkerParts, "memoryBytes"> {
+  /** What a query may take: 32 MiB on each thread, and 30 seconds with the time that it waits, where nothing is said. */
+  readonly bounds?: Partial<QueryBounds>;
+  readonly clock?: Clock;
 }
+
+const boundsDefault: QueryBounds = {
+  memoryBytes: 32 * 1024 * 1024,
+  timeoutMs: 30_000,
+  rows: resultRowsMax,
+  groups: resultGroupsMax,
+};
 
 /** Work that may run on the HTTP thread, in cells: about a millisecond of filtering. */
 const ownCellsMax = 4_000_000;
+/** Work for which a helper is woken: each has about so much to do. */
+const helperCells = 4_000_000;
+/** Work of a query that must leave one worker to shorter ones, in cells and in milliseconds that it runs already. */
+const longCells = 400_000_000;
+const longMs = 250;
 /** Jobs that wait for a worker; beyond it new ones are turned away. */
 const waitingMax = 1024;
+/** How often a query is run; the last time by one worker alone. */
+const attemptsMax = 3;
+/** A worker that has not seen its cancel word for so long is replaced. */
+const graceMs = 5000;
+/** Before a worker that did not come up is started again. */
+const restartMs = 1000;
 
-interface Pending {
-  readonly job: ReadJob;
-  readonly resolve: (answer: ReadAnswer) => void;
-  readonly reject: (error: Error) => void;
-  /** Stops listening to the caller's signal. */
-  done: () => void;
-}
+/** Figures before the first query. */
+export const noFigures: QueryFigures = {
+  running: 0,
+  waiting: 0,
+  own: 0,
+  answered: 0,
+  split: 0,
+  cancelled: 0,
+  killed: 0,
+  timeouts: 0,
+  overLimit: 0,
+  repeated: 0,
+  workersFailed: 0,
+  memoryPeak: 0,
+};
 
-class QueryWorker {
-  readonly index: number;
-  thread: Worker | undefined;
-  ready = false;
-  running: Pending | undefined;
-
-  constructor(index: number) {
-    this.index = index;
-  }
-}
+type Counts = { -readonly [K in keyof QueryFigures]: QueryFigures[K] };
 
 export class QueryPool {
-  readonly #options: QueryPoolOptions;
+  readonly #clock: Clock;
+  readonly #bounds: QueryBounds;
   readonly #own: Reader;
   readonly #workers: QueryWorker[];
-  readonly #waiting: Pending[] = [];
+  readonly #waiting: RunningQuery[] = [];
+  readonly #running = new Set<RunningQuery>();
+  readonly #counts: Counts = { ...noFigures };
+  #runs = 0;
   #closed = false;
 
   constructor(options: QueryPoolOptions) {
-    this.#options = options;
-    this.#own = new Reader(options.core, 0, null, systemClock);
-    this.#workers = Array.from({ length: options.workers }, (_, i) => new QueryWorker(i + 1));
-    for (const worker of this.#workers) this.#start(worker);
+    this.#clock = options.clock ?? systemClock;
+    this.#bounds = { ...boundsDefault, ...options.bounds };
+    this.#own = new Reader(options.core, 0, null, this.#clock);
+    const events = {
+      message: (worker: QueryWorker, message: FromQueryThread) => this.#take(worker, message),
+      ended: (worker: QueryWorker, failure: unknown) => this.#ended(worker, failure),
+    };
+    const parts = { ...options, memoryBytes: this.#bounds.memoryBytes };
+    this.#workers = Array.from(
+      { length: options.workers },
+      (_, i) => new QueryWorker(i + 1, parts, events),
+    );
+    for (const worker of this.#workers) worker.start();
   }
 
-  query(query: Query, signal?: AbortSignal): Promise<QueryResult> {
-    return this.#run({ type: "query", query }, signal) as Promise<QueryResult>;
+  query(query: Query, options: QueryOptions = {}): Promise<QueryResult> {
+    return this.#run({ type: "query", query }, options) as Promise<QueryResult>;
   }
 
-  async events(request: EventsRequest, signal?: AbortSignal): Promise<EventsPage> {
+  async events(request: EventsRequest, options: QueryOptions = {}): Promise<EventsPage> {
     const filter = eventsFilter(request);
     // The condition is compiled: the workers have no parser, and must not need one.
     const { where: _, ...rest } = request;
-    return (await this.#run({ type: "events", request: rest, filter }, signal)) as EventsPage;
+    return (await this.#run({ type: "events", request: rest, filter }, options)) as EventsPage;
   }
 
   /** What the engine thread says about stored segments: encoded metas, ids, the sequence after all that ever were. */
   segments(added: readonly Uint8Array[], dropped: readonly number[], end = 0n): void {
     this.#own.segments(added, dropped, end);
-    for (const { thread } of this.#workers) {
-      this.#post(thread, { type: "segments", added, dropped, end });
-    }
+    for (const worker of this.#workers) worker.post({ type: "segments", added, dropped, end });
+  }
+
+  queries(): QueryInfo[] {
+    const nowMs = this.#clock.monotonicMs();
+    const all = [...this.#running, ...this.#waiting].map((query) => query.info(nowMs));
+    return all.sort((a, b) => b.elapsedMs - a.elapsedMs);
+  }
+
+  kill(id: string, by: string): boolean {
+    const query = [...this.#running, ...this.#waiting].find((one) => one.id === id);
+    if (query === undefined || query.failure instanceof Error) return false;
+    this.#counts.killed++;
+    const message = `the query was ended by ${by}`;
+    this.#fail(query, new InputError("query_cancelled", message, { cancelledBy: by }, 409));
+    return true;
+  }
+
+  figures(): QueryFigures {
+    return { ...this.#counts, running: this.#running.size, waiting: this.#waiting.length };
   }
 
   /** Lets no new job in, stops those that run, and ends the workers. */
   async close(): Promise<void> {
     this.#closed = true;
-    for (const pending of this.#waiting.splice(0)) this.#settle(pending, closedError());
-    const ends = this.#workers.map(async ({ thread, running, index }) => {
-      if (running) this.#cancel(index);
-      if (!thread) return;
-      const end = new Promise((resolve) => thread.once("exit", resolve));
-      this.#post(thread, { type: "close" });
-      await end;
-    });
-    await Promise.all(ends);
+    for (const query of [...this.#waiting, ...this.#running]) this.#fail(query, closedError());
+    await Promise.all(this.#workers.map((worker) => worker.close()));
   }
 
-  async #run(job: ReadJob, signal?: AbortSignal): Promise<ReadAnswer> {
+  async #run(job: ReadJob, options: QueryOptions): Promise<ReadAnswer> {
     if (this.#closed) throw closedError();
-    if (signal?.aborted) throw new CancelledError();
-    const answer = this.#own.runIfCheap(job, ownCellsMax);
-    if (answer !== null) return answer;
+    if (options.signal?.aborted) throw new CancelledError();
+    const started = { us: this.#clock.nowUs(), ms: this.#clock.monotonicMs() };
+    const { answer, cells } = this.#consider(job, options);
+    if (answer !== null) {
+      this.#counts.own++;
+      return answer;
+    }
     if (this.#waiting.length >= waitingMax) {
       throw new OverloadError("query_queue_full", `${waitingMax} queries wait already`, 1, 503);
     }
     return new Promise((resolve, reject) => {
-      const pending: Pending = { job, resolve, reject, done: () => {} };
-      const abort = (): void => this.#abort(pending);
-      signal?.addEventListener("abort", abort, { once: true });
-      pending.done = () => signal?.removeEventListener("abort", abort);
-      this.#waiting.push(pending);
+      const settlement = { resolve, reject };
+      const query = new RunningQuery(job, cells, options, this.#bounds, started, settlement);
+      this.#watch(query, options.signal);
+      this.#waiting.push(query);
       this.#next();
     });
   }
 
-  /** A job that waits is given up at once; one that runs when its worker sees the cancel word. */
-  #abort(pending: Pending): void {
-    const at = this.#waiting.indexOf(pending);
-    if (at >= 0) {
-      this.#waiting.splice(at, 1);
-      this.#settle(pending, new CancelledError());
-      return;
+  /** Runs what is cheap on this thread, within the little working memory that it has. */
+  #consider(job: ReadJob, options: QueryOptions): ReturnType<Reader["consider"]> {
+    try {
+      return this.#own.consider(job, ownCellsMax, limitsOf(options, this.#bounds));
+    } catch (error) {
+      // A worker may have more.
+      const isMemory = error instanceof LimitError && error.code === "query_memory";
+      if (isMemory) return { answer: null, cells: ownCellsMax };
+      throw error;
     }
-    const worker = this.#workers.find(({ running }) => running === pending);
-    if (worker) this.#cancel(worker.index);
   }
 
-  #cancel(index: number): void {
-    const { memory, u32 } = this.#options.core;
-    Atomics.store(u32, cancelWord(memory, index) >>> 2, 1);
+  /** Ends the query when its caller goes away and when its time is up. */
+  #watch(query: RunningQuery, signal: AbortSignal | undefined): void {
+    const abort = (): void => this.#fail(query, new CancelledError());
+    signal?.addEventListener("abort", abort, { once: true });
+    const timer = setTimeout(
+      () => this.#fail(query, query.timeout(this.#clock.monotonicMs())),
+      query.timeoutMs,
+    );
+    query.release = () => {
+      signal?.removeEventListener("abort", abort);
+      clearTimeout(timer);
+    };
   }
 
+  /** Gives waiting queries to idle workers, and what is left of the workers to queries that run. */
   #next(): void {
-    for (const worker of this.#workers) {
-      if (!worker.ready || worker.running || this.#waiting.length === 0) continue;
-      const pending = this.#waiting.shift() as Pending;
-      worker.running = pending;
-      // The worker is idle, so nobody but this thread touches its word until the job is there.
-      const { memory, u32 } = this.#options.core;
-      Atomics.store(u32, cancelWord(memory, worker.index) >>> 2, 0);
-      this.#post(worker.thread, { type: "job", job: pending.job });
+    for (let i = 0; i < this.#waiting.length; ) {
+      const query = this.#waiting[i] as RunningQuery;
+      if (!this.#mayStart(query)) i++;
+      else {
+        const worker = this.#workers.find(({ idle }) => idle);
+        if (worker === undefined) return this.#askHelperToLeave();
+        this.#waiting.splice(i, 1);
+        this.#start(query, worker);
+      }
     }
+    for (const worker of this.#workers) if (worker.idle) this.#help(worker);
   }
 
-  #post(thread: Worker | undefined, message: ToQueryThread): void {
-    thread?.postMessage(message);
+  /** Long queries leave one worker to the others, which would wait behind them. */
+  #mayStart(query: RunningQuery): boolean {
+    if (query.cells < longCells) return true;
+    const nowMs = this.#clock.monotonicMs();
+    let long = 0;
+    for (const one of this.#running) {
+      if (one.cells >= longCells || one.elapsedMs(nowMs) > longMs) long++;
+    }
+    return long < Math.max(1, this.#workers.length - 1);
   }
 
-  #settle(pending: Pending, outcome: ReadAnswer | Error): void {
-    pending.done();
-    if (outcome instanceof Error) pending.reject(outcome);
-    else pending.resolve(outcome);
+  #askHelperToLeave(): void {
+    if (this.#workers.some(({ leaving }) => leaving)) return;
+    this.#workers.find(({ query, leads }) => query !== null && !leads)?.leave();
   }
 
-  #start(worker: QueryWorker): void {
-    const { core, folder } = this.#options;
-    const data: QueryThreadData = { memory: core.memory, reader: worker.index, folder };
-    const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
-    const url = this.#options.threadUrl ?? new URL(`./query-thread.${extension}`, import.meta.url);
-    const thread = new Worker(url, { workerData: data, name: `query-${worker.index}` });
-    worker.thread = thread;
-    worker.ready = false;
-    let failure: unknown;
-    thread.on("message", (message: FromQueryThread) => this.#take(worker, message));
-    thread.on("error", (error) => {
-      failure = error;
-    });
-    thread.on("exit", () => this.#ended(worker, failure));
+  #start(query: RunningQuery, worker: QueryWorker): void {
+    query.run = ++this.#runs;
+    const ranges = query.hasRanges && query.attempt < attemptsMax - 1 ? this.#own.ranges() : null;
+    query.scan = ranges && new SharedScan(ranges);
+    this.#running.add(query);
+    this.#give(query, worker, true);
+  }
+
+  #give(query: RunningQuery, worker: QueryWorker, lead: boolean): void {
+    const { run, job, limits, attempt, scan } = query;
+    query.workers.add(worker);
+    const fresh = attempt > 0;
+    worker.run(query, { type: "task", run, job, limits, fresh, scan: scan?.data ?? null, lead });
+  }
+
+  /** Lets an idle worker read a part of the query that has most left for it. */
+  #help(worker: QueryWorker): void {
+    let most: RunningQuery | undefined;
+    let mostLeft = 0;
+    for (const query of this.#running) {
+      const { scan, failure, cells, workers } = query;
+      if (scan === null || failure !== null || workers.size === 0) continue;
+      if (workers.size * helperCells >= cells) continue;
+      const left = scan.rangesLeft;
+      if (left > mostLeft && left >= workers.size) [most, mostLeft] = [query, left];
+    }
+    if (most === undefined) return;
+    if (most.workers.size === 1) this.#counts.split++;
+    this.#give(most, worker, false);
   }
 
   #take(worker: QueryWorker, message: FromQueryThread): void {
     if (message.type === "ready") worker.ready = true;
     else {
-      const pending = worker.running as Pending;
-      worker.running = undefined;
-      const outcome =
-        message.type === "answer" ? revive(message.answer) : unpackFailure(message.failure);
-      this.#settle(pending, outcome);
+      const query = worker.query as RunningQuery;
+      if (message.type === "partial" && message.bytes !== null) {
+        query.lead?.partial(message.run, message.bytes);
+        query.scan?.arrived();
+      }
+      if (message.type !== "failure") this.#sawMemory(query, message.memoryPeak);
+      this.#letGo(worker, query);
+      if (message.type === "failure") this.#failed(query, unpackFailure(message.failure));
+      else if (message.type === "answer") this.#answer(query, message.answer);
+      this.#ifAllEnded(query);
     }
     this.#next();
   }
 
-  /** A worker that ends before it is told to has met a bug: its job fails, its pin goes, another takes its place. */
-  #ended(worker: QueryWorker, failure: unknown): void {
-    const { running } = worker;
-    worker.thread = undefined;
-    worker.running = undefined;
-    clearPin(this.#options.core, worker.index);
-    if (running) {
-      const reason = failure instanceof Error ? failure.message : "it ended";
-      this.#settle(
-        running,
-        this.#closed
-          ? closedError()
-          : new MillraceError("query_thread_failed", `the thread of this query failed: ${reason}`),
-      );
+  #sawMemory(query: RunningQuery, bytes: number): void {
+    query.memoryPeak = Math.max(query.memoryPeak, bytes);
+    this.#counts.memoryPeak = Math.max(this.#counts.memoryPeak, bytes);
+  }
+
+  #answer(query: RunningQuery, answer: ReadAnswer): void {
+    if (query.failure !== null) return;
+    this.#counts.answered++;
+    this.#running.delete(query);
+    query.settle(revive(answer));
+  }
+
+  #letGo(worker: QueryWorker, query: RunningQuery): void {
+    query.workers.delete(worker);
+    worker.query = null;
+    worker.leads = false;
+    worker.leaving = false;
+  }
+
+  /** What a worker says; where rows or columns went while the query ran, it is run again. */
+  #failed(query: RunningQuery, error: Error): void {
+    if (query.settled || query.failure !== null) return;
+    const code = error instanceof MillraceError ? error.code : "";
+    const mayRepeat = query.scan !== null && query.attempt < attemptsMax - 1;
+    const hasChanged =
+      code === snapshotChanged || (error instanceof CorruptionError && query.attempt === 0);
+    this.#fail(query, mayRepeat && hasChanged ? "retry" : error);
+  }
+
+  /** Ends a query: at once where it waits, else when its workers have seen the word. */
+  #fail(query: RunningQuery, failure: Error | "retry"): void {
+    if (query.settled || query.failure instanceof Error) return;
+    query.failure = failure;
+    if (failure instanceof TimeoutError) this.#counts.timeouts++;
+    if (failure instanceof CancelledError) this.#counts.cancelled++;
+    if (failure instanceof LimitError) this.#counts.overLimit++;
+    for (const worker of query.workers) worker.cancel();
+    query.scan?.arrived();
+    if (query.workers.size > 0) {
+      const grace = setTimeout(() => {
+        for (const worker of query.workers) worker.terminate();
+      }, graceMs);
+      grace.unref();
     }
-    const wasReady = worker.ready;
-    worker.ready = false;
-    if (this.#closed) return;
-    // One that never came up would only fail again; the callers that wait must not wait for ever.
-    if (wasReady) this.#start(worker);
-    else if (this.#workers.every(({ thread }) => thread === undefined)) {
-      const reason = failure instanceof Error ? failure.message : "it ended";
-      for (const pending of this.#waiting.splice(0)) {
-        this.#settle(
-          pending,
-          new MillraceError("query_thread_failed", `no query thread: ${reason}`),
-        );
-      }
+    this.#ifAllEnded(query);
+  }
+
+  #ifAllEnded(query: RunningQuery): void {
+    const { failure } = query;
+    if (failure === null || query.workers.size > 0 || query.settled) return;
+    this.#running.delete(query);
+    const at = this.#waiting.indexOf(query);
+    if (failure === "retry") {
+      query.failure = null;
+      query.attempt++;
+      this.#counts.repeated++;
+      this.#waiting.unshift(query);
+    } else {
+      if (at >= 0) this.#waiting.splice(at, 1);
+      query.settle(failure);
     }
   }
+
+  /** A worker that ends before it is told to has met a bug: its job fails, another takes its place. */
+  #ended(worker: QueryWorker, failure: unknown): void {
+    const { query } = worker;
+    const wasReady = worker.ready;
+    worker.ready = false;
+    if (query !== null) {
+      this.#letGo(worker, query);
+      this.#fail(query, this.#closed ? closedError() : threadFailure(failure));
+      this.#ifAllEnded(query);
+    }
+    if (this.#closed) return;
+    this.#counts.workersFailed++;
+    if (wasReady) worker.start();
+    else {
+      // One that never came up would only fail again; the callers that wait must not wait for ever.
+      if (this.#workers.every(({ alive }) => !alive)) {
+        for (const one of [...this.#waiting]) this.#fail(one, threadFailure(failure));
+      }
+      setTimeout(() => {
+        if (!this.#closed) worker.start();
+      }, restartMs).unref();
+    }
+    this.#next();
+  }
+}
+
+function threadFailure(failure: unknown): MillraceError {
+  const { code, message } = failure instanceof Error ? (failure as NodeJS.ErrnoException) : {};
+  if (code === "ERR_WORKER_OUT_OF_MEMORY") {
+    return new LimitError(
+      "query_memory",
+      "the query needs more memory for its result, or for its groups, than its thread may have",
+    );
+  }
+  const reason = message ?? "it ended";
+  return new MillraceError("query_thread_failed", `the thread of this query failed: ${reason}`);
 }
 
 function closedError(): OverloadError {

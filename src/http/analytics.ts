@@ -1,21 +1,26 @@
+import { randomUUID } from "node:crypto";
 import type { HttpBindings } from "@hono/node-server";
 import { type Context, Hono } from "hono";
 import { z } from "zod";
 import type { Front } from "../api/front.ts";
 import { queryParameters } from "../api/query-string.ts";
 import { parseExactJson } from "../base/exact-json.ts";
+import type { QueryOptions } from "../engine/engine.ts";
 import { InputError } from "../errors.ts";
 import { parseEventsParams, parseQuery } from "../query/form/schema.ts";
 import { parseShape, strictShape } from "../query/form/shape.ts";
 import type { Query } from "../query/query.ts";
 import { parseSql } from "../query/sql/statement.ts";
-import { sqlBodySchema } from "./answers.ts";
+import { type LimitFields, limitFields, sqlBodySchema } from "./answers.ts";
 import { type BodyDone, type BodyRules, openBodyRules, readBody, refuseByLength } from "./body.ts";
 import { refuseEncoding } from "./compression.ts";
 import { negotiate } from "./media-type.ts";
 import { pageJson, pageNdjson, resultCsv, resultJson, resultNdjson } from "./result-text.ts";
 
-export type AppEnv = { Bindings: HttpBindings; Variables: { requestId: string } };
+export type AppEnv = {
+  Bindings: HttpBindings;
+  Variables: { requestId: string; queryId?: string };
+};
 type AppContext = Context<AppEnv>;
 
 /** Bytes of a query's body. */
@@ -38,7 +43,7 @@ export function analyticsRoutes(
     const type = negotiate(c.req.header("accept"), [json, ndjson]);
     const request = parseEventsParams(queryParameters(searchOf(c.req.url)));
     const startedMs = front.clock.monotonicMs();
-    const page = await front.engine.events(request, c.req.raw.signal);
+    const page = await front.engine.events(request, optionsOf(c, searchOf(c.req.url)));
     observeQuery("events", (front.clock.monotonicMs() - startedMs) / 1000);
     c.header("Millrace-As-Of", page.asOf);
     if (page.nextCursor !== null) c.header("Millrace-Next-Cursor", page.nextCursor);
@@ -47,9 +52,9 @@ export function analyticsRoutes(
 
   app.post("/custom-query", async (c) => {
     const type = negotiate(c.req.header("accept"), [json, ndjson, csv]);
-    const query = compile(await readJson(rules, c));
+    const { query, text, limits } = compile(await readJson(rules, c));
     const startedMs = front.clock.monotonicMs();
-    const result = await front.engine.query(query, c.req.raw.signal);
+    const result = await front.engine.query(query, { ...optionsOf(c, text), ...limits });
     observeQuery("custom_query", (front.clock.monotonicMs() - startedMs) / 1000);
     c.header("Millrace-As-Of", result.asOf);
     if (type === csv)
@@ -59,20 +64,57 @@ export function analyticsRoutes(
   return app;
 }
 
-/** The query itself is checked by its parser, which explains more. */
-const queryBodyShape = strictShape({ query: z.unknown() });
+/** Characters of a query that the list of running ones shows. */
+const textCharsMax = 4096;
 
-function compile(body: unknown): Query {
+/** How the engine is to run it. The id is in the answer's head, and in the log where the request fails. */
+function optionsOf(c: AppContext, text: string): QueryOptions {
+  const id = randomUUID();
+  c.header("Millrace-Query-Id", id);
+  c.set("queryId", id);
+  const { signal } = c.req.raw;
+  return { id, signal, requestId: c.get("requestId"), text: text.slice(0, textCharsMax) };
+}
+
+/** The query itself is checked by its parser, which explains more. */
+const queryBodyShape = strictShape({ query: z.unknown(), ...limitFields });
+
+interface Asked {
+  readonly query: Query;
+  readonly text: string;
+  /** What it may take, where the caller says less than the settings. */
+  readonly limits: QueryOptions;
+}
+
+function limitsOf(body: LimitFields): QueryOptions {
+  return {
+    ...(body.timeout_ms !== undefined && { timeoutMs: body.timeout_ms }),
+    ...(body.max_memory !== undefined && { memoryBytes: body.max_memory }),
+    ...(body.max_rows !== undefined && { rowsMax: body.max_rows }),
+    ...(body.max_groups !== undefined && { groupsMax: body.max_groups }),
+  };
+}
+
+function compile(body: unknown): Asked {
   if (typeof body === "object" && body !== null && !Array.isArray(body)) {
     const [hasSql, hasQuery] = [Object.hasOwn(body, "sql"), Object.hasOwn(body, "query")];
     if (hasSql === hasQuery) {
       const message = `#: got ${hasSql ? "both" : "neither"} "sql" ${hasSql ? "and" : "nor"} "query", want one`;
       throw new InputError("invalid_query", message, { pointer: "#" });
     }
-    if (hasQuery) return parseQuery(parseShape(queryBodyShape, body).query);
+    if (hasQuery) {
+      const { query, ...limits } = parseShape(queryBodyShape, body);
+      return { query: parseQuery(query), text: jsonText(query), limits: limitsOf(limits) };
+    }
   }
-  const { sql, params } = parseShape(sqlBodySchema, body);
-  return parseSql(sql, params);
+  const { sql, params, ...limits } = parseShape(sqlBodySchema, body);
+  return { query: parseSql(sql, params), text: sql, limits: limitsOf(limits) };
+}
+
+function jsonText(value: unknown): string {
+  return JSON.stringify(value, (_key, one: unknown) =>
+    typeof one === "bigint" ? String(one) : one,
+  );
 }
 
 /** The JSON body of a request; integers beyond 2^53 come as bigints. */

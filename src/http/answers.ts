@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { parseSize } from "../base/size.ts";
 import { querySchema } from "../query/form/schema.ts";
 import { strictShape } from "../query/form/shape.ts";
 
@@ -10,12 +11,32 @@ const literal = z.union([
   z.string(),
 ]);
 
+const bytes = z
+  .union([z.int().min(1), z.string()])
+  .transform((value, context) => {
+    const size = typeof value === "number" ? value : parseSize(value);
+    if (size !== undefined && size >= 1) return size;
+    context.addIssue(`got ${JSON.stringify(value)}, want a size such as "16MiB"`);
+    return z.NEVER;
+  })
+  .meta({ type: ["integer", "string"] });
+
+/** What one query may take: less than the settings say, more has no effect. */
+export const limitFields = {
+  timeout_ms: z.int().min(1).optional().describe("milliseconds, waiting included"),
+  max_memory: bytes.optional().describe('working memory on each thread: bytes, or "16MiB"'),
+  max_rows: z.int().min(1).optional().describe("rows of the result"),
+  max_groups: z.int().min(1).optional().describe("groups before HAVING and LIMIT"),
+};
+export type LimitFields = z.output<z.ZodObject<typeof limitFields>>;
+
 /** The bodies of `POST /analytics/custom-query`. */
 export const sqlBodySchema = strictShape({
   sql: z.string().min(1).describe("SELECT … FROM events …"),
   params: z.array(literal).max(1000).default([]).describe("values of $1, $2, …"),
+  ...limitFields,
 });
-export const queryBodySchema = strictShape({ query: querySchema });
+export const queryBodySchema = strictShape({ query: querySchema, ...limitFields });
 
 export const resultSchema = z.object({
   columns: z.array(
@@ -34,6 +55,23 @@ export const resultSchema = z.object({
     execution_us: z.number(),
   }),
 });
+
+export const runningQuerySchema = z.object({
+  id: z.string().describe("as in Millrace-Query-Id of its answer"),
+  kind: z.enum(["query", "events"]),
+  state: z.enum(["waiting", "running", "ending"]),
+  text: z.string().nullable().describe("SQL text, the JSON form or the parameters, as they came"),
+  request_id: z.string().nullable(),
+  started: z.string(),
+  elapsed_ms: z.int(),
+  rows_scanned: z.int().nullable().describe("null where it is not read range by range"),
+  rows_total: z.int().nullable(),
+  workers: z.int(),
+  timeout_ms: z.int(),
+  memory_bytes: z.int().describe("working memory that it may use on each worker"),
+});
+export const queriesSchema = z.object({ queries: z.array(runningQuerySchema) });
+export const killedSchema = z.object({ id: z.string(), state: z.literal("ending") });
 
 export const pageSchema = z.object({
   events: z.array(z.looseObject({ id: z.string(), timestamp: z.string(), event_type: z.string() })),

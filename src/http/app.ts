@@ -11,12 +11,13 @@ import {
   upgradeRequired,
 } from "../api/problem.ts";
 import { requestIdFrom } from "../api/request-id.ts";
-import { methodsOf, monitoringPaths, streamPath } from "../api/routes.ts";
+import { methodsOf, monitoringPaths, patternOf, queriesPath, streamPath } from "../api/routes.ts";
 import { openMetrics } from "../monitoring/metrics.ts";
 import { type AppEnv, analyticsRoutes } from "./analytics.ts";
 import { health, readiness } from "./health.ts";
 import { negotiate } from "./media-type.ts";
 import { openApiDocument } from "./openapi.ts";
+import { queriesRoutes } from "./queries.ts";
 import { welcomeDocument, welcomeHeaders, welcomePage } from "./welcome.ts";
 
 /** Every route but the ingest ones, which `ingestListener` answers before this app sees a request. */
@@ -24,6 +25,7 @@ export function openApp(front: Front): Hono<AppEnv> {
   const metrics = openMetrics({
     stats: () => front.engine.stats(),
     counters: front.counters,
+    queries: () => front.engine.queryFigures(),
     bodyBytes: () => front.bodyBudget.bytes,
     version: front.version,
   });
@@ -47,6 +49,8 @@ export function openApp(front: Front): Hono<AppEnv> {
     await next();
   });
   app.route("/api/v1/analytics", analyticsRoutes(front, metrics.observeQuery));
+
+  app.route(queriesPath, queriesRoutes(front));
 
   for (const path of monitoringPaths("/health")) {
     app.get(path, (c) => c.json(health(front).document, 200));
@@ -92,10 +96,12 @@ function refusal(c: Context<AppEnv>): Error {
 function answerProblem(front: Front, c: Context<AppEnv>, error: unknown): Response {
   const problem = problemFrom(error);
   const requestId = c.get("requestId");
+  const queryId = c.get("queryId");
   // A query that its client has given up is nobody's failure.
   const gone = c.req.raw.signal.aborted;
   if (isFault(problem) && !gone) {
-    front.log.error({ request_id: requestId, code: problem.code, err: error }, "request failed");
+    const fields = { request_id: requestId, ...(queryId !== undefined && { query_id: queryId }) };
+    front.log.error({ ...fields, code: problem.code, err: error }, "request failed");
   }
   // Statuses below come from errors of ours and can all carry a body.
   return c.body(problemText(problem, requestId), problem.status as 400, problemHeaders(problem));
@@ -106,7 +112,7 @@ function count(front: Front, c: Context<AppEnv>, ms: number): void {
   const { path, method } = c.req;
   const known = methodsOf(path)?.includes(method) === true;
   const { status } = c.res;
-  front.counters.route(known ? `${method} ${path}` : "other").count(status, ms / 1000);
+  front.counters.route(known ? `${method} ${patternOf(path)}` : "other").count(status, ms / 1000);
   if (!front.log.isLevelEnabled("debug")) return;
   const fields = { request_id: c.get("requestId"), method, url: c.req.url, status, ms };
   front.log.debug(fields, "request");

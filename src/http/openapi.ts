@@ -4,11 +4,14 @@ import { eventsParamsSchema, predicateSchema, querySchema } from "../query/form/
 import {
   eventSchema,
   healthSchema,
+  killedSchema,
   pageSchema,
   problemSchema,
+  queriesSchema,
   queryBodySchema,
   receiptSchema,
   resultSchema,
+  runningQuerySchema,
   sqlBodySchema,
 } from "./answers.ts";
 
@@ -25,6 +28,9 @@ const components = {
   Query: querySchema,
   Predicate: predicateSchema,
   Health: healthSchema,
+  RunningQuery: runningQuerySchema,
+  RunningQueries: queriesSchema,
+  KilledQuery: killedSchema,
 } as const;
 
 // Bigints and transformed values have no JSON Schema of their own: their input has.
@@ -78,16 +84,17 @@ function problems(...statuses: number[]): Json {
 
 const problemDescriptions: Readonly<Record<number, string>> = {
   400: "The request can't be understood; for a body, byte_offset says where",
-  404: "There is no such path",
+  404: "There is no such path, or no such query",
   406: "No offered media type is accepted",
   408: "The request did not come in in time",
-  409: "A request with the same Idempotency-Key is in flight",
+  409: "A request with the same Idempotency-Key is in flight; or the query was killed",
   413: "The body or the query is too large",
   415: "The media type, its charset or the content encoding is not supported",
   422: "The event is rejected, or the Idempotency-Key was used with another body",
   426: "The path speaks WebSocket",
   429: "The engine is behind: try again after Retry-After",
   501: "The statement is valid SQL and not supported yet",
+  504: "The query takes longer than it may",
   503: "Not ready, or too many requests: try again after Retry-After",
   507: "The disk has less room than the reserve",
 };
@@ -181,7 +188,7 @@ function analyticsPaths(): Json {
               ...content("application/x-ndjson", { type: "string" }),
             },
           },
-          ...problems(400, 406, 413, 503),
+          ...problems(400, 406, 409, 413, 503, 504),
         },
       },
     },
@@ -205,7 +212,41 @@ function analyticsPaths(): Json {
               ...content("text/csv", { type: "string" }),
             },
           },
-          ...problems(400, 406, 413, 415, 501, 503),
+          ...problems(400, 406, 409, 413, 415, 501, 503, 504),
+        },
+      },
+    },
+  };
+}
+
+function queriesPaths(): Json {
+  const id = { name: "id", in: "path", required: true, schema: { type: "string" } };
+  return {
+    "/api/v1/queries": {
+      get: {
+        summary: "The queries that wait or run, oldest first",
+        operationId: "listQueries",
+        tags: ["analytics"],
+        responses: {
+          200: {
+            description: "Those that the HTTP thread does not answer itself",
+            content: content("application/json", reference("RunningQueries")),
+          },
+        },
+      },
+    },
+    "/api/v1/queries/{id}": {
+      delete: {
+        summary: "End a query; its caller gets query_cancelled",
+        operationId: "killQuery",
+        tags: ["analytics"],
+        parameters: [id],
+        responses: {
+          200: {
+            description: "It is being ended",
+            content: content("application/json", reference("KilledQuery")),
+          },
+          ...problems(404),
         },
       },
     },
@@ -257,7 +298,13 @@ export function openApiDocument(version: string): Json {
       license: { name: "Apache-2.0", identifier: "Apache-2.0" },
     },
     servers: [{ url: "/" }],
-    paths: { ...eventPaths(), ...analyticsPaths(), ...livePaths(), ...monitoringPaths() },
+    paths: {
+      ...eventPaths(),
+      ...analyticsPaths(),
+      ...queriesPaths(),
+      ...livePaths(),
+      ...monitoringPaths(),
+    },
     components: { schemas: componentSchemas() },
   };
 }

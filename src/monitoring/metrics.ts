@@ -1,5 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
-import type { EngineStats } from "../engine/engine.ts";
+import type { EngineStats, QueryFigures } from "../engine/engine.ts";
 import { durationBounds, type FrontCounters } from "./counters.ts";
 import { registerSnapshots } from "./snapshot-histogram.ts";
 
@@ -7,6 +7,7 @@ import { registerSnapshots } from "./snapshot-histogram.ts";
 export interface MetricSources {
   readonly stats: () => EngineStats;
   readonly counters: FrontCounters;
+  readonly queries: () => QueryFigures;
   /** Bytes of bodies that are being received. */
   readonly bodyBytes: () => number;
   readonly version: string;
@@ -33,6 +34,24 @@ const engineCounters: readonly Row[] = [
     "reason",
   ],
   ["commits_total", "Flushed commits", (s) => s.commits],
+  ["compactions_total", "Merges of small segments", (s) => s.compaction.compactions],
+  ["compaction_segments_total", "Segments that were merged", (s) => s.compaction.segments],
+  ["compaction_rows_total", "Rows that merging wrote again", (s) => s.compaction.rows],
+  [
+    "compaction_read_bytes_total",
+    "Bytes of the segments that were merged",
+    (s) => s.compaction.bytesBefore,
+  ],
+  [
+    "compaction_written_bytes_total",
+    "Bytes of the segments that merging made",
+    (s) => s.compaction.bytesAfter,
+  ],
+  [
+    "compaction_failures_total",
+    "Merges given up: damaged or too large together",
+    (s) => s.compaction.failures,
+  ],
   ["late_rows_total", "Rows behind the watermark of their source", (s) => s.lateRows],
   ["future_rows_total", "Rows too far ahead to advance a watermark", (s) => s.futureRows],
 ];
@@ -84,6 +103,7 @@ export function openMetrics(sources: MetricSources): Metrics {
   for (const row of engineCounters) addCounter(registry, row, () => stats);
   for (const row of engineGauges) addGauge(registry, row, () => stats);
   addFrontMetrics(registry, sources);
+  addQueryMetrics(registry, sources);
   registerSnapshots(
     registry,
     "commit_duration_seconds",
@@ -139,6 +159,42 @@ function addGauge(registry: Registry, row: Row, stats: () => EngineStats): void 
       else for (const [text, part] of value) this.set({ [label as string]: text }, part);
     },
   });
+}
+
+type QueryRow = readonly [name: string, help: string, read: (q: QueryFigures) => number];
+
+const queryCounters: readonly QueryRow[] = [
+  ["queries_own_total", "Queries that the HTTP thread answered itself", (q) => q.own],
+  ["queries_answered_total", "Queries that query workers answered", (q) => q.answered],
+  ["queries_split_total", "Queries that several workers read", (q) => q.split],
+  ["queries_cancelled_total", "Queries whose client went away", (q) => q.cancelled],
+  ["queries_killed_total", "Queries that were killed through the API", (q) => q.killed],
+  ["queries_timeouts_total", "Queries that took longer than they may", (q) => q.timeouts],
+  ["queries_over_limit_total", "Queries beyond memory, rows or groups", (q) => q.overLimit],
+  ["queries_repeated_total", "Runs again as segments went meanwhile", (q) => q.repeated],
+  [
+    "query_workers_failed_total",
+    "Query workers that died and were replaced",
+    (q) => q.workersFailed,
+  ],
+];
+const queryGauges: readonly QueryRow[] = [
+  ["queries_running", "Queries that run on workers", (q) => q.running],
+  ["queries_waiting", "Queries that wait for a worker", (q) => q.waiting],
+  [
+    "query_memory_peak_bytes",
+    "Working memory that the hungriest query so far has used on one worker",
+    (q) => q.memoryPeak,
+  ],
+];
+
+function addQueryMetrics(registry: Registry, { queries, stats }: MetricSources): void {
+  for (const [name, help, read] of queryCounters) {
+    addCounter(registry, [name, help, () => read(queries())], stats);
+  }
+  for (const [name, help, read] of queryGauges) {
+    addGauge(registry, [name, help, () => read(queries())], stats);
+  }
 }
 
 function addFrontMetrics(registry: Registry, sources: MetricSources): void {

@@ -1,6 +1,7 @@
 import type { Filter } from "./plan/filter.ts";
 import type { Query } from "./query.ts";
 import type { EventsPage, EventsRequest, QueryResult } from "./result.ts";
+import type { QueryLimits } from "./run/execution.ts";
 
 /** What a reader is asked: `filter` is the request's, compiled. */
 export type ReadJob =
@@ -8,3 +9,10 @@ export type ReadJob =
   | { readonly type: "events"; readonly request: EventsRequest; readonly filter: Filter };
 
 export type ReadAnswer = QueryResult | EventsPage;
+
+/** What one job may take on each thread that runs it. */
+export interface ReadLimits {
+  /** Bytes of working memory; all that the thread has by default. */
+  readonly memoryBytes?: number;
+  readonly query?: QueryLimits;
+}

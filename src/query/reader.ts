@@ -6,7 +6,7 @@ import type { Core } from "../core/core.ts";
 import { REGION_READER_FIRST } from "../core/layout.ts";
 import { region } from "../core/memory.ts";
 import { SlotReader } from "../core/slots.ts";
-import { CorruptionError } from "../errors.ts";
+import { CorruptionError, MillraceError } from "../errors.ts";
 import { ColumnCache } from "../storage/column-cache.ts";
 import { decodeSegmentMeta, type SegmentMeta } from "../storage/segment.ts";
 import { readEvents } from "./events/events.ts";
@@ -14,15 +14,19 @@ import { estimate } from "./plan/estimate.ts";
 import type { Filter } from "./plan/filter.ts";
 import { planFilter } from "./plan/filter.ts";
 import { mayMatch } from "./plan/prune.ts";
-import type { ReadAnswer, ReadJob } from "./read-job.ts";
+import type { Query } from "./query.ts";
+import type { ReadAnswer, ReadJob, ReadLimits } from "./read-job.ts";
+import type { QueryResult } from "./result.ts";
 import { Cells } from "./run/cells.ts";
-import { executeQuery } from "./run/execute.ts";
-import { queryKernels } from "./run/kernels.ts";
+import type { QueryExecution } from "./run/execute.ts";
+import { startQuery } from "./run/execute.ts";
+import { CancelledError, queryKernels } from "./run/kernels.ts";
 import type { QueryThreadState } from "./run/scan.ts";
 import { Scratch } from "./run/scratch.ts";
 import { FoundCodes } from "./run/text-codes.ts";
 import { LiveSource, StoredSegments } from "./segments/segments.ts";
 import type { Segment, Snapshot } from "./segments/source.ts";
+import { cutRanges, partOf, type SharedScan, type SharedScanData } from "./shared-scan.ts";
 
 /** Where the stored segments are read from. */
 export interface SegmentStore {
@@ -32,35 +36,66 @@ export interface SegmentStore {
   column(segmentId: number, columnIndex: number): Uint8Array | undefined;
 }
 
-/** Bytes at the beginning of a reader's region: the cancel word. */
+/** Bytes at the beginning of a reader's region: the cancel word, bytes of decoded columns, the word that asks to leave. */
 const HEAD_SIZE = 64;
+const CACHE_BYTES = 4;
+const LEAVE = 8;
 const SCRATCH_SIZE = 32 * 1024 * 1024;
+
+/** Bytes of a reader's region that has so much working memory and room for decoded columns. */
+export function readerBytes(memoryBytes: number, cacheBytes = 0): number {
+  return HEAD_SIZE + memoryBytes + cacheBytes;
+}
 
 /** Address of the word that stops the query which reader `index` is running. */
 export function cancelWord(memory: WebAssembly.Memory, index: number): number {
   return region(memory, REGION_READER_FIRST + index).base;
 }
 
-/** Where a reader says how many bytes of decoded columns it keeps: after the cancel word. */
-const CACHE_BYTES = 4;
+/** Address of the word that asks reader `index` to take no further part of a query that it helps with. */
+export function leaveWord(memory: WebAssembly.Memory, index: number): number {
+  return cancelWord(memory, index) + LEAVE;
+}
 
 /** Bytes of stored columns that reader `index` has decoded and keeps. */
 export function readerCacheBytes({ memory, u32 }: Core, index: number): number {
   return Atomics.load(u32, (cancelWord(memory, index) + CACHE_BYTES) >>> 2);
 }
 
+/** Some rows that a part of a query was to read are gone: the query is to be run again. */
+export const snapshotChanged = "snapshot_changed";
+
+/** How a thread takes part in a query that several read. */
+export interface PartOptions {
+  readonly limits?: ReadLimits;
+  /** Reads the list of stored segments again first. */
+  readonly fresh?: boolean;
+  /** Threads that may take part: ranges are shared out among them. */
+  readonly threads: number;
+}
+
 export class Reader {
   readonly #core: Core;
+  readonly #index: number;
   readonly #cache: ColumnCache | null;
   readonly #state: QueryThreadState;
   readonly #source: LiveSource;
   readonly #stored: StoredSegments;
   readonly #store: SegmentStore | null;
 
-  /** `index` among the reading threads. Without a store it knows of stored segments, but reads none. */
-  constructor(core: Core, index: number, store: SegmentStore | null, clock: Clock) {
+  /**
+   * `index` among the reading threads. Without a store it knows of stored segments, but reads none. Of its region
+   * `memoryBytes` are working memory, the rest is for decoded columns.
+   */
+  constructor(
+    core: Core,
+    index: number,
+    store: SegmentStore | null,
+    clock: Clock,
+    memoryBytes = SCRATCH_SIZE,
+  ) {
     const { base, size } = region(core.memory, REGION_READER_FIRST + index);
-    const scratchSize = Math.min(SCRATCH_SIZE, size) - HEAD_SIZE;
+    const scratchSize = Math.min(memoryBytes, size - HEAD_SIZE);
     const rest = { base: base + HEAD_SIZE + scratchSize, size: size - HEAD_SIZE - scratchSize };
     const cache = store && new ColumnCache(core, rest, (id, column) => store.column(id, column));
     this.#state = {
@@ -75,6 +110,7 @@ export class Reader {
       clock,
     };
     this.#core = core;
+    this.#index = index;
     this.#cache = cache;
     this.#store = store;
     this.#stored = new StoredSegments(cache);
@@ -99,23 +135,90 @@ export class Reader {
     this.#stored.reach(end);
   }
 
-  run(job: ReadJob): ReadAnswer {
+  /** Most bytes of working memory that the last job has used at once. */
+  get memoryPeak(): number {
+    return this.#state.run.scratch.peak;
+  }
+
+  run(job: ReadJob, limits: ReadLimits = {}): ReadAnswer {
     try {
-      return this.#once(job, false);
+      return this.#once(job, limits, false);
     } catch (error) {
       if (!(error instanceof CorruptionError) || !this.#store) throw error;
       // A column can't be read: its segment was dropped or compacted under the query, or it is corrupt. This time list
       // and columns are of one view of the store, so only what is corrupt fails again.
-      return this.#once(job, true);
+      return this.#once(job, limits, true);
     }
   }
 
-  #once(job: ReadJob, fresh: boolean): ReadAnswer {
+  /**
+   * Runs a query as the thread that merges what the others have: `partial` answers the next of their partials, null
+   * while there is none.
+   *
+   * @throws MillraceError `snapshot_changed`, and CorruptionError where a column is missing or corrupt
+   */
+  lead(
+    query: Query,
+    scan: SharedScan,
+    options: PartOptions,
+    partial: () => Uint8Array | null,
+  ): QueryResult {
+    const execution = this.#part(query, scan, options, () => false);
+    const take = (): boolean => {
+      const bytes = partial();
+      if (bytes !== null) execution.merge(bytes);
+      return bytes !== null;
+    };
+    scan.collect(scan.shut(), take, () => this.#isSet(this.#state.run.cancel));
+    return execution.finish(scan.asOf);
+  }
+
+  /** Helps with a query that another thread leads; null when there was nothing left to do. Errors as of `lead`. */
+  help(query: Query, scan: SharedScan, options: PartOptions): Uint8Array | null {
+    if (!scan.join()) return null;
+    const leave = this.#state.run.cancel + LEAVE;
+    return this.#part(query, scan, options, () => this.#isSet(leave)).partial();
+  }
+
+  /** Reads the ranges that this thread gets. */
+  #part(
+    query: Query,
+    scan: SharedScan,
+    { limits, fresh = false, threads }: PartOptions,
+    stop: () => boolean,
+  ): QueryExecution {
+    const { run } = this.#state;
+    run.scratch.reset(limits?.memoryBytes);
+    return this.#withSnapshot(fresh, (snapshot) => {
+      const execution = startQuery(query, this.#state, limits?.query);
+      for (const range of scan.ranges(this.#index, threads, stop)) {
+        if (this.#isSet(run.cancel)) throw new CancelledError();
+        const part = partOf(snapshot, range);
+        if (part === null) {
+          const message = `events from sequence ${range.from} on were dropped while the query ran`;
+          throw new MillraceError(snapshotChanged, message);
+        }
+        execution.run(part, range);
+      }
+      return execution;
+    });
+  }
+
+  #isSet(word: number): boolean {
+    return Atomics.load(this.#core.u32, word >>> 2) !== 0;
+  }
+
+  #once(job: ReadJob, limits: ReadLimits, fresh: boolean): ReadAnswer {
+    this.#state.run.scratch.reset(limits.memoryBytes);
+    return this.#withSnapshot(fresh, (snapshot) => this.#answer(job, snapshot, limits));
+  }
+
+  #withSnapshot<T>(fresh: boolean, read: (snapshot: Snapshot) => T): T {
     // A column of a segment that was announced must not be looked for in an older view.
     this.#store?.renew();
     const snapshot = this.#source.snapshot(fresh);
     try {
-      return this.#answer(job, snapshot);
+      return read(snapshot);
     } finally {
       snapshot.release();
       if (this.#cache) {
@@ -125,26 +228,49 @@ export class Reader {
     }
   }
 
-  #answer(job: ReadJob, snapshot: Snapshot): ReadAnswer {
-    return job.type === "query"
-      ? executeQuery(job.query, snapshot, this.#state)
-      : readEvents(job.request, job.filter, snapshot, this.#state);
+  #answer(job: ReadJob, snapshot: Snapshot, { query: limits }: ReadLimits): ReadAnswer {
+    if (job.type === "events") {
+      return readEvents(job.request, job.filter, snapshot, this.#state);
+    }
+    const execution = startQuery(job.query, this.#state, limits);
+    execution.run(snapshot);
+    return execution.finish(snapshot.asOf);
   }
 
-  /** The answer, when everything that it needs is hot and it costs at most `cellsMax`; otherwise null. */
-  runIfCheap(job: ReadJob, cellsMax: number): ReadAnswer | null {
+  /** The answer, when everything that it needs is hot and it costs at most `cellsMax`; and what it costs, in cells. */
+  consider(
+    job: ReadJob,
+    cellsMax: number,
+    limits: ReadLimits = {},
+  ): { readonly answer: ReadAnswer | null; readonly cells: number } {
     const filter = job.type === "query" ? planFilter(job.query) : job.filter;
     const snapshot = this.#source.snapshot();
     try {
-      const firstHot = snapshot.segments.find(({ hot }) => hot)?.firstSequence ?? snapshot.asOf;
-      if (!this.#source.isComplete(firstHot)) return null;
       const needed = neededBy(job, filter, snapshot.segments);
-      if (needed.some(({ hot }) => !hot)) return null;
-      if (estimate(job, filter, needed) > cellsMax) return null;
-      return this.#answer(job, { ...snapshot, segments: needed });
+      const cells = estimate(job, filter, needed);
+      const isOwn =
+        cells <= cellsMax && needed.every(({ hot }) => hot) && this.#isComplete(snapshot);
+      if (!isOwn) return { answer: null, cells };
+      this.#state.run.scratch.reset(limits.memoryBytes);
+      return { answer: this.#answer(job, { ...snapshot, segments: needed }, limits), cells };
     } finally {
       snapshot.release();
     }
+  }
+
+  /** Everything that is published now, cut into ranges; null while this thread does not know of all that is stored. */
+  ranges(): SharedScanData | null {
+    const snapshot = this.#source.snapshot();
+    try {
+      if (!this.#isComplete(snapshot)) return null;
+      return cutRanges(snapshot.segments, snapshot.asOf);
+    } finally {
+      snapshot.release();
+    }
+  }
+
+  #isComplete({ segments, asOf }: Snapshot): boolean {
+    return this.#source.isComplete(segments.find(({ hot }) => hot)?.firstSequence ?? asOf);
   }
 }
 

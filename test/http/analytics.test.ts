@@ -11,7 +11,7 @@ afterAll(() => server.stop(1000));
 beforeEach(() => {
   server.engine.stored.length = 0;
   server.engine.eventsRequests.length = 0;
-  server.engine.queries.length = 0;
+  server.engine.asked.length = 0;
 });
 
 const get = (search: string, headers: Record<string, string> = {}) =>
@@ -154,13 +154,13 @@ describe("POST /analytics/custom-query", () => {
         '"stats":{"rows_scanned":1,"rows_matched":2,"segments_scanned":3,' +
         '"segments_pruned":4,"execution_us":5.5}}',
     );
-    expect(server.engine.queries[0]?.where).toMatchObject({ value: 9_007_199_254_740_993n });
+    expect(server.engine.asked[0]?.where).toMatchObject({ value: 9_007_199_254_740_993n });
   });
 
   it("answers SQL with parameters", async () => {
     const sql = "SELECT count(*) AS n FROM events WHERE event_type = $1";
     expect((await ask({ sql, params: ["a"] })).status).toBe(200);
-    expect(server.engine.queries[0]?.where).toMatchObject({ path: "event_type", value: "a" });
+    expect(server.engine.asked[0]?.where).toMatchObject({ path: "event_type", value: "a" });
   });
 
   it("writes NDJSON and CSV", async () => {

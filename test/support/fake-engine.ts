@@ -1,4 +1,11 @@
-import type { Engine, EngineStats, Readiness } from "../../src/engine/engine.ts";
+import type {
+  Engine,
+  EngineStats,
+  QueryFigures,
+  QueryInfo,
+  QueryOptions,
+  Readiness,
+} from "../../src/engine/engine.ts";
 import type {
   BodyPlace,
   EventError,
@@ -6,6 +13,7 @@ import type {
   IngestRequest,
   Receipt,
 } from "../../src/engine/ingest.ts";
+import { noFigures } from "../../src/engine/query-pool.ts";
 import { InputError, MillraceError } from "../../src/errors.ts";
 import type { Query } from "../../src/query/query.ts";
 import type { EventsPage, EventsRequest, QueryResult } from "../../src/query/result.ts";
@@ -48,7 +56,11 @@ class FakePlace implements BodyPlace {
  */
 export class FakeEngine implements Engine {
   readonly requests: (IngestRequest & { readonly text: string })[] = [];
-  readonly queries: Query[] = [];
+  readonly asked: Query[] = [];
+  readonly options: QueryOptions[] = [];
+  /** What the list of running queries says, and which of them were killed by whom. */
+  running: QueryInfo[] = [];
+  readonly killed: [id: string, by: string][] = [];
   readonly eventsRequests: EventsRequest[] = [];
   readonly stored: string[] = [];
   readonly #ids = new Set<string>();
@@ -123,16 +135,17 @@ export class FakeEngine implements Engine {
     for (const listener of this.#listeners) listener(this.nextSequence());
   }
 
-  async query(query: Query, signal?: AbortSignal): Promise<QueryResult> {
-    this.queries.push(query);
+  async query(query: Query, options: QueryOptions = {}): Promise<QueryResult> {
+    this.asked.push(query);
+    this.options.push(options);
     const failure = this.failNextQuery;
     this.failNextQuery = null;
     if (failure !== null) throw failure;
-    await this.#wait(signal);
+    await this.#wait(options.signal);
     return this.result;
   }
 
-  async events(request: EventsRequest, signal?: AbortSignal): Promise<EventsPage> {
+  async events(request: EventsRequest, { signal }: QueryOptions = {}): Promise<EventsPage> {
     this.eventsRequests.push(request);
     if (request.where === "nonsense") {
       throw new InputError("sql_syntax", "got nonsense, want an expression", { position: 1 });
@@ -152,6 +165,20 @@ export class FakeEngine implements Engine {
       asOf: String(this.stored.length),
       nextSequence: BigInt(sequence),
     };
+  }
+
+  queries(): QueryInfo[] {
+    return this.running;
+  }
+
+  killQuery(id: string, by: string): boolean {
+    const found = this.running.some((one) => one.id === id);
+    if (found) this.killed.push([id, by]);
+    return found;
+  }
+
+  queryFigures(): QueryFigures {
+    return { ...noFigures, running: this.running.length, killed: this.killed.length };
   }
 
   onPublish(listener: (nextSequence: bigint) => void): () => void {

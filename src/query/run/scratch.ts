@@ -13,12 +13,15 @@ export class Scratch {
   readonly #end: number;
   #top: number;
   #bottom: number;
+  #lowest: number;
   #limit: number;
+  #peak = 0;
 
   constructor(base: number, size: number) {
     this.#base = base;
     this.#end = base + size - 64;
     this.#top = base;
+    this.#lowest = base;
     this.#bottom = this.#end;
     this.#limit = this.#end - base;
   }
@@ -29,6 +32,7 @@ export class Scratch {
     const whole = (size + 15) & ~15;
     if (whole > this.left) throw this.#exhausted(whole);
     this.#top = address + whole;
+    if (this.used > this.#peak) this.#peak = this.used;
     return address;
   }
 
@@ -37,6 +41,7 @@ export class Scratch {
     const whole = ((size + 15) & ~15) + 16;
     if (whole > this.left) throw this.#exhausted(whole);
     this.#bottom = (this.#bottom - whole) & ~15;
+    if (this.used > this.#peak) this.#peak = this.used;
     return this.#bottom;
   }
 
@@ -50,10 +55,17 @@ export class Scratch {
     return this.#top - this.#base + (this.#end - this.#bottom);
   }
 
+  /** Most bytes that were taken and kept at once since the last reset. */
+  get peak(): number {
+    return this.#peak;
+  }
+
   /** Nothing is taken or kept any more; the next query may use at most `limit` bytes. */
   reset(limit: number = this.#end - this.#base): void {
     this.#top = this.#base;
+    this.#lowest = this.#base;
     this.#bottom = this.#end;
+    this.#peak = 0;
     this.#limit = Math.min(limit, this.#end - this.#base);
   }
 
@@ -63,6 +75,14 @@ export class Scratch {
 
   release(mark: number): void {
     this.#top = mark;
+    if (mark < this.#lowest) this.#lowest = mark;
+  }
+
+  /** The lowest mark that was released since this was last asked: what was taken above it is gone. */
+  lowest(): number {
+    const lowest = this.#lowest;
+    this.#lowest = this.#end;
+    return lowest;
   }
 
   #exhausted(size: number): LimitError {

@@ -1,0 +1,138 @@
+import { randomUUID } from "node:crypto";
+import { TimeoutError } from "../errors.ts";
+import type { ReadAnswer, ReadJob, ReadLimits } from "../query/read-job.ts";
+import { canSplit, type SharedScan } from "../query/shared-scan.ts";
+import type { QueryInfo, QueryOptions } from "./engine.ts";
+import type { QueryWorker } from "./query-worker.ts";
+
+/** Whether queries run in parts yet. */
+const partsRun = false;
+
+/** What a query may take where nobody says less. */
+export interface QueryBounds {
+  readonly memoryBytes: number;
+  readonly timeoutMs: number;
+  readonly rows: number;
+  readonly groups: number;
+}
+
+/** What one query may take: what its caller says, where that is less. */
+export function limitsOf(options: QueryOptions, bounds: QueryBounds): ReadLimits {
+  const less = (own: number | undefined, most: number): number => Math.min(own ?? most, most);
+  return {
+    memoryBytes: less(options.memoryBytes, bounds.memoryBytes),
+    query: {
+      rows: less(options.rowsMax, bounds.rows),
+      groups: less(options.groupsMax, bounds.groups),
+    },
+  };
+}
+
+export interface Settlement {
+  resolve(answer: ReadAnswer): void;
+  reject(error: Error): void;
+}
+
+/** A query that waits for a worker or runs on some. */
+export class RunningQuery {
+  readonly id: string;
+  readonly job: ReadJob;
+  /** What it is thought to cost, in cells. */
+  readonly cells: number;
+  readonly limits: ReadLimits;
+  readonly timeoutMs: number;
+  readonly #options: QueryOptions;
+  readonly #settlement: Settlement;
+  readonly #startedUs: bigint;
+  readonly #startedMs: number;
+  readonly workers = new Set<QueryWorker>();
+  /** Number of this run: a query that is run again has another one. */
+  run = 0;
+  attempt = 0;
+  scan: SharedScan | null = null;
+  /** Why it is being ended; `retry` when it is to be run again. */
+  failure: Error | "retry" | null = null;
+  settled = false;
+  memoryPeak = 0;
+  /** Stops the timers and listens to the caller no more. */
+  release: () => void = () => {};
+
+  constructor(
+    job: ReadJob,
+    cells: number,
+    options: QueryOptions,
+    bounds: QueryBounds,
+    started: { us: bigint; ms: number },
+    settlement: Settlement,
+  ) {
+    this.id = options.id ?? randomUUID();
+    this.job = job;
+    this.cells = cells;
+    this.#options = options;
+    this.#settlement = settlement;
+    this.#startedUs = started.us;
+    this.#startedMs = started.ms;
+    this.limits = limitsOf(options, bounds);
+    this.timeoutMs = Math.min(options.timeoutMs ?? bounds.timeoutMs, bounds.timeoutMs);
+  }
+
+  /** Whether its rows are read range by range, so that other workers can help. */
+  get hasRanges(): boolean {
+    return partsRun && this.job.type === "query" && canSplit(this.job.query);
+  }
+
+  get lead(): QueryWorker | undefined {
+    for (const worker of this.workers) if (worker.leads) return worker;
+    return undefined;
+  }
+
+  elapsedMs(nowMs: number): number {
+    return nowMs - this.#startedMs;
+  }
+
+  settle(outcome: ReadAnswer | Error): void {
+    if (this.settled) return;
+    this.settled = true;
+    this.release();
+    if (outcome instanceof Error) this.#settlement.reject(outcome);
+    else this.#settlement.resolve(outcome);
+  }
+
+  timeout(nowMs: number): TimeoutError {
+    const { rowsDone, rowsTotal } = this.scan ?? {};
+    const elapsedMs = Math.round(this.elapsedMs(nowMs));
+    const progress =
+      this.workers.size === 0
+        ? "it was still waiting for a worker"
+        : rowsTotal === undefined
+          ? "it was still running"
+          : `it had read ${rowsDone} of ${rowsTotal} rows`;
+    return new TimeoutError(
+      "query_timeout",
+      `the query took more than ${this.timeoutMs} ms: ${progress}; a filter, a shorter range of time or a higher limit ends it`,
+      {
+        timeoutMs: this.timeoutMs,
+        elapsedMs,
+        ...(rowsTotal !== undefined && { rowsScanned: rowsDone, rowsTotal }),
+      },
+    );
+  }
+
+  info(nowMs: number): QueryInfo {
+    const { text, requestId } = this.#options;
+    return {
+      id: this.id,
+      kind: this.job.type,
+      state: this.failure !== null ? "ending" : this.workers.size === 0 ? "waiting" : "running",
+      text: text ?? null,
+      requestId: requestId ?? null,
+      startedUs: this.#startedUs,
+      elapsedMs: this.elapsedMs(nowMs),
+      rowsScanned: this.scan?.rowsDone ?? null,
+      rowsTotal: this.scan?.rowsTotal ?? null,
+      workers: this.workers.size,
+      timeoutMs: this.timeoutMs,
+      memoryBytes: this.limits.memoryBytes ?? 0,
+    };
+  }
+}
