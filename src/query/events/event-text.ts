@@ -64,12 +64,13 @@ export class EventText {
     }
     const sequence = this.#segment.firstSequence + BigInt(row);
     return (
-      `${text},"properties":${this.#propertiesOf(row)},"sequence":"${sequence}",` +
+      `${text},"properties":${this.properties(row)},"sequence":"${sequence}",` +
       `"received_at":"${formatTime(this.#receivedAt(row))}","lateness_us":${this.#number("lateness_us", row)}}`
     );
   }
 
-  #propertiesOf(row: number): string {
+  /** The object of all properties of the event in `row`. */
+  properties(row: number): string {
     const overflow = this.#fixed.get(overflowPath);
     const more = overflow ? this.#value(overflow, row) : undefined;
     if (more !== undefined) return this.#withOverflow(row, more);

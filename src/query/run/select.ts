@@ -12,25 +12,17 @@ import {
   LANE_NUMBER,
   LANE_STRING,
 } from "../../core/layout.ts";
-import { InputError } from "../../errors.ts";
 import type { NumberRange } from "../plan/bounds.ts";
 import { rawRange } from "../plan/bounds.ts";
 import type { Filter } from "../plan/filter.ts";
 import type { Segment } from "../segments/source.ts";
 import type { ComputedColumns } from "./computed.ts";
+import { selectionSize, selectionWords } from "./computed.ts";
 import type { QueryRun } from "./kernels.ts";
 import { finished } from "./kernels.ts";
 import type { TextCodes } from "./text-codes.ts";
 
-/** Bytes of a selection of `rows` rows. */
-export function selectionSize(rows: number): number {
-  return ((rows + 127) >>> 7) << 4;
-}
-
-/** Words of 64 rows. */
-export function selectionWords(rows: number): number {
-  return (rows + 63) >>> 6;
-}
+export { selectionSize, selectionWords };
 
 type Leaf<K extends Filter["kind"]> = Extract<Filter, { kind: K }>;
 
@@ -89,7 +81,7 @@ export class FilterRun {
       case "presence":
         return this.#presence(filter, segment, mask, out);
       case "test":
-        throw new InputError("not_implemented", "expressions are not implemented", {}, 501);
+        return this.#test(filter, segment, mask, out);
       case "sequence":
       case "received":
         return this.#ordered(filter, segment, mask, out);
@@ -272,6 +264,20 @@ export class FilterRun {
     }
     const words = selectionWords(segment.rows);
     return finished(kernels.selectCodes(column, words, mask, out, table, cancel));
+  }
+
+  /** Rows for which a boolean expression is `value`, which a derived column of booleans tells. */
+  #test(filter: Leaf<"test">, segment: Segment, mask: number, out: number): number {
+    const { scratch } = this.#run;
+    const mark = scratch.mark();
+    const [column] = this.#computed.lanes(segment, filter.of, mask);
+    const code = filter.value ? 1 : 0;
+    const count =
+      column === undefined
+        ? this.#nothing(segment, out)
+        : this.#rawRange(column.address, { low: code, high: code }, false, segment, mask, out);
+    scratch.release(mark);
+    return count;
   }
 
   #id(filter: Leaf<"id">, segment: Segment, mask: number, out: number): number {

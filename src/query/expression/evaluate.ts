@@ -1,0 +1,118 @@
+// An expression as a closure over one row: for the rows of results, the entries of dictionaries, and the rows that
+// no kernel takes.
+
+import { assert } from "../../base/assert.ts";
+import type { Value } from "../result.ts";
+import { JsonText } from "../result.ts";
+import { castTo } from "./cast.ts";
+import { comparison, conditional } from "./conditions.ts";
+import type { Expression, Interval, ScalarFunction, ValueType } from "./expression.ts";
+import { intervalOfUs, intervalUs } from "./interval.ts";
+import { numberFunctions } from "./numbers.ts";
+import type { Call, Evaluate, LeafValue, Scalar, Strict } from "./scalar.ts";
+import { fit, isInterval } from "./scalar.ts";
+import { textFunctions, textual } from "./text.ts";
+import { bucketOf, temporal, timeFunctions } from "./time.ts";
+
+export type { Leaf, LeafValue } from "./scalar.ts";
+
+const strictFunctions: Partial<Record<ScalarFunction, Strict>> = {
+  ...numberFunctions,
+  ...textFunctions,
+  ...timeFunctions,
+};
+
+/**
+ * Compiles an expression once for many rows. `leaf` is asked for each path, key and aggregate, and for each call of
+ * `exists`, whose answer only it knows. Timestamps are integers of µs, sequences integers, and an interval is its
+ * microseconds (`intervalUs`), as in columns; `shownScalar` writes them for a result.
+ *
+ * @throws InputError `invalid_regex`, `invalid_pattern`, `unknown_time_zone`, `unknown_field` where a constant is
+ * wrong. What is compiled throws InputError `number_out_of_range` and LimitError `string_too_long`.
+ */
+export function compileExpression(expression: Expression): (leaf: LeafValue) => Value {
+  const evaluate = compileScalar(expression);
+  if (expression.type !== "interval") return evaluate as (leaf: LeafValue) => Value;
+  return (leaf) => {
+    const value = evaluate(leaf);
+    return isInterval(value) ? intervalUs(value) : value;
+  };
+}
+
+/** As `compileExpression`, with intervals as they are within expressions. */
+export function compileScalar(expression: Expression): Evaluate {
+  switch (expression.kind) {
+    case "literal": {
+      const value = literalOf(expression.value, expression.type);
+      return () => value;
+    }
+    case "path":
+    case "key":
+    case "aggregate":
+      if (expression.type === "interval") {
+        return (leaf) => intervalOf(leaf(expression));
+      }
+      return (leaf) => leaf(expression);
+    case "bucket":
+      return bucketOf(expression, compileScalar(expression.of));
+    case "call":
+      return compileCall(expression);
+  }
+}
+
+function literalOf(value: Scalar, type: ValueType): Scalar {
+  if (typeof value === "bigint") return fit(value);
+  if (type === "json" && typeof value === "string") return new JsonText(value);
+  return type === "interval" ? intervalOf(value) : value;
+}
+
+function intervalOf(value: Scalar): Interval | null {
+  if (value === null || isInterval(value)) return value;
+  return intervalOfUs(value as number | bigint);
+}
+
+const comparisons: ReadonlySet<string> = new Set(["=", "!=", "<", "<=", ">", ">="]);
+
+function compileCall(call: Call): Evaluate {
+  const { fn } = call;
+  const args = fn === "exists" ? [] : call.args.map(compileScalar);
+  if (comparisons.has(fn)) return comparison(fn, args);
+  const special = conditional(call, args) ?? textual(call, args) ?? temporal(call, args);
+  if (special) return special;
+  if (fn === "cast") {
+    const [of] = args as [Evaluate];
+    const from = call.args[0]?.type ?? "variant";
+    return (leaf) => castTo(of(leaf), from, call.type);
+  }
+  assert(fn !== "now", "now() is a literal before a query runs");
+  const strict = strictFunctions[fn];
+  assert(strict !== undefined, `there is a function ${fn}`);
+  return strictCall(strict, args);
+}
+
+function strictCall(of: Strict, args: readonly Evaluate[]): Evaluate {
+  const [first, second] = args as [Evaluate, Evaluate];
+  if (args.length === 1) {
+    return (leaf) => {
+      const a = first(leaf);
+      return a === null ? null : of(a);
+    };
+  }
+  if (args.length === 2) {
+    return (leaf) => {
+      const a = first(leaf);
+      if (a === null) return null;
+      const b = second(leaf);
+      return b === null ? null : of(a, b);
+    };
+  }
+  return (leaf) => {
+    const values: NonNullable<Scalar>[] = [];
+    for (const arg of args) {
+      const value = arg(leaf);
+      if (value === null) return null;
+      values.push(value);
+    }
+    return of(...values);
+  };
+}
