@@ -10,12 +10,12 @@ import { InputError } from "../errors.ts";
 import { parseEventsParams, parseQuery } from "../query/form/schema.ts";
 import { parseShape, strictShape } from "../query/form/shape.ts";
 import type { Query } from "../query/query.ts";
+import { pageBytes, type ResultFormat, resultBytes } from "../query/result-text.ts";
 import { parseSql } from "../query/sql/statement.ts";
 import { type LimitFields, limitFields, sqlBodySchema } from "./answers.ts";
 import { type BodyDone, type BodyRules, openBodyRules, readBody, refuseByLength } from "./body.ts";
 import { refuseEncoding } from "./compression.ts";
 import { negotiate } from "./media-type.ts";
-import { pageJson, pageNdjson, resultCsv, resultJson, resultNdjson } from "./result-text.ts";
 
 export type AppEnv = {
   Bindings: HttpBindings;
@@ -29,6 +29,11 @@ const queryBytesMax = 1024 * 1024;
 const json = "application/json";
 const ndjson = "application/x-ndjson";
 const csv = "text/csv";
+const formatOf: Readonly<Record<string, ResultFormat>> = {
+  [json]: "json",
+  [ndjson]: "ndjson",
+  [csv]: "csv",
+};
 
 /** `/analytics/events` and `/analytics/custom-query`. */
 export function analyticsRoutes(
@@ -47,7 +52,7 @@ export function analyticsRoutes(
     observeQuery("events", (front.clock.monotonicMs() - startedMs) / 1000);
     c.header("Millrace-As-Of", page.asOf);
     if (page.nextCursor !== null) c.header("Millrace-Next-Cursor", page.nextCursor);
-    return sendPieces(c, type, type === json ? pageJson(page) : pageNdjson(page));
+    return sendPieces(c, type, pageBytes(type === json ? "json" : "ndjson", page));
   });
 
   app.post("/custom-query", async (c) => {
@@ -57,9 +62,8 @@ export function analyticsRoutes(
     const result = await front.engine.query(query, { ...optionsOf(c, text), ...limits });
     observeQuery("custom_query", (front.clock.monotonicMs() - startedMs) / 1000);
     c.header("Millrace-As-Of", result.asOf);
-    if (type === csv)
-      return sendPieces(c, `${csv}; charset=utf-8; header=present`, resultCsv(result));
-    return sendPieces(c, type, type === json ? resultJson(result) : resultNdjson(result));
+    const pieces = resultBytes(formatOf[type] as ResultFormat, result);
+    return sendPieces(c, type === csv ? `${csv}; charset=utf-8; header=present` : type, pieces);
   });
   return app;
 }
@@ -164,21 +168,19 @@ function searchOf(url: string): string {
   return question < 0 ? "" : url.slice(question + 1);
 }
 
-const encoder = new TextEncoder();
-
 /** One piece is sent at once; more are written as fast as the client reads them. */
-function sendPieces(c: AppContext, type: string, pieces: Generator<string>): Response {
+function sendPieces(c: AppContext, type: string, pieces: Generator<Uint8Array>): Response {
   c.header("Content-Type", type);
   const first = pieces.next();
   if (first.done) return c.body(null);
   const second = pieces.next();
-  if (second.done) return c.body(first.value);
-  let next: IteratorResult<string> = second;
+  if (second.done) return c.body(first.value as Uint8Array<ArrayBuffer>);
+  let next: IteratorResult<Uint8Array> = second;
   const stream = new ReadableStream<Uint8Array>({
-    start: (controller) => controller.enqueue(encoder.encode(first.value)),
+    start: (controller) => controller.enqueue(first.value),
     pull(controller) {
       if (next.done) return controller.close();
-      controller.enqueue(encoder.encode(next.value));
+      controller.enqueue(next.value);
       next = pieces.next();
     },
   });

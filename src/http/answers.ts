@@ -42,7 +42,7 @@ export const resultSchema = z.object({
   columns: z.array(
     z.object({
       name: z.string(),
-      type: z.enum(["number", "string", "boolean", "json", "timestamp", "variant"]),
+      type: z.enum(["number", "string", "boolean", "json", "timestamp", "interval", "variant"]),
     }),
   ),
   rows: z.array(z.array(z.unknown())),
@@ -53,6 +53,9 @@ export const resultSchema = z.object({
     segments_scanned: z.int(),
     segments_pruned: z.int(),
     execution_us: z.number(),
+    groups: z.int().optional().describe("groups before HAVING and LIMIT"),
+    memory_bytes: z.int().optional().describe("working memory that one thread used at most"),
+    stages_us: z.record(z.string(), z.number()).optional().describe("time by stage, all threads"),
   }),
 });
 

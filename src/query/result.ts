@@ -11,7 +11,7 @@ export class JsonText {
 
 export interface ResultColumn {
   readonly name: string;
-  readonly type: "number" | "string" | "boolean" | "json" | "timestamp" | "variant";
+  readonly type: "number" | "string" | "boolean" | "json" | "timestamp" | "interval" | "variant";
 }
 
 export interface QueryStats {
