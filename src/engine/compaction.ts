@@ -4,6 +4,7 @@ import { type SegmentMeta, segmentBytes } from "../storage/segment.ts";
 import type { CompactedSegment } from "../storage/store.ts";
 import { type CompactionBounds, nextRun } from "./compaction-policy.ts";
 import type { CompactionStats } from "./engine.ts";
+import type { FailureMessage } from "./failure.ts";
 import type { FromSealer, ToSealer } from "./messages.ts";
 import type { Segments } from "./segments.ts";
 
@@ -115,15 +116,16 @@ export class Compaction {
     const stored = new Set(segments.metas.map(({ id }) => id));
     // Retention may have dropped a source meanwhile: what was made of it must not come back.
     if (sources.some(({ id }) => leaving.has(id) || !stored.has(id))) return;
-    if ("failure" in message) return this.#failed(sources, message.failure.message);
+    if ("failure" in message) return this.#failed(sources, message.failure);
     for (const { id } of sources) leaving.add(id);
     this.#committing = { ...message.sealed, sources };
     commit(this.#committing);
   }
 
-  #failed(sources: readonly SegmentMeta[], reason: string): void {
-    for (const { id } of sources) this.#refused.add(id);
-    this.#parts.warn(`${sources.length} segments can't be merged and stay as they are: ${reason}`);
+  #failed(sources: readonly SegmentMeta[], { message, detail }: FailureMessage): void {
+    const damaged = sources.find(({ id }) => id === detail.segmentId);
+    for (const { id } of damaged ? [damaged] : sources) this.#refused.add(id);
+    this.#parts.warn(`${sources.length} segments could not be merged: ${message}`);
     this.#rest(Math.min(FAILURE_REST_MS_MIN * 2 ** this.#failures++, FAILURE_REST_MS_MAX));
   }
 

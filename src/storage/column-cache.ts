@@ -230,5 +230,6 @@ function corrupt(meta: SegmentMeta, column: SegmentColumn, why: string): Corrupt
   return new CorruptionError(
     "column_corrupt",
     `segment ${meta.id}: column ${column.path} (lane ${column.lane}): ${why}`,
+    { segmentId: meta.id },
   );
 }
