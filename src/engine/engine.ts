@@ -1,5 +1,6 @@
 import type { Query } from "../query/query.ts";
 import type { EventsPage, EventsRequest, QueryResult } from "../query/result.ts";
+import type { ResultFormat } from "../query/result-text.ts";
 import type { BodyPlace, IngestDone, IngestRequest } from "./ingest.ts";
 
 /** Bytes of a region: the address space that is set aside, and what holds something now, where that is known. */
@@ -84,12 +85,15 @@ export interface QueryOptions {
   readonly groupsMax?: number;
 }
 
-/** A query that waits for a worker or runs on some. Queries of the HTTP thread itself are over before they are seen. */
+/** A query that waits for a worker or runs on some. The HTTP thread's own are over before they are seen. */
 export interface QueryInfo {
   readonly id: string;
   readonly kind: "query" | "events";
-  /** `ending`: it was killed, or failed, and its workers have not all let go of it. */
-  readonly state: "waiting" | "running" | "ending";
+  /**
+   * `sending`: its result is read by its client. `ending`: it was killed, or failed, and its workers have not all let
+   * go of it.
+   */
+  readonly state: "waiting" | "running" | "sending" | "ending";
   readonly text: string | null;
   readonly requestId: string | null;
   readonly startedUs: bigint;
@@ -101,6 +105,24 @@ export interface QueryInfo {
   readonly workers: number;
   readonly timeoutMs: number;
   readonly memoryBytes: number;
+}
+
+/** A result as bytes of text. */
+export interface ResultText {
+  readonly asOf: string;
+  /** How it begins: all of it where `rest` is null. */
+  readonly pieces: readonly Uint8Array[];
+  readonly rest: ResultRest | null;
+}
+
+/** What follows, made when it is asked for. */
+export interface ResultRest {
+  /** The next pieces, none after the last; one call at a time. */
+  next(): Promise<readonly Uint8Array[]>;
+  /** No more is wanted. */
+  cancel(): void;
+  /** Tells of a failure that comes while nobody waits for `next`. */
+  onFailure(listener: (error: Error) => void): void;
 }
 
 /** Figures of all queries since the start; those without "since" are of now. */
@@ -130,6 +152,8 @@ export interface Engine {
   ingest(request: IngestRequest, done: IngestDone): void;
   query(query: Query, options?: QueryOptions): Promise<QueryResult>;
   events(request: EventsRequest, options?: QueryOptions): Promise<EventsPage>;
+  /** As `query`, but as text, which is made where the rows are; a large one is read piece by piece. */
+  answer(query: Query, format: ResultFormat, options?: QueryOptions): Promise<ResultText>;
   /** The queries that wait or run, oldest first. */
   queries(): QueryInfo[];
   /** Ends a query; false when there is none of this id. Its caller gets `query_cancelled` with `by`. */

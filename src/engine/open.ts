@@ -5,6 +5,7 @@ import { createMemory } from "../core/memory.ts";
 import { MillraceError, OverloadError } from "../errors.ts";
 import type { Query } from "../query/query.ts";
 import type { EventsPage, EventsRequest, QueryResult } from "../query/result.ts";
+import type { ResultFormat } from "../query/result-text.ts";
 import type { Config } from "../settings.ts";
 import { type FolderLock, lockFolder } from "../storage/lock.ts";
 import { BodyMemory, ReservedPlace } from "./body-memory.ts";
@@ -15,6 +16,7 @@ import type {
   QueryInfo,
   QueryOptions,
   Readiness,
+  ResultText,
 } from "./engine.ts";
 import { unpackFailure } from "./failure.ts";
 import { unpackAnswers } from "./group.ts";
@@ -147,6 +149,10 @@ class ThreadedEngine implements Engine {
 
   async events(request: EventsRequest, options?: QueryOptions): Promise<EventsPage> {
     return (await this.#pool).events(request, options);
+  }
+
+  async answer(query: Query, format: ResultFormat, options?: QueryOptions): Promise<ResultText> {
+    return (await this.#pool).answer(query, format, options);
   }
 
   queries(): QueryInfo[] {

@@ -17,14 +17,16 @@ import { eventsFilter } from "../query/events/events-filter.ts";
 import type { Query } from "../query/query.ts";
 import type { ReadAnswer, ReadJob } from "../query/read-job.ts";
 import { Reader, snapshotChanged } from "../query/reader.ts";
-import type { EventsPage, EventsRequest, QueryResult, Value } from "../query/result.ts";
-import { JsonText } from "../query/result.ts";
+import type { EventsPage, EventsRequest, QueryResult } from "../query/result.ts";
+import type { ResultFormat } from "../query/result-text.ts";
 import { CancelledError } from "../query/run/kernels.ts";
 import { SharedScan } from "../query/shared-scan.ts";
-import type { QueryFigures, QueryInfo, QueryOptions } from "./engine.ts";
+import type { QueryFigures, QueryInfo, QueryOptions, ResultText } from "./engine.ts";
 import { unpackFailure } from "./failure.ts";
-import type { FromQueryThread } from "./query-thread.ts";
+import { closedError, ownText, revive, threadFailure } from "./query-answers.ts";
+import type { FromQueryThread, TextAnswer } from "./query-thread.ts";
 import { QueryWorker, type QueryWorkerParts } from "./query-worker.ts";
+import { ResultStream } from "./result-stream.ts";
 import { limitsOf, type QueryBounds, RunningQuery } from "./running-query.ts";
 
 export interface QueryPoolOptions extends Omit<QueryWorkerParts, "memoryBytes"> {
@@ -51,6 +53,8 @@ const longMs = 250;
 const waitingMax = 1024;
 /** How often a query is run; the last time by one worker alone. */
 const attemptsMax = 3;
+/** A client that reads nothing of its result for so long is given up. */
+const stallMs = 30_000;
 /** A worker that has not seen its cancel word for so long is replaced. */
 const graceMs = 5000;
 /** Before a worker that did not come up is started again. */
@@ -81,6 +85,8 @@ export class QueryPool {
   readonly #workers: QueryWorker[];
   readonly #waiting: RunningQuery[] = [];
   readonly #running = new Set<RunningQuery>();
+  /** By run: those whose results are being read. */
+  readonly #sending = new Map<number, RunningQuery>();
   readonly #counts: Counts = { ...noFigures };
   #runs = 0;
   #closed = false;
@@ -102,14 +108,28 @@ export class QueryPool {
   }
 
   query(query: Query, options: QueryOptions = {}): Promise<QueryResult> {
-    return this.#run({ type: "query", query }, options) as Promise<QueryResult>;
+    return this.#run({ type: "query", query }, null, options) as Promise<QueryResult>;
+  }
+
+  async answer(
+    query: Query,
+    format: ResultFormat,
+    options: QueryOptions = {},
+  ): Promise<ResultText> {
+    const answer = await this.#run({ type: "query", query }, format, options);
+    if ("rows" in answer) return ownText(answer, format);
+    return answer as ResultText;
   }
 
   async events(request: EventsRequest, options: QueryOptions = {}): Promise<EventsPage> {
     const filter = eventsFilter(request);
     // The condition is compiled: the workers have no parser, and must not need one.
     const { where: _, ...rest } = request;
-    return (await this.#run({ type: "events", request: rest, filter }, options)) as EventsPage;
+    return (await this.#run(
+      { type: "events", request: rest, filter },
+      null,
+      options,
+    )) as EventsPage;
   }
 
   /** What the engine thread says about stored segments: encoded metas, ids, the sequence after all that ever were. */
@@ -120,17 +140,23 @@ export class QueryPool {
 
   queries(): QueryInfo[] {
     const nowMs = this.#clock.monotonicMs();
-    const all = [...this.#running, ...this.#waiting].map((query) => query.info(nowMs));
+    const all = this.#all().map((query) => query.info(nowMs));
     return all.sort((a, b) => b.elapsedMs - a.elapsedMs);
   }
 
   kill(id: string, by: string): boolean {
-    const query = [...this.#running, ...this.#waiting].find((one) => one.id === id);
+    const query = this.#all().find((one) => one.id === id);
     if (query === undefined || query.failure instanceof Error) return false;
     this.#counts.killed++;
     const message = `the query was ended by ${by}`;
-    this.#fail(query, new InputError("query_cancelled", message, { cancelledBy: by }, 409));
+    const error = new InputError("query_cancelled", message, { cancelledBy: by }, 409);
+    if (query.stream) query.stream.fail(error);
+    else this.#fail(query, error);
     return true;
+  }
+
+  #all(): RunningQuery[] {
+    return [...this.#sending.values(), ...this.#running, ...this.#waiting];
   }
 
   figures(): QueryFigures {
@@ -141,10 +167,15 @@ export class QueryPool {
   async close(): Promise<void> {
     this.#closed = true;
     for (const query of [...this.#waiting, ...this.#running]) this.#fail(query, closedError());
+    for (const { stream } of this.#sending.values()) stream?.fail(closedError());
     await Promise.all(this.#workers.map((worker) => worker.close()));
   }
 
-  async #run(job: ReadJob, options: QueryOptions): Promise<ReadAnswer> {
+  async #run(
+    job: ReadJob,
+    format: ResultFormat | null,
+    options: QueryOptions,
+  ): Promise<ReadAnswer | ResultText> {
     if (this.#closed) throw closedError();
     if (options.signal?.aborted) throw new CancelledError();
     const started = { us: this.#clock.nowUs(), ms: this.#clock.monotonicMs() };
@@ -158,7 +189,15 @@ export class QueryPool {
     }
     return new Promise((resolve, reject) => {
       const settlement = { resolve, reject };
-      const query = new RunningQuery(job, cells, options, this.#bounds, started, settlement);
+      const query = new RunningQuery(
+        job,
+        cells,
+        format,
+        options,
+        this.#bounds,
+        started,
+        settlement,
+      );
       this.#watch(query, options.signal);
       this.#waiting.push(query);
       this.#next();
@@ -231,10 +270,11 @@ export class QueryPool {
   }
 
   #give(query: RunningQuery, worker: QueryWorker, lead: boolean): void {
-    const { run, job, limits, attempt, scan } = query;
+    const { run, job, limits, attempt, format } = query;
     query.workers.add(worker);
     const fresh = attempt > 0;
-    worker.run(query, { type: "task", run, job, limits, fresh, scan: scan?.data ?? null, lead });
+    const scan = query.scan?.data ?? null;
+    worker.run(query, { type: "task", run, job, limits, fresh, scan, lead, format });
   }
 
   /** Lets an idle worker read a part of the query that has most left for it. */
@@ -255,16 +295,19 @@ export class QueryPool {
 
   #take(worker: QueryWorker, message: FromQueryThread): void {
     if (message.type === "ready") worker.ready = true;
-    else {
+    else if (message.type === "chunk") {
+      this.#sending.get(message.run)?.stream?.take(message.chunk);
+      return;
+    } else {
       const query = worker.query as RunningQuery;
       if (message.type === "partial" && message.bytes !== null) {
-        query.lead?.partial(message.run, message.bytes);
+        query.lead?.urge({ type: "partial", run: message.run, bytes: message.bytes });
         query.scan?.arrived();
       }
       if (message.type !== "failure") this.#sawMemory(query, message.memoryPeak);
       this.#letGo(worker, query);
       if (message.type === "failure") this.#failed(query, unpackFailure(message.failure));
-      else if (message.type === "answer") this.#answer(query, message.answer);
+      else if (message.type === "answer") this.#answer(query, worker, message.answer);
       this.#ifAllEnded(query);
     }
     this.#next();
@@ -275,11 +318,33 @@ export class QueryPool {
     this.#counts.memoryPeak = Math.max(this.#counts.memoryPeak, bytes);
   }
 
-  #answer(query: RunningQuery, answer: ReadAnswer): void {
-    if (query.failure !== null) return;
+  #answer(query: RunningQuery, worker: QueryWorker, answer: ReadAnswer | TextAnswer): void {
+    const { run } = query;
+    if (query.failure !== null) {
+      worker.urge({ type: "drop", run });
+      return;
+    }
     this.#counts.answered++;
     this.#running.delete(query);
-    query.settle(revive(answer));
+    if (!("pieces" in answer)) return query.settle(revive(answer));
+    const { asOf, pieces, done } = answer;
+    if (!done) query.stream = this.#stream(query, worker);
+    query.settle({ asOf, pieces, rest: query.stream });
+  }
+
+  /** What follows the beginning of a large result, which `worker` keeps. */
+  #stream(query: RunningQuery, worker: QueryWorker): ResultStream {
+    const { run } = query;
+    this.#sending.set(run, query);
+    const source = {
+      more: () => worker.urge({ type: "more", run }),
+      ended: () => {
+        this.#sending.delete(run);
+        worker.urge({ type: "drop", run });
+      },
+    };
+    query.keeper = worker;
+    return new ResultStream(source, stallMs);
   }
 
   #letGo(worker: QueryWorker, query: RunningQuery): void {
@@ -338,6 +403,9 @@ export class QueryPool {
     const { query } = worker;
     const wasReady = worker.ready;
     worker.ready = false;
+    for (const { keeper, stream } of [...this.#sending.values()]) {
+      if (keeper === worker) stream?.fail(threadFailure(failure));
+    }
     if (query !== null) {
       this.#letGo(worker, query);
       this.#fail(query, this.#closed ? closedError() : threadFailure(failure));
@@ -357,31 +425,4 @@ export class QueryPool {
     }
     this.#next();
   }
-}
-
-function threadFailure(failure: unknown): MillraceError {
-  const { code, message } = failure instanceof Error ? (failure as NodeJS.ErrnoException) : {};
-  if (code === "ERR_WORKER_OUT_OF_MEMORY") {
-    return new LimitError(
-      "query_memory",
-      "the query needs more memory for its result, or for its groups, than its thread may have",
-    );
-  }
-  const reason = message ?? "it ended";
-  return new MillraceError("query_thread_failed", `the thread of this query failed: ${reason}`);
-}
-
-function closedError(): OverloadError {
-  return new OverloadError("shutting_down", "the server is shutting down", 1, 503);
-}
-
-/** Messages keep no classes: JSON cells are the only objects among values. */
-function revive(answer: ReadAnswer): ReadAnswer {
-  if (!("rows" in answer)) return answer;
-  const rows = answer.rows.map((row) =>
-    row.map((value: Value) =>
-      typeof value === "object" && value !== null ? new JsonText(value.text) : value,
-    ),
-  );
-  return { ...answer, rows };
 }

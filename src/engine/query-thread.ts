@@ -11,9 +11,11 @@ import { systemClock } from "../base/clock.ts";
 import { attachCore } from "../core/core.ts";
 import type { ReadAnswer, ReadJob, ReadLimits } from "../query/read-job.ts";
 import { Reader } from "../query/reader.ts";
+import type { ResultFormat } from "../query/result-text.ts";
 import { SharedScan, type SharedScanData } from "../query/shared-scan.ts";
 import { Store } from "../storage/store.ts";
 import { type FailureMessage, packFailure } from "./failure.ts";
+import { KeptResults, type TextChunk } from "./kept-results.ts";
 
 export interface QueryThreadData {
   readonly memory: WebAssembly.Memory;
@@ -25,8 +27,8 @@ export interface QueryThreadData {
   readonly memoryBytes: number;
   /** The data folder. */
   readonly folder: string;
-  /** Where partials of other threads come in while this one leads a query: it is looked at without a turn of the loop. */
-  readonly partials: MessagePort;
+  /** Where comes what can't wait for the end of a query: it is looked at without a turn of the event loop. */
+  readonly urgent: MessagePort;
 }
 
 /** One job for one worker. */
@@ -42,6 +44,8 @@ export interface QueryTask {
   readonly scan: SharedScanData | null;
   /** The leading thread merges what the others have and answers. */
   readonly lead: boolean;
+  /** How the answer is written; null: it is sent as values. */
+  readonly format: ResultFormat | null;
 }
 
 export type ToQueryThread =
@@ -54,9 +58,15 @@ export type ToQueryThread =
     }
   | { readonly type: "close" };
 
-export interface PartialMessage {
-  readonly run: number;
-  readonly bytes: Uint8Array;
+export type UrgentMessage =
+  /** A partial of another thread, for the one that leads the run. */
+  | { readonly type: "partial"; readonly run: number; readonly bytes: Uint8Array }
+  /** The next chunk of the run's result is wanted, or nothing of it any more. */
+  | { readonly type: "more" | "drop"; readonly run: number };
+
+/** Text of a result, with the sequence that it reflects. */
+export interface TextAnswer extends TextChunk {
+  readonly asOf: string;
 }
 
 export type FromQueryThread =
@@ -64,9 +74,11 @@ export type FromQueryThread =
   | {
       readonly type: "answer";
       readonly run: number;
-      readonly answer: ReadAnswer;
+      readonly answer: ReadAnswer | TextAnswer;
       readonly memoryPeak: number;
     }
+  /** What "more" has asked for; null when it is not there any more. */
+  | { readonly type: "chunk"; readonly run: number; readonly chunk: TextChunk | null }
   | {
       readonly type: "partial";
       readonly run: number;
@@ -91,47 +103,82 @@ const reader = new Reader(
 const reply = (message: FromQueryThread, transfer: readonly ArrayBuffer[] = []): void =>
   port.postMessage(message, transfer);
 
-/** The next partial of run `run`; those of runs that have failed are left over and skipped. */
-function nextPartial(run: number): Uint8Array | null {
-  for (;;) {
-    const received = receiveMessageOnPort(data.partials) as { message: PartialMessage } | undefined;
-    if (received === undefined) return null;
-    if (received.message.run === run) return received.message.bytes;
+const kept = new KeptResults();
+/** Partials that nobody has merged yet. */
+let partials: Extract<UrgentMessage, { type: "partial" }>[] = [];
+
+function takeUrgent(message: UrgentMessage): void {
+  const { type, run } = message;
+  if (type === "partial") partials.push(message);
+  else if (type === "drop") kept.drop(run);
+  else {
+    const chunk = kept.next(run);
+    reply({ type: "chunk", run, chunk }, buffersOf(chunk?.pieces ?? []));
   }
 }
 
-function perform({ run, job, limits, fresh, scan, lead }: QueryTask): void {
-  const { threads } = data;
-  if (scan === null || job.type === "events") {
-    const answer = reader.run(job, limits);
-    reply({ type: "answer", run, answer, memoryPeak: reader.memoryPeak });
-    return;
+/** Between two ranges: clients that read the results of former queries don't wait for this one. */
+function attend(): void {
+  for (;;) {
+    const received = receiveMessageOnPort(data.urgent) as { message: UrgentMessage } | undefined;
+    if (received === undefined) return;
+    takeUrgent(received.message);
   }
+}
+
+/** The next partial of run `run`. */
+function nextPartial(run: number): Uint8Array | null {
+  attend();
+  const at = partials.findIndex((one) => one.run === run);
+  return partials.splice(at, at < 0 ? 0 : 1)[0]?.bytes ?? null;
+}
+
+function perform(task: QueryTask): void {
+  const { run, job, limits, fresh, scan } = task;
+  if (scan === null || job.type === "events") return answer(task, reader.run(job, limits));
   const shared = new SharedScan(scan);
-  const options = { limits, fresh, threads };
-  if (lead) {
-    const answer = reader.lead(job.query, shared, options, () => nextPartial(run));
-    reply({ type: "answer", run, answer, memoryPeak: reader.memoryPeak });
-    return;
+  const options = { limits, fresh, threads: data.threads, between: attend };
+  if (task.lead) {
+    return answer(
+      task,
+      reader.lead(job.query, shared, options, () => nextPartial(run)),
+    );
   }
   const bytes = reader.help(job.query, shared, options);
-  const transfer = bytes === null ? [] : [bytes.buffer as ArrayBuffer];
+  const transfer = bytes === null ? [] : buffersOf([bytes]);
   reply({ type: "partial", run, bytes, memoryPeak: reader.memoryPeak }, transfer);
+}
+
+function answer({ run, format }: QueryTask, result: ReadAnswer): void {
+  const { memoryPeak } = reader;
+  if (format === null || !("rows" in result)) {
+    return reply({ type: "answer", run, answer: result, memoryPeak });
+  }
+  const chunk = kept.begin(run, result, format);
+  const text = { asOf: result.asOf, ...chunk };
+  reply({ type: "answer", run, answer: text, memoryPeak }, buffersOf(chunk.pieces));
+}
+
+function buffersOf(pieces: readonly Uint8Array[]): ArrayBuffer[] {
+  return pieces.map(({ buffer }) => buffer as ArrayBuffer);
 }
 
 port.on("message", (message: ToQueryThread) => {
   if (message.type === "segments") {
     reader.segments(message.added, message.dropped, message.end);
   } else if (message.type === "close") {
-    data.partials.close();
+    data.urgent.close();
     // The environment is shared with the engine thread, which may still be writing.
     void store.close().finally(() => port.close());
   } else {
     try {
       perform(message);
+      // What is left over belongs to runs that have failed.
+      partials = [];
     } catch (error) {
       reply({ type: "failure", run: message.run, failure: packFailure(error) });
     }
   }
 });
+data.urgent.on("message", takeUrgent);
 reply({ type: "ready" });

@@ -2,7 +2,13 @@ import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import type { Core } from "../core/core.ts";
 import { clearPin } from "../core/slots.ts";
 import { cancelWord, leaveWord } from "../query/reader.ts";
-import type { FromQueryThread, QueryTask, QueryThreadData, ToQueryThread } from "./query-thread.ts";
+import type {
+  FromQueryThread,
+  QueryTask,
+  QueryThreadData,
+  ToQueryThread,
+  UrgentMessage,
+} from "./query-thread.ts";
 import type { RunningQuery } from "./running-query.ts";
 
 export interface QueryWorkerParts {
@@ -33,7 +39,7 @@ export class QueryWorker {
   readonly #parts: QueryWorkerParts;
   readonly #events: QueryWorkerEvents;
   #thread: Worker | null = null;
-  #partials: MessagePort | null = null;
+  #urgent: MessagePort | null = null;
   /** True once the thread takes tasks. */
   ready = false;
   /** What it works on; the word to leave has been set when `leaving`. */
@@ -64,7 +70,7 @@ export class QueryWorker {
       threads: workers,
       memoryBytes,
       folder,
-      partials: port2,
+      urgent: port2,
     };
     const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
     const url = threadUrl ?? new URL(`./query-thread.${extension}`, import.meta.url);
@@ -77,7 +83,7 @@ export class QueryWorker {
     // The port alone must not keep the process alive.
     port1.unref();
     this.#thread = thread;
-    this.#partials = port1;
+    this.#urgent = port1;
     this.ready = false;
     let failure: unknown;
     thread.on("message", (message: FromQueryThread) => this.#events.message(this, message));
@@ -86,8 +92,8 @@ export class QueryWorker {
     });
     thread.on("exit", () => {
       this.#thread = null;
-      this.#partials?.close();
-      this.#partials = null;
+      this.#urgent?.close();
+      this.#urgent = null;
       clearPin(core, this.index);
       this.#events.ended(this, failure);
     });
@@ -104,9 +110,10 @@ export class QueryWorker {
     this.post(task);
   }
 
-  /** Hands a partial of another thread to the one that leads `run`. */
-  partial(run: number, bytes: Uint8Array): void {
-    this.#partials?.postMessage({ run, bytes }, [bytes.buffer as ArrayBuffer]);
+  /** Says something that it takes in between two ranges too. */
+  urge(message: UrgentMessage): void {
+    const transfer = message.type === "partial" ? [message.bytes.buffer as ArrayBuffer] : [];
+    this.#urgent?.postMessage(message, transfer);
   }
 
   /** Stops what it is running, at its next look at the word. */

@@ -1,9 +1,11 @@
 import { randomUUID } from "node:crypto";
 import { TimeoutError } from "../errors.ts";
 import type { ReadAnswer, ReadJob, ReadLimits } from "../query/read-job.ts";
+import type { ResultFormat } from "../query/result-text.ts";
 import { canSplit, type SharedScan } from "../query/shared-scan.ts";
-import type { QueryInfo, QueryOptions } from "./engine.ts";
+import type { QueryInfo, QueryOptions, ResultText } from "./engine.ts";
 import type { QueryWorker } from "./query-worker.ts";
+import type { ResultStream } from "./result-stream.ts";
 
 /** Whether queries run in parts yet. */
 const partsRun = false;
@@ -29,7 +31,7 @@ export function limitsOf(options: QueryOptions, bounds: QueryBounds): ReadLimits
 }
 
 export interface Settlement {
-  resolve(answer: ReadAnswer): void;
+  resolve(answer: ReadAnswer | ResultText): void;
   reject(error: Error): void;
 }
 
@@ -41,6 +43,8 @@ export class RunningQuery {
   readonly cells: number;
   readonly limits: ReadLimits;
   readonly timeoutMs: number;
+  /** How its result is written; null: as values. */
+  readonly format: ResultFormat | null;
   readonly #options: QueryOptions;
   readonly #settlement: Settlement;
   readonly #startedUs: bigint;
@@ -54,12 +58,17 @@ export class RunningQuery {
   failure: Error | "retry" | null = null;
   settled = false;
   memoryPeak = 0;
+  /** What its client has not read yet. */
+  stream: ResultStream | null = null;
+  /** The worker that has that. */
+  keeper: QueryWorker | null = null;
   /** Stops the timers and listens to the caller no more. */
   release: () => void = () => {};
 
   constructor(
     job: ReadJob,
     cells: number,
+    format: ResultFormat | null,
     options: QueryOptions,
     bounds: QueryBounds,
     started: { us: bigint; ms: number },
@@ -68,6 +77,7 @@ export class RunningQuery {
     this.id = options.id ?? randomUUID();
     this.job = job;
     this.cells = cells;
+    this.format = format;
     this.#options = options;
     this.#settlement = settlement;
     this.#startedUs = started.us;
@@ -90,7 +100,7 @@ export class RunningQuery {
     return nowMs - this.#startedMs;
   }
 
-  settle(outcome: ReadAnswer | Error): void {
+  settle(outcome: ReadAnswer | ResultText | Error): void {
     if (this.settled) return;
     this.settled = true;
     this.release();
@@ -118,12 +128,18 @@ export class RunningQuery {
     );
   }
 
+  #state(): QueryInfo["state"] {
+    if (this.stream !== null) return "sending";
+    if (this.failure !== null) return "ending";
+    return this.workers.size === 0 ? "waiting" : "running";
+  }
+
   info(nowMs: number): QueryInfo {
     const { text, requestId } = this.#options;
     return {
       id: this.id,
       kind: this.job.type,
-      state: this.failure !== null ? "ending" : this.workers.size === 0 ? "waiting" : "running",
+      state: this.#state(),
       text: text ?? null,
       requestId: requestId ?? null,
       startedUs: this.#startedUs,

@@ -5,12 +5,12 @@ import { z } from "zod";
 import type { Front } from "../api/front.ts";
 import { queryParameters } from "../api/query-string.ts";
 import { parseExactJson } from "../base/exact-json.ts";
-import type { QueryOptions } from "../engine/engine.ts";
+import type { QueryOptions, ResultText } from "../engine/engine.ts";
 import { InputError } from "../errors.ts";
 import { parseEventsParams, parseQuery } from "../query/form/schema.ts";
 import { parseShape, strictShape } from "../query/form/shape.ts";
 import type { Query } from "../query/query.ts";
-import { pageBytes, type ResultFormat, resultBytes } from "../query/result-text.ts";
+import { pageBytes, type ResultFormat } from "../query/result-text.ts";
 import { parseSql } from "../query/sql/statement.ts";
 import { type LimitFields, limitFields, sqlBodySchema } from "./answers.ts";
 import { type BodyDone, type BodyRules, openBodyRules, readBody, refuseByLength } from "./body.ts";
@@ -52,18 +52,21 @@ export function analyticsRoutes(
     observeQuery("events", (front.clock.monotonicMs() - startedMs) / 1000);
     c.header("Millrace-As-Of", page.asOf);
     if (page.nextCursor !== null) c.header("Millrace-Next-Cursor", page.nextCursor);
-    return sendPieces(c, type, pageBytes(type === json ? "json" : "ndjson", page));
+    return sendText(c, type, {
+      pieces: [...pageBytes(type === json ? "json" : "ndjson", page)],
+      rest: null,
+    });
   });
 
   app.post("/custom-query", async (c) => {
     const type = negotiate(c.req.header("accept"), [json, ndjson, csv]);
     const { query, text, limits } = compile(await readJson(rules, c));
     const startedMs = front.clock.monotonicMs();
-    const result = await front.engine.query(query, { ...optionsOf(c, text), ...limits });
+    const format = formatOf[type] as ResultFormat;
+    const result = await front.engine.answer(query, format, { ...optionsOf(c, text), ...limits });
     observeQuery("custom_query", (front.clock.monotonicMs() - startedMs) / 1000);
     c.header("Millrace-As-Of", result.asOf);
-    const pieces = resultBytes(formatOf[type] as ResultFormat, result);
-    return sendPieces(c, type === csv ? `${csv}; charset=utf-8; header=present` : type, pieces);
+    return sendText(c, type === csv ? `${csv}; charset=utf-8; header=present` : type, result);
   });
   return app;
 }
@@ -168,21 +171,30 @@ function searchOf(url: string): string {
   return question < 0 ? "" : url.slice(question + 1);
 }
 
-/** One piece is sent at once; more are written as fast as the client reads them. */
-function sendPieces(c: AppContext, type: string, pieces: Generator<Uint8Array>): Response {
+/** One piece is sent at once; more are sent as fast as the client reads them. */
+function sendText(
+  c: AppContext,
+  type: string,
+  { pieces, rest }: Omit<ResultText, "asOf">,
+): Response {
   c.header("Content-Type", type);
-  const first = pieces.next();
-  if (first.done) return c.body(null);
-  const second = pieces.next();
-  if (second.done) return c.body(first.value as Uint8Array<ArrayBuffer>);
-  let next: IteratorResult<Uint8Array> = second;
+  if (rest === null) {
+    const [first] = pieces;
+    if (first === undefined) return c.body(null);
+    const whole = pieces.length === 1 ? first : Buffer.concat(pieces);
+    return c.body(whole as Uint8Array<ArrayBuffer>);
+  }
   const stream = new ReadableStream<Uint8Array>({
-    start: (controller) => controller.enqueue(first.value),
-    pull(controller) {
-      if (next.done) return controller.close();
-      controller.enqueue(next.value);
-      next = pieces.next();
+    start(controller) {
+      rest.onFailure((error) => controller.error(error));
+      for (const piece of pieces) controller.enqueue(piece);
     },
+    async pull(controller) {
+      const next = await rest.next();
+      if (next.length === 0) return controller.close();
+      for (const piece of next) controller.enqueue(piece);
+    },
+    cancel: () => rest.cancel(),
   });
   return c.body(stream);
 }

@@ -62,7 +62,7 @@ export const resultSchema = z.object({
 export const runningQuerySchema = z.object({
   id: z.string().describe("as in Millrace-Query-Id of its answer"),
   kind: z.enum(["query", "events"]),
-  state: z.enum(["waiting", "running", "ending"]),
+  state: z.enum(["waiting", "running", "sending", "ending"]),
   text: z.string().nullable().describe("SQL text, the JSON form or the parameters, as they came"),
   request_id: z.string().nullable(),
   started: z.string(),

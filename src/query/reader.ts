@@ -72,6 +72,8 @@ export interface PartOptions {
   readonly fresh?: boolean;
   /** Threads that may take part: ranges are shared out among them. */
   readonly threads: number;
+  /** Called between two ranges. */
+  readonly between?: () => void;
 }
 
 export class Reader {
@@ -184,7 +186,7 @@ export class Reader {
   #part(
     query: Query,
     scan: SharedScan,
-    { limits, fresh = false, threads }: PartOptions,
+    { limits, fresh = false, threads, between }: PartOptions,
     stop: () => boolean,
   ): QueryExecution {
     const { run } = this.#state;
@@ -199,6 +201,7 @@ export class Reader {
           throw new MillraceError(snapshotChanged, message);
         }
         execution.run(part, range);
+        between?.();
       }
       return execution;
     });

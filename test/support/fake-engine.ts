@@ -5,6 +5,8 @@ import type {
   QueryInfo,
   QueryOptions,
   Readiness,
+  ResultRest,
+  ResultText,
 } from "../../src/engine/engine.ts";
 import type {
   BodyPlace,
@@ -17,6 +19,7 @@ import { noFigures } from "../../src/engine/query-pool.ts";
 import { InputError, MillraceError } from "../../src/errors.ts";
 import type { Query } from "../../src/query/query.ts";
 import type { EventsPage, EventsRequest, QueryResult } from "../../src/query/result.ts";
+import { type ResultFormat, resultBytes } from "../../src/query/result-text.ts";
 
 interface StoredEvent {
   readonly event_type: string;
@@ -60,6 +63,8 @@ export class FakeEngine implements Engine {
   readonly options: QueryOptions[] = [];
   /** What the list of running queries says, and which of them were killed by whom. */
   running: QueryInfo[] = [];
+  /** What follows the beginning of a result. */
+  rest: ResultRest | null = null;
   readonly killed: [id: string, by: string][] = [];
   readonly eventsRequests: EventsRequest[] = [];
   readonly stored: string[] = [];
@@ -165,6 +170,11 @@ export class FakeEngine implements Engine {
       asOf: String(this.stored.length),
       nextSequence: BigInt(sequence),
     };
+  }
+
+  async answer(query: Query, format: ResultFormat, options?: QueryOptions): Promise<ResultText> {
+    const result = await this.query(query, options);
+    return { asOf: result.asOf, pieces: [...resultBytes(format, result)], rest: this.rest };
   }
 
   queries(): QueryInfo[] {
