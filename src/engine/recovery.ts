@@ -72,7 +72,7 @@ export async function loadIds(
   /** Called before ids are entered that came in at this time or later. */
   mark: (receivedAtUs: bigint) => void,
 ): Promise<void> {
-  const cache = new ColumnCache(core, scratch, (id, index) => store.column(id, index));
+  const cache = new ColumnCache(core, scratch, store);
   let wanted = dedup.capacity;
   let first = metas.length;
   while (first > 0 && wanted > 0) wanted -= metas[--first]?.rows ?? 0;

@@ -55,9 +55,7 @@ engine.on("message", (message: ToSealer) => {
   const { type, segmentId } = message;
   if (type === "compact") {
     store ??= new Store(folder);
-    const read = store;
-    const load = (id: number, column: number) => read.column(id, column);
-    return step(segmentId, compactSegments(core, segmentId, message.sources, load, scratch));
+    return step(segmentId, compactSegments(core, segmentId, message.sources, store, scratch));
   }
   try {
     answer("sealed", segmentId, sealSlot(core, message.slot, scratch));

@@ -34,6 +34,8 @@ export interface SegmentStore {
   renew(): void;
   segments(): SegmentMeta[];
   column(segmentId: number, columnIndex: number): Uint8Array | undefined;
+  /** The filter of a column's texts. */
+  filter(segmentId: number, columnIndex: number): Uint8Array | undefined;
 }
 
 /** Bytes at the beginning of a reader's region: the cancel word, bytes of decoded columns, the word that asks to leave. */
@@ -99,7 +101,7 @@ export class Reader {
     const { base, size } = region(core.memory, REGION_READER_FIRST + index);
     const scratchSize = Math.min(memoryBytes, size - HEAD_SIZE);
     const rest = { base: base + HEAD_SIZE + scratchSize, size: size - HEAD_SIZE - scratchSize };
-    const cache = store && new ColumnCache(core, rest, (id, column) => store.column(id, column));
+    const cache = store && new ColumnCache(core, rest, store);
     this.#state = {
       run: {
         core,

@@ -9,8 +9,12 @@ import { RegionSpace } from "./region-space.ts";
 import type { SegmentColumn, SegmentMeta } from "./segment.ts";
 import { isTextFilter, mayHaveText } from "./text-filter.ts";
 
-/** Reads an LMDB value of a segment's column. */
-type Load = (segmentId: number, columnIndex: number) => Uint8Array | undefined;
+/** Where a segment's columns are read from: their LMDB values, undefined when there is none. */
+export interface ColumnSource {
+  column(segmentId: number, columnIndex: number): Uint8Array | undefined;
+  /** The filter of a column's texts. */
+  filter?(segmentId: number, columnIndex: number): Uint8Array | undefined;
+}
 
 /** Kernels may read this much beyond the end of bytes. */
 const OVER_READ = 64;
@@ -41,8 +45,7 @@ const REASONS: Readonly<Record<number, string>> = {
 export class ColumnCache {
   readonly #core: Core;
   readonly #space: RegionSpace;
-  readonly #load: Load;
-  readonly #loadFilter: Load;
+  readonly #source: ColumnSource;
   /** Filters whose bytes were found to be right. */
   readonly #soundFilters = new Set<string>();
   /** By segment id and column index, least recently used first. */
@@ -50,12 +53,10 @@ export class ColumnCache {
   #step = 0;
   #running = false;
 
-  /** @param load reads a column's LMDB value, `loadFilter` that of its filter; undefined when there is none. */
-  constructor(core: Core, region: Region, load: Load, loadFilter: Load = () => undefined) {
+  constructor(core: Core, region: Region, source: ColumnSource) {
     this.#core = core;
-    this.#loadFilter = loadFilter;
+    this.#source = source;
     this.#space = new RegionSpace(region.base, region.size - OVER_READ);
-    this.#load = load;
   }
 
   /** Starts a query: every column that it asks for stays until its next step or its end. */
@@ -103,7 +104,7 @@ export class ColumnCache {
    */
   mayHaveText(meta: SegmentMeta, columnIndex: number, text: Uint8Array): boolean {
     if (!meta.columns[columnIndex]?.filterBytes) return true;
-    const filter = this.#loadFilter(meta.id, columnIndex);
+    const filter = this.#source.filter?.(meta.id, columnIndex);
     if (filter === undefined) return true;
     const key = keyOf(meta.id, columnIndex);
     if (!this.#soundFilters.has(key)) {
@@ -129,7 +130,7 @@ export class ColumnCache {
   #decode(meta: SegmentMeta, columnIndex: number): Cached {
     const column = meta.columns[columnIndex];
     assert(column !== undefined, `segment ${meta.id} has a column ${columnIndex}`);
-    const stored = this.#load(meta.id, columnIndex);
+    const stored = this.#source.column(meta.id, columnIndex);
     if (stored === undefined) throw corrupt(meta, column, "it is missing");
     const bytes = loadColumn(stored);
     if (bytes === undefined) throw corrupt(meta, column, "its texts can't be inflated");

@@ -4,7 +4,7 @@ import * as layout from "../core/layout.ts";
 import type { Region } from "../core/memory.ts";
 import { LimitError } from "../errors.ts";
 import { segmentRowsMax } from "../limits.ts";
-import { ColumnCache } from "./column-cache.ts";
+import { ColumnCache, type ColumnSource } from "./column-cache.ts";
 import * as format from "./column-format.ts";
 import { type EncodedColumn, takeEncoded } from "./seal.ts";
 import type { SealedSegment, SegmentMeta, SegmentRecord } from "./segment.ts";
@@ -19,9 +19,6 @@ const DECODED_BYTES_MAX = 48 * 1024 * 1024;
 const PART_SIZE = 8;
 const ENTRY_SIZE = 8;
 
-/** Reads a column of a source as LMDB keeps it; undefined when the source is gone. */
-type Load = (segmentId: number, columnIndex: number) => Uint8Array | undefined;
-
 /**
  * Merges adjacent segments into one with the id `id`: what sealing all their rows together would have given. Yields
  * after each column, so that its thread can do something else; `scratch` is the caller's alone only in between.
@@ -32,7 +29,7 @@ export function* compactSegments(
   core: Core,
   id: number,
   sources: readonly SegmentMeta[],
-  load: Load,
+  store: ColumnSource,
   scratch: Region,
 ): Generator<void, SealedSegment> {
   assertAdjacent(sources);
@@ -40,7 +37,7 @@ export function* compactSegments(
   for (const { path, lane } of sources.flatMap(({ columns }) => columns)) {
     if (!paths.has(keyOf(path, lane))) paths.set(keyOf(path, lane), { path, lane });
   }
-  const merge = new ColumnMerge(core, sources, load, scratch);
+  const merge = new ColumnMerge(core, sources, store, scratch);
   const columns: EncodedColumn[] = [];
   for (const { path, lane } of paths.values()) {
     columns.push(merge.column(path, lane));
@@ -121,17 +118,17 @@ class ColumnMerge {
   decodedBytes = 0;
   readonly #core: Core;
   readonly #sources: readonly SegmentMeta[];
-  readonly #load: Load;
+  readonly #store: ColumnSource;
   readonly #scratch: Region;
   readonly #parts: number;
   readonly #entries: number;
   readonly #decoded: Region;
   readonly #out: Region;
 
-  constructor(core: Core, sources: readonly SegmentMeta[], load: Load, scratch: Region) {
+  constructor(core: Core, sources: readonly SegmentMeta[], store: ColumnSource, scratch: Region) {
     this.#core = core;
     this.#sources = sources;
-    this.#load = load;
+    this.#store = store;
     this.#scratch = scratch;
     this.#parts = scratch.base + format.ENCODE_SCRATCH_SIZE;
     this.#entries = this.#parts + compactionSourcesMax * PART_SIZE;
@@ -148,7 +145,7 @@ class ColumnMerge {
   column(path: string, lane: number): EncodedColumn {
     const { view, exports } = this.#core;
     // Decoding verifies what the sources hold; the decoded parts stay until they are encoded.
-    const cache = new ColumnCache(this.#core, this.#decoded, this.#load);
+    const cache = new ColumnCache(this.#core, this.#decoded, this.#store);
     cache.begin();
     let entryCount = 0;
     this.#sources.forEach((source, index) => {

@@ -17,7 +17,7 @@ const TEXTS_MIN = 1024;
 /** 8 bits a text: 32 texts fill a block. */
 const TEXTS_PER_BLOCK = 32;
 /** A filter takes at most this part of its column. */
-const COLUMN_PART_MAX = 1 / 4;
+const COLUMN_PART_MAX = 1 / 3;
 /** Of 1,000 texts of a segment's second half: where its first half has more of them, other segments have them too. */
 const REPEATED_MAX = 500;
 

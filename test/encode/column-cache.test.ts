@@ -66,7 +66,7 @@ function metaOf(metas: readonly SegmentMeta[], id: number): SegmentMeta {
 }
 
 function cache(size: number, made: ReturnType<typeof segments>): ColumnCache {
-  return new ColumnCache(on.core, { base: on.decoded.base, size }, made.load);
+  return new ColumnCache(on.core, { base: on.decoded.base, size }, { column: made.load });
 }
 
 const MIB = 1024 * 1024;

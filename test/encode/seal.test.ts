@@ -83,11 +83,9 @@ test.each([1, 2, 3])("a sealed slot reads as the hot one did, seed %i", (seed) =
   );
   for (const bytes of sealed.columns) expect(bytes.buffer).toBeInstanceOf(ArrayBuffer);
   const columns = new Columns(core);
-  const cache = new ColumnCache(
-    core,
-    region(memory, layout.REGION_READER_FIRST + 1),
-    (_, index) => sealed.columns[index],
-  );
+  const cache = new ColumnCache(core, region(memory, layout.REGION_READER_FIRST + 1), {
+    column: (_, index) => sealed.columns[index],
+  });
   const hot = columns.paths(slot);
   expect(meta.columns.map(({ path, lane }) => ({ path, lane }))).toEqual(
     hot.map(({ path, lane }) => ({ path, lane })),

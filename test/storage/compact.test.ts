@@ -38,13 +38,15 @@ function randomSplit(random: Random, batches: readonly PlainBatch[]): PlainBatch
 }
 
 function compact(sources: readonly SealedSegment[], id: number, scratch = sealing.scratch) {
-  const load = (segmentId: number, index: number) =>
-    sources.find(({ meta }) => meta.id === segmentId)?.columns[index];
+  const store = {
+    column: (segmentId: number, index: number) =>
+      sources.find(({ meta }) => meta.id === segmentId)?.columns[index],
+  };
   const steps = compactSegments(
     sealing.core,
     id,
     sources.map(({ meta }) => meta),
-    load,
+    store,
     scratch,
   );
   for (let count = 0; ; count++) {
@@ -67,7 +69,9 @@ function sealSplit(groups: readonly PlainBatch[][]): SealedSegment[] {
 /** Every cell of every column, by path and lane; a number as itself, whatever kind it is of. */
 function cellsOf(segment: SealedSegment): Map<string, unknown[]> {
   const columns = new Columns(sealing.core);
-  const cache = new ColumnCache(sealing.core, sealing.cache, (_, i) => segment.columns[i]);
+  const cache = new ColumnCache(sealing.core, sealing.cache, {
+    column: (_, i) => segment.columns[i],
+  });
   const { meta } = segment;
   cache.begin();
   const all = meta.columns.map(({ path, lane }, index) => {

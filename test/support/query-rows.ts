@@ -310,6 +310,7 @@ export function writeSegment(
     timeMaxUs: times.reduce((a, b) => (b > a ? b : a), times[0] ?? 0n),
     column: (path, lane) => columns.get(`${lane} ${path}`)?.address ?? 0,
     has: (path, lane) => columns.has(`${lane} ${path}`),
+    mayHaveText: () => true,
     zone: (path, lane) => (options.stored ? zoneOf(rows, path, lane) : null),
     columns: () => [...columns.values()],
     enter: () => {},

@@ -73,13 +73,15 @@ function mayHoldText(
   const [first, last] = [Buffer.from(min), Buffer.from(max)];
   const within = (text: Uint8Array): boolean =>
     Buffer.compare(first, text) <= 0 && Buffer.compare(text, last) <= 0;
-  if (filter.kind === "texts") return filter.texts.some(within);
+  const mayHave = (text: Uint8Array): boolean =>
+    within(text) && segment.mayHaveText(filter.path, text);
+  if (filter.kind === "texts") return filter.texts.some(mayHave);
   const { text } = filter;
   if (filter.kind === "prefix") {
     const cut = first.subarray(0, text.length);
     return Buffer.compare(cut, text) <= 0 && Buffer.compare(text, last) <= 0;
   }
-  if (filter.op === "=") return within(text);
+  if (filter.op === "=") return mayHave(text);
   if (filter.op === "<" || filter.op === "<=") return Buffer.compare(first, text) <= 0;
   return Buffer.compare(text, last) <= 0;
 }

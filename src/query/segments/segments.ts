@@ -4,6 +4,7 @@ import { assert } from "../../base/assert.ts";
 import type { Columns } from "../../core/columns.ts";
 import type { Core } from "../../core/core.ts";
 import {
+  LANE_STRING,
   RECORD_FIRST_ROW,
   RECORD_RECEIVED_AT,
   RECORD_SIZE,
@@ -52,6 +53,10 @@ export class HotSegment implements Segment {
 
   zone(): Zone | null {
     return null;
+  }
+
+  mayHaveText(): boolean {
+    return true;
   }
 
   columns(): readonly SegmentColumn[] {
@@ -126,6 +131,11 @@ export class StoredSegment implements Segment {
     const zone = this.meta.columns[this.#index(path, lane)]?.zone;
     if (!zone || typeof zone.min === "boolean" || typeof zone.max === "boolean") return null;
     return { min: zone.min, max: zone.max };
+  }
+
+  mayHaveText(path: string, text: Uint8Array): boolean {
+    const index = this.#index(path, LANE_STRING);
+    return index >= 0 && (this.#cache?.mayHaveText(this.meta, index, text) ?? true);
   }
 
   columns(): readonly SegmentColumn[] {

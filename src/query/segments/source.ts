@@ -31,6 +31,8 @@ export interface Segment {
   has(path: string, lane: number): boolean;
   /** Null where nothing is known, as in hot segments. */
   zone(path: string, lane: number): Zone | null;
+  /** False: no row has this text there, as UTF-8. Decodes nothing; true where nothing is known. */
+  mayHaveText(path: string, text: Uint8Array): boolean;
   /** Every column that the segment has; reads them all. */
   columns(): readonly SegmentColumn[];
   /** From which row on which `received_at` holds, µs, both ascending; the first begins at row 0. */
