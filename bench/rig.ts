@@ -46,6 +46,7 @@ function hotSegment(columns: Columns, slot: SlotView): Segment {
     column: (path, lane) => columns.find(address, path, lane),
     has: (path, lane) => columns.find(address, path, lane) !== 0,
     zone: () => null,
+    mayHaveText: () => true,
     columns: () =>
       columns.paths(address).map(({ path, lane, column }) => ({ path, lane, address: column })),
     received: () => [{ firstRow: 0, receivedAtUs: 0n }],

@@ -1,5 +1,5 @@
 export {
-  groupBuckets, groupCodes, groupIntegers, groupNumbers, groupRange, groupStarts, groupUuids,
+  groupBuckets, groupCodes, groupIntegers, groupNulls, groupNumbers, groupRange, groupStarts, groupUuids,
 } from "./ids";
 export {
   groupCompareKeys, groupPackKeys, groupRanks, groupTextBytes, groupUnpackKeys, groupUnpackPairs,

@@ -3,7 +3,7 @@
 // that they have, which is that of NULL.
 
 import {
-  COLUMN_BASE, COLUMN_EXPONENT, GROUP_NONE, KEY_I64, KEY_ID, PAGE_ENCODING, PAGE_F64, PAGE_I64,
+  COLUMN_BASE, COLUMN_EXPONENT, GROUP_NONE, KEY_I64, KEY_ID, KEY_NULL, PAGE_ENCODING, PAGE_F64, PAGE_I64,
   PAGE_MIXED, PAGE_PRESENCE, PAGE_ROWS, PAGE_U16, PAGE_U32, PAGE_U8, PAGE_VALUES, ROOT_POWERS_OF_TEN,
 } from "../layout";
 import { isPresent, pageEnd, pageOf } from "../aggregate/keys";
@@ -101,6 +101,7 @@ export function groupCodes(
  */
 export function groupRange(column: usize, rows: usize, count: u32, out: usize, cancel: usize): i32 {
   const base = load<i64>(column, COLUMN_BASE);
+  const exponent = load<u32>(column, COLUMN_EXPONENT);
   let low = i64.MAX_VALUE;
   let high = i64.MIN_VALUE;
   for (let i: u32 = 0; i < count; ) {
@@ -109,6 +110,8 @@ export function groupRange(column: usize, rows: usize, count: u32, out: usize, c
     const page = pageOf(column, load<u32>(rows + (<usize>i << 2)));
     const encoding = page ? load<u32>(page, PAGE_ENCODING) : <u32>PAGE_U8;
     if (encoding == PAGE_F64 || encoding == PAGE_MIXED) return 0;
+    // Only raw integers are scaled.
+    if (encoding == PAGE_I64 && exponent) return 0;
     if (page && encoding <= <u32>PAGE_U16) {
       low = min(low, base);
       high = max(high, base + (encoding == PAGE_U8 ? 0xff : 0xffff));
@@ -315,4 +318,16 @@ export function groupStarts(
     }
   }
   return 0;
+}
+
+/** Gives rows whose id is GROUP_NONE the index of NULL. Answers how many rows are done. */
+export function groupNulls(ids: usize, from: u32, count: u32, table: usize): u32 {
+  for (let i = from; i < count; i++) {
+    const address = ids + (<usize>i << 2);
+    if (load<u32>(address) != GROUP_NONE) continue;
+    const index = internBits(table, 0, KEY_NULL);
+    if (index == GROUP_NONE) return i;
+    store<u32>(address, index);
+  }
+  return count;
 }

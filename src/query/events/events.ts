@@ -6,6 +6,7 @@ import { type Filter, joinFilters } from "../plan/filter.ts";
 import type { EventsPage, EventsRequest } from "../result.ts";
 import type { QueryThreadState } from "../run/scan.ts";
 import { Scan } from "../run/scan.ts";
+import type { TimedRow } from "../run/top.ts";
 import { topByTime } from "../run/top.ts";
 import type { Segment, Snapshot } from "../segments/source.ts";
 import type { Cursor } from "./cursor.ts";
@@ -51,7 +52,7 @@ function byTime(
   // Rows that came after the first page belong to none of those that follow it.
   const asOf = cursor?.asOf ?? snapshot.asOf;
   const filter = joinFilters("and", [{ kind: "sequence", low: i64Min, high: asOf - 1n }, wanted]);
-  const { rows } = topByTime(snapshot, new Scan(state, filter, []), state, {
+  const { rows } = topByTime<TimedRow>(snapshot, new Scan(state, filter), state, {
     limit: request.limit + 1,
     descending: order === "desc",
     after: cursor,
@@ -75,12 +76,12 @@ function bySequence(
 ): EventsPage {
   const first = firstSequenceOf(request);
   const filter = joinFilters("and", [{ kind: "sequence", low: first, high: i64Max }, wanted]);
-  const scan = new Scan(state, filter, []);
+  const scan = new Scan(state, filter);
   const found: FoundRow[] = [];
   for (const segment of snapshot.segments) {
     if (found.length >= request.limit) break;
-    scan.segment(segment, (mask, selected) => {
-      const list = scan.rows(segment, mask, selected);
+    scan.segment(segment, (mask, selected, timed) => {
+      const list = scan.rows(timed, mask, selected);
       const take = Math.min(list.count, request.limit - found.length);
       for (let i = 0; i < take; i++) {
         found.push({ segment, row: state.run.core.u32[(list.rows >>> 2) + i] as number });

@@ -103,13 +103,21 @@ export class Cells {
     const { u32 } = this.#core;
     const entry = ((u32[(column + COLUMN_DICT) >>> 2] as number) + code * 8) >>> 2;
     const address = u32[entry] as number;
-    const end = address + (u32[entry + 1] as number);
-    return this.#bytes.toString("utf8", address, end);
+    return this.utf8(address, u32[entry + 1] as number);
+  }
+
+  /** Text of some bytes of the memory. */
+  utf8(address: number, length: number): string {
+    return this.#bytes.toString("utf8", address, address + length);
   }
 
   /** Text of a UUID. */
   id(page: number, row: number): string {
-    const address = page + PAGE_VALUES + (row & pageMask) * 16;
+    return this.uuid(page + PAGE_VALUES + (row & pageMask) * 16);
+  }
+
+  /** Text of the 16 bytes of a UUID. */
+  uuid(address: number): string {
     const hex = this.#bytes.toString("hex", address, address + 16);
     return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
   }

@@ -1,9 +1,10 @@
 import type { Core } from "../../core/core.ts";
 import { MillraceError } from "../../errors.ts";
+import type { GroupKernels } from "./group-kernels.ts";
 import type { Scratch } from "./scratch.ts";
 
 /** The query kernels of the core; addresses, counts and codes are u32. See assembly/filter and assembly/aggregate. */
-export interface QueryKernels {
+export interface QueryKernels extends GroupKernels {
   selectRange(
     column: number,
     words: number,

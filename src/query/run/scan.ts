@@ -1,15 +1,18 @@
 // The rows of a segment that pass a query's filter, one segment after the other.
 
 import type { Clock } from "../../base/clock.ts";
+import { LimitError } from "../../errors.ts";
+import type { Expression } from "../expression/expression.ts";
 import type { Filter } from "../plan/filter.ts";
 import { mayMatch } from "../plan/prune.ts";
-import type { Value } from "../result.ts";
 import type { Segment } from "../segments/source.ts";
 import type { Cells } from "./cells.ts";
 import { ComputedColumns } from "./computed.ts";
-import type { RowList } from "./group-keys.ts";
+import type { SequenceRange } from "./execution.ts";
+import type { RowList } from "./group-ids.ts";
 import type { QueryRun } from "./kernels.ts";
 import { FilterRun, selectionSize, selectionWords } from "./select.ts";
+import { StageClock } from "./stages.ts";
 import type { FoundCodes } from "./text-codes.ts";
 import { TextCodes } from "./text-codes.ts";
 
@@ -21,10 +24,6 @@ export interface ScanStats {
   segmentsPruned: number;
 }
 
-function emptyStats(): ScanStats {
-  return { rowsScanned: 0, rowsMatched: 0, segmentsScanned: 0, segmentsPruned: 0 };
-}
-
 /** What a thread keeps between queries. */
 export interface QueryThreadState {
   readonly run: QueryRun;
@@ -33,54 +32,115 @@ export interface QueryThreadState {
   readonly clock: Clock;
 }
 
+export interface ScanOptions {
+  /** All that is computed for the rows, beside what the filters say. */
+  readonly expressions?: readonly Expression[];
+  /** Filters that `select` is called with. */
+  readonly filters?: readonly Filter[];
+  /** In milliseconds of the clock. */
+  readonly deadlineMs?: number | undefined;
+}
+
 /** One filter over many segments. */
 export class Scan {
-  readonly stats = emptyStats();
+  readonly stats: ScanStats = {
+    rowsScanned: 0,
+    rowsMatched: 0,
+    segmentsScanned: 0,
+    segmentsPruned: 0,
+  };
+  readonly stages: StageClock;
   readonly computed: ComputedColumns;
   readonly #state: QueryThreadState;
   readonly #filter: Filter;
   readonly #filters: FilterRun;
+  readonly #codes: TextCodes;
+  readonly #deadlineMs: number;
 
-  /** `paths`: those whose values are read, so that the computed ones among them are there. */
-  constructor(state: QueryThreadState, filter: Filter, paths: Iterable<string>) {
+  constructor(state: QueryThreadState, filter: Filter, options: ScanOptions = {}) {
+    const all = [filter, ...(options.filters ?? [])];
     const codes = new TextCodes(state.run, state.found);
-    codes.prepare(filter);
+    for (const one of all) codes.prepare(one);
+    this.#codes = codes;
     this.#state = state;
     this.#filter = filter;
-    this.computed = new ComputedColumns(state.run, [...paths, ...numberPaths(filter)]);
+    this.#deadlineMs = options.deadlineMs ?? Number.POSITIVE_INFINITY;
+    this.stages = new StageClock(state.clock);
+    this.computed = new ComputedColumns(state.run, [
+      ...(options.expressions ?? []),
+      ...all.flatMap(filterExpressions),
+    ]);
     this.#filters = new FilterRun(state.run, codes, this.computed);
   }
 
   /**
    * Calls `visit` with the selection of the rows of `segment` that pass, unless there are none. What is taken
    * from scratch meanwhile is released afterwards. `also` is one more condition, of this segment alone.
+   * `visit` is given the segment to ask for columns, which counts the time that finding them takes.
    */
   segment(
     segment: Segment,
-    visit: (mask: number, selected: number) => void,
+    visit: (mask: number, selected: number, segment: Segment) => void,
     also: Filter = { kind: "all" },
+    range: SequenceRange | null = null,
   ): void {
     const { run } = this.#state;
-    if (segment.rows === 0) return;
-    if (!mayMatch(this.#filter, segment) || !mayMatch(also, segment)) {
-      this.stats.segmentsPruned++;
+    const [first, end] = rowsWithin(segment, range);
+    if (first >= end) return;
+    this.#checkDeadline();
+    const isPart = first > 0;
+    if (!this.stages.in("prune", () => this.#mayMatch(segment, also))) {
+      if (!isPart) this.stats.segmentsPruned++;
       return;
     }
-    this.stats.segmentsScanned++;
-    this.stats.rowsScanned += segment.rows;
+    if (!isPart) this.stats.segmentsScanned++;
+    this.stats.rowsScanned += end - first;
     const mark = run.scratch.mark();
-    segment.enter();
-    this.computed.begin(segment);
-    const mask = run.scratch.take(selectionSize(segment.rows));
-    run.kernels.selectionRange(mask, selectionWords(segment.rows), 0, segment.rows);
-    let selected = segment.rows;
-    if (also.kind !== "all") selected = this.#filters.select(also, segment, mask, mask);
-    if (selected > 0 && this.#filter.kind !== "all") {
-      selected = this.#filters.select(this.#filter, segment, mask, mask);
+    const before = this.stages.enter("columns");
+    try {
+      const timed = new TimedSegment(segment, this.stages);
+      segment.enter();
+      this.computed.begin(timed);
+      this.stages.enter("filter");
+      const mask = run.scratch.take(selectionSize(segment.rows));
+      run.kernels.selectionRange(mask, selectionWords(segment.rows), first, end);
+      let selected = end - first;
+      if (also.kind !== "all") selected = this.selectPlain(also, timed, mask, mask);
+      if (selected > 0 && this.#filter.kind !== "all") {
+        selected = this.#filters.select(this.#filter, timed, mask, mask);
+      }
+      this.stats.rowsMatched += selected;
+      this.stages.enter(before);
+      if (selected > 0) visit(mask, selected, timed);
+    } finally {
+      this.stages.enter(before);
+      run.scratch.release(mark);
     }
-    this.stats.rowsMatched += selected;
-    if (selected > 0) visit(mask, selected);
-    run.scratch.release(mark);
+  }
+
+  #mayMatch(segment: Segment, also: Filter): boolean {
+    return mayMatch(this.#filter, segment) && mayMatch(also, segment);
+  }
+
+  #checkDeadline(): void {
+    if (this.#state.clock.monotonicMs() < this.#deadlineMs) return;
+    const { rowsScanned } = this.stats;
+    throw new LimitError(
+      "query_time",
+      `the query's time is up; ${rowsScanned} rows were read on this thread`,
+      { rowsScanned },
+    );
+  }
+
+  /** Those of the rows in `mask` that pass one of the filters of the options; answers how many. */
+  select(filter: Filter, segment: Segment, mask: number, out: number): number {
+    return this.stages.in("filter", () => this.#filters.select(filter, segment, mask, out));
+  }
+
+  /** As `select`, for a filter that was not announced: its texts are written into scratch, where they are needed. */
+  selectPlain(filter: Filter, segment: Segment, mask: number, out: number): number {
+    this.#codes.prepare(filter);
+    return this.select(filter, segment, mask, out);
   }
 
   /** The selected rows as a list, in scratch. */
@@ -88,17 +148,72 @@ export class Scan {
     const { kernels, scratch } = this.#state.run;
     const rows = scratch.take(selected * 4);
     const count = kernels.selectionRows(mask, selectionWords(segment.rows), rows);
-    return { segment, rows, count };
+    return { segment, mask, rows, count };
   }
 }
 
-function numberPaths(filter: Filter): string[] {
-  if (filter.kind === "and" || filter.kind === "or") return filter.of.flatMap(numberPaths);
-  return filter.kind === "number" ? [filter.path] : [];
+/** Rows [first, end) of a segment. */
+function rowsWithin(segment: Segment, range: SequenceRange | null): [number, number] {
+  if (range === null) return [0, segment.rows];
+  const first = Number(range.from - segment.firstSequence);
+  const end = Number(range.to - segment.firstSequence);
+  return [Math.max(0, first), Math.min(segment.rows, end)];
 }
 
-/** Rows of a result, and how they were found. */
-export interface Answer {
-  readonly rows: Value[][];
-  readonly stats: ScanStats;
+/** A segment that counts the time in which its columns are found and decoded. */
+class TimedSegment implements Segment {
+  readonly id: number;
+  readonly hot: boolean;
+  readonly rows: number;
+  readonly firstSequence: bigint;
+  readonly timeMinUs: bigint;
+  readonly timeMaxUs: bigint;
+  readonly #of: Segment;
+  readonly #stages: StageClock;
+
+  constructor(of: Segment, stages: StageClock) {
+    this.#of = of;
+    this.#stages = stages;
+    this.id = of.id;
+    this.hot = of.hot;
+    this.rows = of.rows;
+    this.firstSequence = of.firstSequence;
+    this.timeMinUs = of.timeMinUs;
+    this.timeMaxUs = of.timeMaxUs;
+  }
+
+  enter(): void {
+    this.#of.enter();
+  }
+
+  column(path: string, lane: number): number {
+    return this.#stages.in("columns", () => this.#of.column(path, lane));
+  }
+
+  has(path: string, lane: number): boolean {
+    return this.#of.has(path, lane);
+  }
+
+  zone(path: string, lane: number) {
+    return this.#of.zone(path, lane);
+  }
+
+  mayHaveText(...asked: Parameters<Segment["mayHaveText"]>) {
+    return this.#of.mayHaveText(...asked);
+  }
+
+  columns() {
+    return this.#stages.in("columns", () => this.#of.columns());
+  }
+
+  received() {
+    return this.#of.received();
+  }
+}
+
+/** What a filter computes: expressions, and the paths of numbers, some of which are computed. */
+export function filterExpressions(filter: Filter): (Expression | string)[] {
+  if (filter.kind === "and" || filter.kind === "or") return filter.of.flatMap(filterExpressions);
+  if (filter.kind === "test") return [filter.of];
+  return filter.kind === "number" ? [filter.path] : [];
 }

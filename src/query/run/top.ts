@@ -5,6 +5,7 @@ import { i64Max, i64Min } from "../plan/bounds.ts";
 import type { Filter } from "../plan/filter.ts";
 import { timeFilter } from "../plan/filter.ts";
 import type { Segment, Snapshot } from "../segments/source.ts";
+import type { SequenceRange } from "./execution.ts";
 import { finished } from "./kernels.ts";
 import type { QueryThreadState, Scan } from "./scan.ts";
 
@@ -12,8 +13,12 @@ import type { QueryThreadState, Scan } from "./scan.ts";
 export interface TimedRow {
   readonly segment: Segment;
   readonly row: number;
+  readonly sequence: bigint;
   readonly timeUs: bigint;
 }
+
+/** Where a row stands in the order. */
+type Place = Pick<TimedRow, "sequence" | "timeUs">;
 
 export interface TopRequest {
   readonly limit: number;
@@ -22,13 +27,18 @@ export interface TopRequest {
   readonly after: { readonly timeUs: bigint; readonly sequence: bigint } | null;
 }
 
-/** The first `limit` rows that the scan's filter passes, in order. */
-export function topByTime(
+/**
+ * The first `limit` rows that the scan's filter passes and, of those in `range` where there is one, in order. Rows of
+ * `known`, which are in order, are counted among them.
+ */
+export function topByTime<T extends Place>(
   snapshot: Snapshot,
   scan: Scan,
   state: QueryThreadState,
   request: TopRequest,
-): { rows: TimedRow[] } {
+  range: SequenceRange | null = null,
+  known: readonly T[] = [],
+): { rows: (TimedRow | T)[] } {
   const { limit, descending } = request;
   if (limit === 0) return { rows: [] };
   // The segments whose times come first are looked at first: they bound the time that is still of interest.
@@ -37,14 +47,23 @@ export function topByTime(
     .sort((a, b) =>
       descending ? order(b.timeMaxUs, a.timeMaxUs) : order(a.timeMinUs, b.timeMinUs),
     );
-  let rows: TimedRow[] = [];
-  for (const segment of segments) {
+  let rows: (TimedRow | T)[] = known.slice(0, limit);
+  for (const [i, segment] of segments.entries()) {
     const last = rows.length === limit ? rows[limit - 1] : undefined;
-    if (last && isBeyond(segment, last.timeUs, descending)) break;
-    rows = merge(rows, topOf(segment, scan, state, request, last), request);
+    if (last && isBeyond(segment, last.timeUs, descending)) {
+      scan.stats.segmentsPruned += segments.slice(i).filter(isWhole(range)).length;
+      break;
+    }
+    rows = merge(rows, topOf(segment, scan, state, request, last, range), request);
   }
   return { rows };
 }
+
+/** A segment counts once, for the range that has its first row. */
+const isWhole =
+  (range: SequenceRange | null) =>
+  ({ firstSequence }: Segment): boolean =>
+    range === null || (firstSequence >= range.from && firstSequence < range.to);
 
 const order = (a: bigint, b: bigint): number => (a < b ? -1 : a > b ? 1 : 0);
 
@@ -59,7 +78,8 @@ function topOf(
   scan: Scan,
   state: QueryThreadState,
   request: TopRequest,
-  last: TimedRow | undefined,
+  last: Place | undefined,
+  range: SequenceRange | null,
 ): TimedRow[] {
   const { core, kernels, scratch, cancel } = state.run;
   const { limit, descending, after } = request;
@@ -69,9 +89,9 @@ function topOf(
   const afterRow = after ? after.sequence - segment.firstSequence : descending ? i64Max : -1n;
   scan.segment(
     segment,
-    (mask, selected) => {
-      const list = scan.rows(segment, mask, selected);
-      const column = segment.column("timestamp", LANE_NUMBER);
+    (mask, selected, timed) => {
+      const list = scan.rows(timed, mask, selected);
+      const column = timed.column("timestamp", LANE_NUMBER);
       const heap = scratch.take(Math.min(limit, list.count) * TOP_SIZE);
       const size = finished(
         kernels.topTimes(
@@ -88,21 +108,24 @@ function topOf(
       );
       for (let i = 0; i < size; i++) {
         const entry = heap + i * TOP_SIZE;
+        const row = core.u32[(entry + TOP_ROW) >>> 2] as number;
         found.push({
           segment,
-          row: core.u32[(entry + TOP_ROW) >>> 2] as number,
+          row,
+          sequence: segment.firstSequence + BigInt(row),
           timeUs: core.view.getBigInt64(entry + TOP_TIME, true),
         });
       }
     },
     wantedTimes(request, last),
+    range,
   );
   const sign = descending ? -1 : 1;
   return found.sort((a, b) => sign * (order(a.timeUs, b.timeUs) || a.row - b.row));
 }
 
 /** Times that can still be among the first. */
-function wantedTimes({ descending, after }: TopRequest, last: TimedRow | undefined): Filter {
+function wantedTimes({ descending, after }: TopRequest, last: Place | undefined): Filter {
   if (!last && !after) return { kind: "all" };
   const near = after?.timeUs ?? null;
   const far = last?.timeUs ?? null;
@@ -110,25 +133,21 @@ function wantedTimes({ descending, after }: TopRequest, last: TimedRow | undefin
   return timeFilter(low, high === null ? null : high + 1n);
 }
 
-function merge(a: readonly TimedRow[], b: readonly TimedRow[], request: TopRequest): TimedRow[] {
+function merge<T extends Place>(a: readonly T[], b: readonly T[], request: TopRequest): T[] {
   if (a.length === 0) return b.slice(0, request.limit);
   const sign = request.descending ? -1 : 1;
-  const rows: TimedRow[] = [];
+  const rows: T[] = [];
   for (let i = 0, j = 0; rows.length < request.limit; ) {
     const [x, y] = [a[i], b[j]];
     if (!x && !y) break;
     const takeA = x && (!y || sign * orderOf(x, y) <= 0);
-    rows.push((takeA ? x : y) as TimedRow);
+    rows.push((takeA ? x : y) as T);
     if (takeA) i++;
     else j++;
   }
   return rows;
 }
 
-function orderOf(a: TimedRow, b: TimedRow): number {
-  return (
-    order(a.timeUs, b.timeUs) ||
-    order(a.segment.firstSequence, b.segment.firstSequence) ||
-    a.row - b.row
-  );
+function orderOf(x: Place, y: Place): number {
+  return order(x.timeUs, y.timeUs) || order(x.sequence, y.sequence);
 }
