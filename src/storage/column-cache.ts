@@ -46,6 +46,8 @@ export class ColumnCache {
   readonly #core: Core;
   readonly #space: RegionSpace;
   readonly #source: ColumnSource;
+  /** The filter that was asked last, a private copy: a list of texts asks it for each of them. */
+  #filter: { readonly key: string; readonly bytes: Uint8Array } | null = null;
   /** Filters whose bytes were found to be right. */
   readonly #soundFilters = new Set<string>();
   /** By segment id and column index, least recently used first. */
@@ -104,19 +106,27 @@ export class ColumnCache {
    */
   mayHaveText(meta: SegmentMeta, columnIndex: number, text: Uint8Array): boolean {
     if (!meta.columns[columnIndex]?.filterBytes) return true;
-    const filter = this.#source.filter?.(meta.id, columnIndex);
-    if (filter === undefined) return true;
-    const key = keyOf(meta.id, columnIndex);
+    const filter = this.#soundFilter(keyOf(meta.id, columnIndex), meta.id, columnIndex);
+    return filter === null || mayHaveText(filter, text);
+  }
+
+  #soundFilter(key: string, segmentId: number, columnIndex: number): Uint8Array | null {
+    if (this.#filter?.key === key) return this.#filter.bytes;
+    const stored = this.#source.filter?.(segmentId, columnIndex);
+    if (stored === undefined) return null;
     if (!this.#soundFilters.has(key)) {
-      if (!isTextFilter(filter)) return true;
+      if (!isTextFilter(stored)) return null;
       this.#soundFilters.add(key);
     }
-    return mayHaveText(filter, text);
+    const bytes = Uint8Array.from(stored);
+    this.#filter = { key, bytes };
+    return bytes;
   }
 
   /** Forgets the columns of a segment that is gone; not while a query is running. */
   forget(meta: SegmentMeta): void {
     assert(!this.#running, "no query is running");
+    this.#filter = null;
     for (let index = 0; index < meta.columns.length; index++) {
       const key = keyOf(meta.id, index);
       this.#soundFilters.delete(key);

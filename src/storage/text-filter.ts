@@ -76,10 +76,17 @@ const SALTS = [
   0x47b6137b, 0x44974d91, 0x8824ad5b, 0xa2b7289d, 0x705495c7, 0x2df1424b, 0x9efc4947, 0x5c6bfb31,
 ];
 
-/** False: no text of the column is this one. `bytes` is a filter that was checked. */
+/** A query asks the filters of many segments for the same texts. */
+const hashes = new WeakMap<Uint8Array, bigint>();
+
+/** False: no text of the column is this one. `bytes` is a filter that was checked; `text` is not changed later. */
 export function mayHaveText(bytes: Uint8Array, text: Uint8Array): boolean {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const hash = hashText(text);
+  let hash = hashes.get(text);
+  if (hash === undefined) {
+    hash = hashText(text);
+    hashes.set(text, hash);
+  }
   const blocks = BigInt(view.getUint32(16, true));
   const block = HEADER_SIZE + Number(((hash >> 32n) * blocks) >> 32n) * BLOCK_SIZE;
   const low = Number(hash & 0xffffffffn);
