@@ -1,4 +1,6 @@
 import { InputError } from "../errors.ts";
+import type { Interval } from "./expression/expression.ts";
+import { parseInterval } from "./expression/interval.ts";
 
 const second = 1_000_000n;
 const minute = 60n * second;
@@ -91,6 +93,35 @@ export function parseDuration(text: string): bigint {
   }
   if (total > durationUsMax) refuse(text, "want at most 10,000 years");
   return total;
+}
+
+const isoIntervalPattern =
+  /^P(?:(-?[\d.]+)Y)?(?:(-?[\d.]+)M)?(?:(-?[\d.]+)W)?(?:(-?[\d.]+)D)?(?:T(?:(-?[\d.]+)H)?(?:(-?[\d.]+)M)?(?:(-?[\d.]+)S)?)?$/i;
+const isoUnits = ["year", "month", "week", "day", "hour", "minute", "second"];
+
+/**
+ * The interval of `1 month 2 days`, `-90 minutes`, `1 day 02:03:04.5`, `1h30m`, `3 days ago` or ISO 8601 `P1Y2M`;
+ * months, days and microseconds stay apart. Refused as durations are.
+ */
+export function intervalOfText(text: string): Interval {
+  const trimmed = text.trim();
+  const iso = isoIntervalPattern.exec(trimmed);
+  const words = iso
+    ? isoUnits.flatMap((unit, i) => (iso[i + 1] === undefined ? [] : `${iso[i + 1]} ${unit}`))
+    : [trimmed.replace(/[µμ]s/giu, "us")];
+  const found = parseInterval(words.join(" "));
+  if (found === null) {
+    refuse(text, 'want numbers and units, such as "90s", "1 month" or "1 day 12:00:00"');
+  }
+  const size = found.us < 0n ? -found.us : found.us;
+  if (
+    Math.abs(found.months) > 120_000 ||
+    Math.abs(found.days) > 3_660_000 ||
+    size > durationUsMax
+  ) {
+    refuse(text, "want at most 10,000 years");
+  }
+  return found;
 }
 
 /** The shortest text that `parseDuration` reads back as `us`: `90s`, `5m`, `36h`. */

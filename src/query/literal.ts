@@ -15,6 +15,36 @@ export function showLiteral(value: unknown): string {
   return String(value);
 }
 
+/** Integers stay exact within 64 bits; beyond them, and with a point, a number is a double. Null: it is none. */
+export function numberOfText(text: string): number | bigint | null {
+  const plain = text.replaceAll("_", "").trim().replace(/^\+/, "");
+  const [, sign = "", digits = ""] = /^(-?)(\d+|0[xob][\da-f]+)$/i.exec(plain) ?? [];
+  if (digits !== "") {
+    const integer = integerOf(sign, digits);
+    if (integer !== null && BigInt.asIntN(64, integer) === integer) return fitNumber(integer);
+  }
+  if (!/^-?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(plain)) return null;
+  const double = Number(plain);
+  return Number.isFinite(double) ? double : null;
+}
+
+function integerOf(sign: string, digits: string): bigint | null {
+  try {
+    return sign === "-" ? -BigInt(digits) : BigInt(digits);
+  } catch {
+    return null;
+  }
+}
+
+const booleanWords: ReadonlyMap<string, boolean> = new Map([
+  ...["t", "true", "y", "yes", "on", "1"].map((word) => [word, true] as const),
+  ...["f", "false", "n", "no", "off", "0"].map((word) => [word, false] as const),
+]);
+
+export function booleanOfText(text: string): boolean | undefined {
+  return booleanWords.get(text.trim().toLowerCase());
+}
+
 /** A literal that fits the path, or what was wanted instead. */
 export type Fitted = { value: Literal } | { want: string };
 

@@ -1,9 +1,11 @@
 // Building blocks of predicates that SQL and the JSON form share, so that the same condition becomes the same
 // value whichever way it was written.
 
+import type { Expression } from "./expression/expression.ts";
 import type { Fitted } from "./literal.ts";
 import { fitLiteral } from "./literal.ts";
-import type { CompareOp, Literal, Predicate } from "./query.ts";
+import { pathType } from "./paths.ts";
+import type { CompareOp, Literal, Predicate, Query } from "./query.ts";
 
 /** The predicate, or what was wanted instead of a literal. */
 export type Built = { predicate: Predicate } | { want: string; got: Literal };
@@ -89,4 +91,168 @@ export function liftTimeRange(range: TimeRange): TimeRange {
   });
   if (rest.length === terms.length) return range;
   return { where: rest.length === 0 ? null : both(rest), fromUs, toUs };
+}
+
+/**
+ * Which outcome of a condition decides. A row is selected where the whole is true, so below AND and OR only
+ * `true` matters and false and NULL may be exchanged; below a NOT only `false` matters; and so on by turns.
+ */
+export type Deciding = "true" | "false";
+
+const flipped: Readonly<Record<Deciding, Deciding>> = { true: "false", false: "true" };
+
+const mirrored: Readonly<Record<string, CompareOp>> = {
+  "=": "=",
+  "!=": "!=",
+  "<": ">",
+  "<=": ">=",
+  ">": "<",
+  ">=": "<=",
+};
+
+/**
+ * The predicate that a boolean expression is. What compares a bare path with constants becomes a leaf of its own,
+ * which kernels and zone maps understand; everything else a `test`.
+ */
+export function predicateOf(of: Expression, deciding: Deciding = "true"): Predicate {
+  const leaf = leafOf(of, deciding);
+  return leaf ?? { kind: "test", of };
+}
+
+function leafOf(of: Expression, deciding: Deciding): Predicate | null {
+  if (of.kind === "literal") {
+    return typeof of.value === "boolean" || of.value === null
+      ? { kind: "constant", value: of.value }
+      : null;
+  }
+  if (of.kind === "path")
+    return leafOfComparison("=", of, { kind: "literal", type: "boolean", value: true });
+  if (of.kind !== "call") return null;
+  const [first, second] = of.args;
+  switch (of.fn) {
+    case "and":
+      return both(of.args.map((arg) => predicateOf(arg, deciding)));
+    case "or":
+      return either(of.args.map((arg) => predicateOf(arg, deciding)));
+    case "not":
+      return first ? negation(predicateOf(first, flipped[deciding])) : null;
+    case "is_null":
+      return first?.kind === "path" && seesAll(first)
+        ? { kind: "is-null", path: first.path }
+        : null;
+    case "is_true":
+    case "is_false":
+      return first ? leafOfTruth(of.fn, first, deciding) : null;
+    case "is_distinct":
+      // Against a constant that isn't NULL it differs from `<>` only where it doesn't decide.
+      return first && second && deciding === "false" && isConstant(second)
+        ? leafOfComparison("!=", first, second)
+        : null;
+    case "exists":
+      return first?.kind === "path" ? { kind: "exists", path: first.path } : null;
+    case "in":
+      return leafOfList(of.args);
+    case "like":
+    case "starts_with":
+      return first && second ? leafOfText(of.fn, first, second) : null;
+    default: {
+      const op = mirrored[of.fn];
+      if (op === undefined || !first || !second) return null;
+      if (first.kind === "literal") return leafOfComparison(op, second, first);
+      return leafOfComparison(of.fn as CompareOp, first, second);
+    }
+  }
+}
+
+function isConstant(of: Expression): boolean {
+  return of.kind === "literal" && of.value !== null;
+}
+
+/** Whether a path is seen in all its lanes, so that it is NULL exactly where nothing is stored. */
+function seesAll(of: Extract<Expression, { kind: "path" }>): boolean {
+  return of.type === "variant" || pathType(of.path) !== "property";
+}
+
+function negation(of: Predicate): Predicate {
+  if (of.kind !== "constant") return { kind: "not", of };
+  return { kind: "constant", value: of.value === null ? null : !of.value };
+}
+
+function leafOfTruth(
+  fn: "is_true" | "is_false",
+  of: Expression,
+  deciding: Deciding,
+): Predicate | null {
+  if (deciding === "false") return null;
+  return fn === "is_true" ? predicateOf(of, "true") : negation(predicateOf(of, "false"));
+}
+
+function literalOf(of: Expression): Literal | null | undefined {
+  if (of.kind !== "literal") return undefined;
+  return typeof of.value === "object" && of.value !== null ? undefined : of.value;
+}
+
+function leafOfComparison(op: CompareOp, path: Expression, constant: Expression): Predicate | null {
+  const value = literalOf(constant);
+  if (value === undefined || path.kind !== "path") return null;
+  const built = comparison(path.path, op, value);
+  return "predicate" in built ? built.predicate : null;
+}
+
+function leafOfList([path, ...items]: readonly Expression[]): Predicate | null {
+  const values = items.map(literalOf);
+  if (path?.kind !== "path" || values.includes(undefined)) return null;
+  const built = membership(path.path, values as (Literal | null)[]);
+  return "predicate" in built ? built.predicate : null;
+}
+
+/** LIKE 'text%' is a prefix and LIKE 'text' an equality; `\` takes the next character as it is. */
+function leafOfText(
+  fn: "like" | "starts_with",
+  path: Expression,
+  pattern: Expression,
+): Predicate | null {
+  const value = literalOf(pattern);
+  if (value === null) return unknown;
+  if (path.kind !== "path" || path.type !== "string" || typeof value !== "string") return null;
+  if (pathType(path.path) === "id") return null;
+  if (fn === "starts_with") return { kind: "prefix", path: path.path, prefix: value };
+  const parts = /^((?:[^%_\\]|\\.)*)(%*)$/su.exec(value);
+  if (!parts) return null;
+  const text = (parts[1] ?? "").replace(/\\(.)/gsu, "$1");
+  return parts[2]
+    ? { kind: "prefix", path: path.path, prefix: text }
+    : { kind: "compare", path: path.path, op: "=", value: text };
+}
+
+/** The predicate with each `test` that is a leaf by now, its calls having become constants, as that leaf. */
+export function settlePredicate(predicate: Predicate, deciding: Deciding = "true"): Predicate {
+  switch (predicate.kind) {
+    case "and":
+      return both(predicate.of.map((one) => settlePredicate(one, deciding)));
+    case "or":
+      return either(predicate.of.map((one) => settlePredicate(one, deciding)));
+    case "not":
+      return negation(settlePredicate(predicate.of, flipped[deciding]));
+    case "test":
+      return predicateOf(predicate.of, deciding);
+    default:
+      return predicate;
+  }
+}
+
+/**
+ * The query after its calls of `now()` have become constants: its conditions are leaves where they can be, and its
+ * time range is lifted. The same query again where nothing changes.
+ */
+export function settleQuery(query: Query): Query {
+  const { where, aggregates } = query;
+  const settled = where === null ? null : settlePredicate(where);
+  return {
+    ...query,
+    ...liftTimeRange({ where: settled, fromUs: query.fromUs, toUs: query.toUs }),
+    aggregates: aggregates.map((one) =>
+      one.filter === null ? one : { ...one, filter: settlePredicate(one.filter) },
+    ),
+  };
 }

@@ -18,11 +18,14 @@ const blankPattern = /(?:\s+|--[^\n\r]*)/y;
 export class SqlSource {
   readonly text: string;
   private readonly prefix: string;
+  /** The JSON pointer of a text that stands in a JSON form. */
+  private readonly pointer: string | undefined;
   private indexOfByte: Uint32Array | null = null;
 
-  constructor(text: string, prefix = "") {
+  constructor(text: string, prefix = "", pointer?: string) {
     this.text = text;
     this.prefix = prefix;
+    this.pointer = pointer;
   }
 
   /** Index into `text`, in UTF-16 units, of a byte offset that the parser gave. */
@@ -56,11 +59,19 @@ export class SqlSource {
   errorAt(code: string, problem: string, position: number, status = 400): InputError {
     const last = [...this.text].length + 1;
     const at = Math.min(Math.max(1, position), last);
-    return new InputError(code, `${problem}, at character ${at}`, { position: at }, status);
+    const pointer = this.pointer === undefined ? {} : { pointer: this.pointer };
+    const problemAt = `${problem}, at character ${at}`;
+    return new InputError(code, problemAt, { position: at, ...pointer }, status);
   }
 
   notImplemented(feature: string, location: number): InputError {
     return this.error("not_implemented", `${feature}: not supported yet`, location, 501);
+  }
+
+  /** What isn't supported, at the first token that is this word. */
+  notImplementedAtWord(feature: string, word: string): InputError {
+    const token = scanSync(this.text).tokens.find((one) => one.text.toLowerCase() === word);
+    return this.notImplemented(feature, (token?.start ?? 0) + this.prefix.length);
   }
 
   /** A syntax error at a character, counted from 0 in the whole parsed text. */
@@ -180,11 +191,14 @@ function checkBalance(source: SqlSource): void {
 const expressionPrefix = "SELECT 1 FROM events WHERE (\n";
 
 /** The tree of an expression text, which stands alone as a condition. */
-export function parseExpression(text: string): { source: SqlSource; expression: Node } {
-  const source = new SqlSource(text, expressionPrefix);
+export function parseExpression(
+  text: string,
+  pointer?: string,
+): { source: SqlSource; expression: Node } {
+  const source = new SqlSource(text, expressionPrefix, pointer);
   checkText(source);
   const [statement] = parseStatements(source, `${expressionPrefix}${text}\n)`);
-  checkBalance(new SqlSource(text));
+  checkBalance(new SqlSource(text, "", pointer));
   const expression =
     statement && "SelectStmt" in statement ? statement.SelectStmt.whereClause : undefined;
   if (!expression) throw source.errorAt("sql_syntax", "want one expression", 1);
