@@ -1,4 +1,5 @@
 import { assert } from "../base/assert.ts";
+import { crc32c } from "../base/crc32c.ts";
 import type { Core } from "../core/core.ts";
 import * as layout from "../core/layout.ts";
 import type { Region } from "../core/memory.ts";
@@ -115,12 +116,23 @@ export class ColumnCache {
     const stored = this.#source.filter?.(segmentId, columnIndex);
     if (stored === undefined) return null;
     if (!this.#soundFilters.has(key)) {
-      if (!isTextFilter(stored)) return null;
+      if (!isTextFilter(stored, (bytes) => this.#checksum(bytes))) return null;
       this.#soundFilters.add(key);
     }
     const bytes = Uint8Array.from(stored);
     this.#filter = { key, bytes };
     return bytes;
+  }
+
+  /** The core's CRC-32C is several times as fast as the one outside, if there is room for the bytes. */
+  #checksum(bytes: Uint8Array): number {
+    const size = bytes.length + OVER_READ;
+    const address = this.#space.take(size, "high");
+    if (address === 0) return crc32c(bytes);
+    this.#core.u8.set(bytes, address);
+    const crc = this.#call("crc32c", address, bytes.length);
+    this.#space.give(address, size);
+    return crc;
   }
 
   /** Forgets the columns of a segment that is gone; not while a query is running. */

@@ -58,8 +58,8 @@ export function makeTextFilter({ exports, u8 }: Core, source: FilterSource): Uin
   return bytes;
 }
 
-/** Whether the bytes are a filter, and those that were written. */
-export function isTextFilter(bytes: Uint8Array): boolean {
+/** Whether the bytes are a filter, and those that were written. `checksum` is the CRC-32C, by whoever has the fastest. */
+export function isTextFilter(bytes: Uint8Array, checksum = crc32c): boolean {
   if (bytes.length < HEADER_SIZE + BLOCK_SIZE) return false;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   return (
@@ -68,7 +68,7 @@ export function isTextFilter(bytes: Uint8Array): boolean {
     view.getUint16(6, true) === 0 &&
     view.getUint32(12, true) === bytes.length &&
     view.getUint32(16, true) * BLOCK_SIZE + HEADER_SIZE === bytes.length &&
-    view.getUint32(8, true) === crc32c(bytes.subarray(16))
+    view.getUint32(8, true) === checksum(bytes.subarray(16))
   );
 }
 
