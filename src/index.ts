@@ -3,7 +3,7 @@
 export { type Clock, systemClock } from "./base/clock.ts";
 export { type Log, openLog, silentLog } from "./base/log.ts";
 export { type Config, parseConfig } from "./config.ts";
-export type { Engine, EngineStats, Readiness } from "./engine/engine.ts";
+export type { Engine, EngineStats, QueryInfo, QueryOptions, Readiness } from "./engine/engine.ts";
 export type {
   BodyFormat,
   EventError,
@@ -15,7 +15,30 @@ export type {
 export { openEngine } from "./engine/open.ts";
 export * from "./errors.ts";
 export { type RunningServer, startServer } from "./http/server.ts";
-export { parsePredicate, parseQuery } from "./query/form/schema.ts";
+export type {
+  EventsFilter,
+  EventsOptions,
+  Page,
+  StoredEvent,
+  TimeInput,
+} from "./library/events.ts";
+export type { EventInput, IngestOptions } from "./library/ingest.ts";
+export type { Listener, LiveSubscription, SubscribeOptions } from "./library/live.ts";
+export {
+  type ListenOptions,
+  Millrace,
+  type OpenOptions,
+  openMillrace,
+  type QueryLimits,
+} from "./library/millrace.ts";
+export type { Settings } from "./library/options.ts";
+export { type Cell, type JsonObject, type JsonValue, Table } from "./library/table.ts";
+export {
+  type PredicateForm,
+  parsePredicate,
+  parseQuery,
+  type QueryForm,
+} from "./query/form/schema.ts";
 export type { Predicate, Query } from "./query/query.ts";
 export {
   type EventsPage,

@@ -2,11 +2,10 @@ import { resolve } from "node:path";
 import { systemClock } from "./base/clock.ts";
 import { type Log, openLog } from "./base/log.ts";
 import { type Config, processConfig } from "./config.ts";
-import type { Engine } from "./engine/engine.ts";
 import { checkMemory } from "./engine/memory-plan.ts";
-import { openEngine } from "./engine/open.ts";
 import { ConfigError, MillraceError } from "./errors.ts";
-import { type RunningServer, startServer } from "./http/server.ts";
+import type { RunningServer } from "./http/server.ts";
+import { type Millrace, openWith } from "./library/millrace.ts";
 import { version } from "./version.ts";
 
 /** `millrace serve`: the exit code is 0 after a signal and an orderly end, 1 after a failure, 2 for settings. */
@@ -23,21 +22,21 @@ export async function serve(flags: readonly string[]): Promise<number> {
   const log = openProcessLog(config);
   failFast(log);
   const stopAsked = stopSignal(log);
-  let engine: Engine;
+  let millrace: Millrace;
   try {
-    engine = await openEngine(config, log);
+    millrace = await openWith(config, log, systemClock);
   } catch (error) {
     return fail(log, error, "the engine did not start");
   }
   let server: RunningServer;
   try {
-    server = await startServer({ config, engine, log, clock: systemClock, version });
+    server = await millrace.listen();
   } catch (error) {
-    await engine.close();
+    await millrace.close();
     return fail(log, explained(error, config), "the server did not start");
   }
-  announce(server, config, engine, log);
-  return stop(await stopAsked, server, engine, config, log);
+  announce(server, config, millrace, log);
+  return stop(await stopAsked, server, millrace, log);
 }
 
 function openProcessLog(config: Config): Log {
@@ -79,19 +78,19 @@ function stopSignal(log: Log): Promise<NodeJS.Signals> {
 async function stop(
   signal: NodeJS.Signals,
   server: RunningServer,
-  engine: Engine,
-  config: Config,
+  millrace: Millrace,
   log: Log,
 ): Promise<number> {
+  const { shutdownTimeoutMs } = millrace.config;
   log.info({ signal }, "stopping: finishing what was accepted");
   const startedMs = systemClock.monotonicMs();
   const deadline = setTimeout(() => {
-    log.fatal({ timeout_ms: config.shutdownTimeoutMs }, "the engine did not stop in time");
+    log.fatal({ timeout_ms: shutdownTimeoutMs }, "the engine did not stop in time");
     process.exit(1);
-  }, config.shutdownTimeoutMs + closeGraceMs);
-  const inTime = await server.stop(config.shutdownTimeoutMs);
+  }, shutdownTimeoutMs + closeGraceMs);
+  const inTime = await server.stop(shutdownTimeoutMs);
   if (!inTime) log.warn({}, "connections were cut off at the deadline");
-  await engine.close();
+  await millrace.close();
   clearTimeout(deadline);
   log.info({ ms: Math.round(systemClock.monotonicMs() - startedMs) }, "stopped");
   return 0;
@@ -126,10 +125,10 @@ function explained(error: unknown, { host, port }: Config): unknown {
 }
 
 /** Says where to go: in words on a terminal, as one log line otherwise. */
-function announce(server: RunningServer, config: Config, engine: Engine, log: Log): void {
+function announce(server: RunningServer, config: Config, millrace: Millrace, log: Log): void {
   const { url } = server;
   const data = resolve(config.data);
-  const { storedRows } = engine.stats();
+  const { storedRows } = millrace.stats();
   if (!["127.0.0.1", "::1", "localhost"].includes(config.host)) {
     log.warn(
       { host: config.host },

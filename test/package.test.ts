@@ -1,7 +1,18 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
-import { describe, expect, test } from "vitest";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { root } from "./support/sources.ts";
 
 // What a user gets from npm.
@@ -77,6 +88,65 @@ describe("the package", () => {
       "zod",
     ]);
   });
+});
+
+/** What npm installs with the package, and the types of Node, which a program in TypeScript has. */
+function installedWithIt(): string[] {
+  const lock = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")) as {
+    packages: Record<string, { dev?: boolean }>;
+  };
+  const ours = Object.entries(lock.packages)
+    .filter(([path, { dev }]) => /^node_modules\/(?:@[^/]+\/)?[^/]+$/.test(path) && dev !== true)
+    .map(([path]) => path.slice("node_modules/".length));
+  return [...ours, "@types/node", "undici-types"].filter((name) =>
+    existsSync(join(root, "node_modules", name)),
+  );
+}
+
+describe("a project that has installed it", () => {
+  let project: string;
+
+  /** The tarball, unpacked where npm would put it; its dependencies are those of this checkout. */
+  beforeAll(() => {
+    project = mkdtempSync(join(tmpdir(), "millrace-project-"));
+    const modules = join(project, "node_modules");
+    mkdirSync(modules);
+    const pack = ["pack", "--ignore-scripts", "--silent", "--pack-destination", project];
+    execFileSync("npm", pack, { cwd: root, stdio: "pipe" });
+    const [tarball = ""] = readdirSync(project).filter((name) => name.endsWith(".tgz"));
+    execFileSync("tar", ["-xzf", join(project, tarball), "-C", project]);
+    cpSync(join(project, "package"), join(modules, "millrace"), { recursive: true });
+    for (const name of installedWithIt()) {
+      mkdirSync(dirname(join(modules, name)), { recursive: true });
+      symlinkSync(join(root, "node_modules", name), join(modules, name));
+    }
+    writeFileSync(join(project, "package.json"), '{"type":"module"}');
+    writeFileSync(join(project, "program.ts"), program);
+  });
+  afterAll(() => rmSync(project, { recursive: true, force: true }));
+
+  const program = `import { openMillrace, type Table, InputError } from "millrace";
+const db = await openMillrace({ data: "./data", hotMemoryBytes: "16MiB", dedupIds: 1024, queryWorkers: 1 });
+const receipt = await db.ingest([{ event_type: "a", properties: { n: 1 } }, { event_type: "a", properties: { n: 2n } }]);
+const table: Table<{ s: number }> = await db.query("SELECT sum(properties.n) AS s FROM events");
+const sum: number | undefined = table.objects()[0]?.s;
+console.log(receipt.accepted, sum);
+await db.query("SELECT").catch((error: unknown) => console.log(error instanceof InputError));
+await db[Symbol.asyncDispose]();
+`;
+
+  test("checks the types of its program, and runs it", () => {
+    const tsc = join(root, "node_modules/typescript/bin/tsc");
+    const flags = ["--strict", "--module", "nodenext", "--target", "es2023", "--types", "node"];
+    const run = (...args: string[]) =>
+      execFileSync(process.execPath, args, { cwd: project, encoding: "utf8", timeout: 60_000 });
+    try {
+      run(tsc, ...flags, "program.ts");
+    } catch (error) {
+      throw new Error((error as { stdout?: string }).stdout);
+    }
+    expect(run("program.js")).toBe("2 3\ntrue\n");
+  }, 90_000);
 });
 
 describe("the command", () => {

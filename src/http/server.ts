@@ -15,7 +15,6 @@ export interface RunningServer {
   readonly url: string;
   readonly port: number;
   readonly front: Front;
-  readonly sockets: Sockets;
   /**
    * Takes nothing new, finishes what was accepted, and closes every connection; what is not finished at the
    * deadline is cut off. False then.
@@ -43,7 +42,6 @@ export async function startServer(parts: FrontParts): Promise<RunningServer> {
     url: `http://${shown}:${address.port}`,
     port: address.port,
     front,
-    sockets,
     stop: (timeoutMs) => stop(front, server, sockets, timeoutMs),
   };
 }
