@@ -2,39 +2,17 @@
 // value whichever way it was written.
 
 import type { Expression } from "./expression/expression.ts";
-import type { Fitted } from "./literal.ts";
-import { fitLiteral } from "./literal.ts";
 import { pathType } from "./paths.ts";
 import type { CompareOp, Literal, Predicate, Query } from "./query.ts";
 
-/** The predicate, or what was wanted instead of a literal. */
-export type Built = { predicate: Predicate } | { want: string; got: Literal };
-
 export const unknown: Predicate = { kind: "constant", value: null };
 
-/** `path op value`; a comparison with NULL is NULL. */
-export function comparison(path: string, op: CompareOp, value: Literal | null): Built {
-  if (value === null) return { predicate: unknown };
-  const fitted: Fitted = fitLiteral(path, value);
-  if ("want" in fitted) return { want: fitted.want, got: value };
-  return { predicate: { kind: "compare", path, op, value: fitted.value } };
-}
-
 /** `path IN (values)`: a NULL among the values makes every miss NULL; no value is found in an empty list. */
-export function membership(path: string, values: readonly (Literal | null)[]): Built {
-  const fittedValues: Literal[] = [];
-  for (const value of values) {
-    if (value === null) continue;
-    const fitted = fitLiteral(path, value);
-    if ("want" in fitted) return { want: fitted.want, got: value };
-    fittedValues.push(fitted.value);
-  }
-  const found: Predicate =
-    fittedValues.length === 0
-      ? { kind: "constant", value: false }
-      : { kind: "in", path, values: fittedValues };
-  if (!values.includes(null)) return { predicate: found };
-  return { predicate: fittedValues.length === 0 ? unknown : either([found, unknown]) };
+function membership(path: string, values: readonly (Literal | null)[]): Predicate {
+  const present = values.filter((value) => value !== null);
+  if (present.length === 0) return values.length > 0 ? unknown : { kind: "constant", value: false };
+  const found: Predicate = { kind: "in", path, values: present };
+  return present.length < values.length ? either([found, unknown]) : found;
 }
 
 /** AND of all; nested ANDs are flattened and constants folded, so that every spelling has one form. */
@@ -187,23 +165,27 @@ function leafOfTruth(
   return fn === "is_true" ? predicateOf(of, "true") : negation(predicateOf(of, "false"));
 }
 
-function literalOf(of: Expression): Literal | null | undefined {
-  if (of.kind !== "literal") return undefined;
-  return typeof of.value === "object" && of.value !== null ? undefined : of.value;
+/** A constant as `path` compares it; undefined: it is none. */
+function literalOf(of: Expression | undefined, path: string): Literal | null | undefined {
+  if (of?.kind !== "literal") return undefined;
+  const { value } = of;
+  if (typeof value === "object") return value === null ? null : undefined;
+  const type = pathType(path);
+  const isWhole = typeof value === "number" && (type === "time" || type === "sequence");
+  return isWhole ? BigInt(value) : value;
 }
 
 function leafOfComparison(op: CompareOp, path: Expression, constant: Expression): Predicate | null {
-  const value = literalOf(constant);
-  if (value === undefined || path.kind !== "path") return null;
-  const built = comparison(path.path, op, value);
-  return "predicate" in built ? built.predicate : null;
+  if (path.kind !== "path") return null;
+  const value = literalOf(constant, path.path);
+  if (value === undefined) return null;
+  return value === null ? unknown : { kind: "compare", path: path.path, op, value };
 }
 
 function leafOfList([path, ...items]: readonly Expression[]): Predicate | null {
-  const values = items.map(literalOf);
-  if (path?.kind !== "path" || values.includes(undefined)) return null;
-  const built = membership(path.path, values as (Literal | null)[]);
-  return "predicate" in built ? built.predicate : null;
+  if (path?.kind !== "path") return null;
+  const values = items.map((item) => literalOf(item, path.path));
+  return values.includes(undefined) ? null : membership(path.path, values as (Literal | null)[]);
 }
 
 /** LIKE 'text%' is a prefix and LIKE 'text' an equality; `\` takes the next character as it is. */
@@ -212,9 +194,10 @@ function leafOfText(
   path: Expression,
   pattern: Expression,
 ): Predicate | null {
-  const value = literalOf(pattern);
+  if (path.kind !== "path" || path.type !== "string") return null;
+  const value = literalOf(pattern, path.path);
   if (value === null) return unknown;
-  if (path.kind !== "path" || path.type !== "string" || typeof value !== "string") return null;
+  if (typeof value !== "string") return null;
   if (pathType(path.path) === "id") return null;
   if (fn === "starts_with") return { kind: "prefix", path: path.path, prefix: value };
   const parts = /^((?:[^%_\\]|\\.)*)(%*)$/su.exec(value);

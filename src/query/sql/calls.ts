@@ -2,6 +2,9 @@
 
 import type { FuncCall, Node } from "libpg-query";
 import { didYouMean } from "../../base/near.ts";
+import type { Expression } from "../expression/expression.ts";
+import { signatures, specialFunctions } from "../expression/signatures.ts";
+import { predicateOf } from "../predicate.ts";
 import { aggregateNames, applyAggregate, isAggregate } from "../typing/aggregates.ts";
 import { coerce } from "../typing/coerce.ts";
 import { conditionOf } from "../typing/conditions.ts";
@@ -16,9 +19,6 @@ import {
   toChar,
   zoneOfTerm,
 } from "../typing/times.ts";
-import type { Expression } from "../expression/expression.ts";
-import { signatures, specialFunctions } from "../expression/signatures.ts";
-import { predicateOf } from "../predicate.ts";
 import type { SqlScope } from "./scope.ts";
 import { locationOf, nameOf, placeAt } from "./scope.ts";
 
@@ -142,6 +142,8 @@ function timeCall(node: FuncCall, name: string, place: Place, scope: SqlScope): 
       return atTimeZone(node, place, scope);
     case "make_interval":
       return makeInterval(node, place, scope);
+    case "locf":
+      return carriedForward(node, place, scope);
     default:
       return null;
   }
@@ -207,6 +209,13 @@ function bucketCall(node: FuncCall, name: string, place: Place, scope: SqlScope)
     throw place.error("sql_semantics", `${name}() wants a width and a time`);
   const zone = named.get("zone") ?? named.get("timezone");
   return timeBucket({ width, of, origin: named.get("origin"), zone }, `${name}()`);
+}
+
+/** `locf(aggregate)`: what it was in the bucket before, where `time_bucket_gapfill` made one without rows. */
+function carriedForward(node: FuncCall, place: Place, scope: SqlScope): Expression {
+  const [arg, ...more] = compileArguments(node, scope);
+  if (arg?.of.kind === "aggregate" && more.length === 0) return arg.of;
+  throw place.error("sql_semantics", "locf() wants one aggregate");
 }
 
 const intervalUnits = ["years", "months", "weeks", "days", "hours", "mins", "secs"] as const;

@@ -3,13 +3,13 @@
 import type { CaseExpr, Node, TypeCast } from "libpg-query";
 import { predicateDepthMax } from "../../limits.ts";
 import { bucketOf } from "../bucket.ts";
+import type { Expression } from "../expression/expression.ts";
 import { castTo } from "../typing/casts.ts";
 import { compare, conditionOf, isNullTest, not } from "../typing/conditions.ts";
 import { foldConstant } from "../typing/fold.ts";
 import { caseOf, choose } from "../typing/functions.ts";
 import type { Term } from "../typing/term.ts";
 import { call, nullOf, term } from "../typing/term.ts";
-import type { Expression } from "../expression/expression.ts";
 import { callTerm, matchSubscript } from "./calls.ts";
 import { constantTerm } from "./constant.ts";
 import { operatorTerm } from "./operators.ts";

@@ -1,8 +1,8 @@
 import type { Node } from "libpg-query";
-import type { Place, Spelling, Term } from "../typing/term.ts";
-import { literal, term, typeOfLiteral } from "../typing/term.ts";
 import { numberOfText, showLiteral } from "../literal.ts";
 import type { Literal } from "../query.ts";
+import type { Place, Spelling, Term } from "../typing/term.ts";
+import { literal, term, typeOfLiteral } from "../typing/term.ts";
 import type { SqlScope } from "./scope.ts";
 import { locationOf, placeAt } from "./scope.ts";
 

@@ -2,6 +2,10 @@
 
 import type { A_Expr, Node } from "libpg-query";
 import { InputError } from "../../errors.ts";
+import type { Expression } from "../expression/expression.ts";
+import { compileLike } from "../expression/pattern.ts";
+import { joinKeys, propertiesPrefix } from "../paths.ts";
+import type { CompareOp } from "../query.ts";
 import { coerce } from "../typing/coerce.ts";
 import { compare, distinct, inList, isCompareOp, match, not } from "../typing/conditions.ts";
 import {
@@ -15,10 +19,6 @@ import {
 import { minus } from "../typing/intervals.ts";
 import type { Place, Term } from "../typing/term.ts";
 import { call, literal, term } from "../typing/term.ts";
-import type { Expression } from "../expression/expression.ts";
-import { compileLike } from "../expression/pattern.ts";
-import { joinKeys, propertiesPrefix } from "../paths.ts";
-import type { CompareOp } from "../query.ts";
 import { arrayOfParameter } from "./constant.ts";
 import { arrowKeys, arrowTerm, isArrow } from "./path.ts";
 import type { SqlScope } from "./scope.ts";

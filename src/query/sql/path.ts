@@ -1,11 +1,11 @@
 import type { ColumnRef, Node } from "libpg-query";
 import { didYouMean } from "../../base/near.ts";
-import type { Place, Term } from "../typing/term.ts";
-import { term } from "../typing/term.ts";
 import type { Expression } from "../expression/expression.ts";
 import { barePath } from "../expression/expression.ts";
 import { showLiteral } from "../literal.ts";
 import { checkPath, fixedPaths, joinKeys, propertiesPrefix } from "../paths.ts";
+import type { Place, Term } from "../typing/term.ts";
+import { term } from "../typing/term.ts";
 import type { Columns, SqlScope } from "./scope.ts";
 import { locationOf, nameOf, placeAt } from "./scope.ts";
 

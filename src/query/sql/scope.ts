@@ -1,6 +1,6 @@
 import type { Node } from "libpg-query";
-import type { AggregateList, Place, Term } from "../typing/term.ts";
 import type { Expression } from "../expression/expression.ts";
+import type { AggregateList, Place, Term } from "../typing/term.ts";
 import type { SqlSource } from "./source.ts";
 
 /** The columns that names are found among. */

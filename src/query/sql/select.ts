@@ -3,15 +3,16 @@
 import type { Node, ResTarget, SelectStmt, SortBy } from "libpg-query";
 import { didYouMean } from "../../base/near.ts";
 import { InputError } from "../../errors.ts";
-import { assembleQuery } from "../typing/assemble.ts";
-import { conditionOf, wholeProperties } from "../typing/conditions.ts";
-import type { Term } from "../typing/term.ts";
-import { AggregateList, isNull, term } from "../typing/term.ts";
 import type { Expression } from "../expression/expression.ts";
 import { expressionKey, walkExpression } from "../expression/expression.ts";
 import { lastKey } from "../paths.ts";
 import { predicateOf } from "../predicate.ts";
 import type { Fill, GroupKey, Order, Query } from "../query.ts";
+import { isAggregate } from "../typing/aggregates.ts";
+import { assembleQuery } from "../typing/assemble.ts";
+import { conditionOf, wholeProperties } from "../typing/conditions.ts";
+import type { Term } from "../typing/term.ts";
+import { AggregateList, isNull, term } from "../typing/term.ts";
 import { arrowKeys, isArrow, isStar } from "./path.ts";
 import type { SqlScope } from "./scope.ts";
 import { featureOf, locationOf, nameOf, placeAt } from "./scope.ts";
@@ -22,7 +23,7 @@ interface Target {
   readonly as: string;
 }
 
-function refuseClauses(select: SelectStmt, source: SqlSource): void {
+export function refuseClauses(select: SelectStmt, source: SqlSource): void {
   const [distinct] = select.distinctClause ?? [];
   const clauses: [unknown, string, string][] = [
     [select.withClause, "WITH", "with"],
@@ -233,33 +234,35 @@ export function countOf(node: Node | undefined, clause: string, scope: SqlScope)
   throw place.error("sql_type", `${clause} wants a count of rows, an integer from 0`);
 }
 
-/** Whether a tree calls a function of that name anywhere. */
-function callsOf(tree: unknown, name: string): { location: number } | null {
-  if (typeof tree !== "object" || tree === null) return null;
+/** The places where a tree calls a function that `matches`; what is within a call of `except` is left out. */
+function callsOf(tree: unknown, matches: (name: string) => boolean, except = ""): number[] {
+  if (typeof tree !== "object" || tree === null) return [];
   if ("FuncCall" in tree) {
     const { funcname, location = 0 } = tree.FuncCall as { funcname?: Node[]; location?: number };
-    if (nameOf(funcname) === name) return { location };
+    const name = nameOf(funcname);
+    if (name === except) return [];
+    if (matches(name)) return [location];
   }
-  for (const inner of Object.values(tree)) {
-    const found = callsOf(inner, name);
-    if (found) return found;
-  }
-  return null;
+  return Object.values(tree).flatMap((inner) => callsOf(inner, matches, except));
 }
 
-/** `time_bucket_gapfill` asks for buckets without rows. */
+/** `time_bucket_gapfill` asks for buckets without rows; `locf` says what their aggregates are: all of them, or none. */
 function fillOf(select: SelectStmt, scope: SqlScope): Fill | null {
-  const gapfill = callsOf([select.groupClause, select.targetList], "time_bucket_gapfill");
-  const locf = callsOf(select.targetList, "locf");
-  if (locf && !gapfill) {
-    throw scope.source.error(
-      "sql_semantics",
-      "locf() wants time_bucket_gapfill() in GROUP BY",
-      locf.location,
-    );
+  const { source } = scope;
+  const outputs = [select.targetList, select.havingClause, select.sortClause];
+  const gapfill = callsOf(
+    [select.groupClause, select.targetList],
+    (name) => name === "time_bucket_gapfill",
+  );
+  const [locf] = callsOf(outputs, (name) => name === "locf");
+  if (gapfill.length === 0) {
+    if (locf === undefined) return null;
+    throw source.error("sql_semantics", "locf() wants time_bucket_gapfill() in GROUP BY", locf);
   }
-  if (!gapfill) return null;
-  return locf ? "previous" : "null";
+  if (locf === undefined) return "null";
+  const [bare] = callsOf(outputs, isAggregate, "locf");
+  if (bare === undefined) return "previous";
+  throw source.notImplemented("an aggregate without locf() beside one with it", bare);
 }
 
 export interface Clauses {
@@ -275,7 +278,6 @@ export interface Clauses {
 /** The clauses of a SELECT from the columns of `scope`. */
 export function compileClauses(select: SelectStmt, outer: SqlScope): Clauses {
   const { source } = outer;
-  refuseClauses(select, source);
   const scope: SqlScope = { ...outer, aggregates: outer.aggregates ?? new AggregateList() };
   const plain: SqlScope = { ...scope, aggregates: null, clause: "WHERE" };
   const targets = (select.targetList ?? []).flatMap((node) => {
@@ -301,16 +303,21 @@ export function compileClauses(select: SelectStmt, outer: SqlScope): Clauses {
 
 /** The query of a SELECT from `events`. */
 export function compileSelect(select: SelectStmt, outer: SqlScope): Query {
+  refuseClauses(select, outer.source);
   const aggregates = new AggregateList();
   const scope = { ...outer, aggregates, table: eventsAlias(select, outer.source) };
   const { targets, where, ...rest } = compileClauses(select, scope);
+  const fill = fillOf(select, scope);
+  if (fill !== null && !rest.groupBy.some(({ of }) => of.kind === "bucket")) {
+    throw scope.source.notImplementedAtWord("time_bucket_gapfill() outside GROUP BY", "time_bucket_gapfill");
+  }
   return assembleQuery({
     ...rest,
     select: targets.map(({ term: { of }, as }) => ({ of, as })),
     where: where === null ? null : predicateOf(where),
     fromUs: null,
     toUs: null,
-    fill: fillOf(select, scope),
+    fill,
     aggregates,
   });
 }

@@ -1,4 +1,4 @@
-import type { Node, SelectStmt } from "libpg-query";
+import type { Node } from "libpg-query";
 import { hasSqlDetails, loadModule, parseSync, scanSync } from "libpg-query";
 import { InputError } from "../../errors.ts";
 import { sqlBytesMax } from "../../limits.ts";
@@ -161,8 +161,8 @@ function parseStatements(source: SqlSource, text: string): Node[] {
   }
 }
 
-/** The one SELECT of a statement text. */
-export function parseSelect(text: string): { source: SqlSource; select: SelectStmt } {
+/** The one statement of a text. */
+export function parseOne(text: string): { source: SqlSource; statement: Node } {
   const source = new SqlSource(text);
   checkText(source);
   const statements = parseStatements(source, text);
@@ -171,10 +171,7 @@ export function parseSelect(text: string): { source: SqlSource; select: SelectSt
   if (statements.length > 1) {
     throw source.errorAt("sql_semantics", `got ${statements.length} statements, want one`, 1);
   }
-  if ("SelectStmt" in statement) return { source, select: statement.SelectStmt };
-  const kind = Object.keys(statement)[0] ?? "";
-  if (kind === "ExplainStmt") throw source.notImplemented("EXPLAIN", 0);
-  throw source.errorAt("sql_semantics", "want a SELECT; nothing else can be run", 1);
+  return { source, statement };
 }
 
 /** Where `text` closes a parenthesis that it did not open, it is more than an expression. */

@@ -1,15 +1,15 @@
 import type { SelectStmt } from "libpg-query";
-import { conditionOf } from "../typing/conditions.ts";
 import type { Expression } from "../expression/expression.ts";
 import type { Deciding } from "../predicate.ts";
 import { predicateOf } from "../predicate.ts";
 import type { Predicate, Query } from "../query.ts";
+import { conditionOf } from "../typing/conditions.ts";
 import { compileTerm } from "./compile.ts";
 import { eventColumns } from "./path.ts";
 import type { SqlScope } from "./scope.ts";
 import { compileSelect } from "./select.ts";
 import type { SqlSource } from "./source.ts";
-import { parseExpression, parseSelect } from "./source.ts";
+import { parseExpression, parseOne } from "./source.ts";
 
 /** Recursion over a tree that a text of allowed length can make may still end the stack. */
 export function compiling<T>(source: SqlSource, compile: () => T): T {
@@ -64,8 +64,10 @@ export function parseWhere(
  * Throws InputError as `parseWhere` does.
  */
 export function parseSql(text: string, params: readonly unknown[] = []): Query {
-  const { source, select } = parseSelect(text);
-  return queryOfSelect(select, source, params);
+  const { source, statement } = parseOne(text);
+  if ("SelectStmt" in statement) return queryOfSelect(statement.SelectStmt, source, params);
+  if ("ExplainStmt" in statement) throw source.notImplemented("EXPLAIN here", 0);
+  throw source.errorAt("sql_semantics", "want a SELECT; nothing else can be run", 1);
 }
 
 /** The query of a SELECT's tree. */

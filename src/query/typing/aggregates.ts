@@ -61,9 +61,15 @@ export const aggregateNames: readonly string[] = [...aggregates.keys()];
 
 /** What PostgreSQL calls an aggregate and this engine doesn't have. */
 const unsupported: ReadonlySet<string> = new Set([
-  ..."array_agg string_agg json_agg jsonb_agg json_object_agg jsonb_object_agg xmlagg range_agg mode".split(" "),
-  ..."bit_and bit_or bit_xor corr covar_pop covar_samp regr_avgx regr_avgy regr_count grouping".split(" "),
-  ..."regr_intercept regr_r2 regr_slope regr_sxx regr_sxy regr_syy rank dense_rank percent_rank cume_dist".split(" "),
+  ..."array_agg string_agg json_agg jsonb_agg json_object_agg jsonb_object_agg xmlagg range_agg mode".split(
+    " ",
+  ),
+  ..."bit_and bit_or bit_xor corr covar_pop covar_samp regr_avgx regr_avgy regr_count grouping".split(
+    " ",
+  ),
+  ..."regr_intercept regr_r2 regr_slope regr_sxx regr_sxy regr_syy rank dense_rank percent_rank cume_dist".split(
+    " ",
+  ),
 ]);
 
 export function isAggregate(name: string): boolean {
@@ -88,7 +94,11 @@ export function applyAggregate(asked: AggregateCall, list: AggregateList): Expre
   const { name, place } = asked;
   const found = aggregates.get(name);
   if (found === undefined) {
-    throw place.error("not_implemented", `the aggregate function ${name}(): not supported yet`, 501);
+    throw place.error(
+      "not_implemented",
+      `the aggregate function ${name}(): not supported yet`,
+      501,
+    );
   }
   const fn = functionOf(asked, found);
   const { of, parameters } = argumentsOf(asked, found);
@@ -97,7 +107,10 @@ export function applyAggregate(asked: AggregateCall, list: AggregateList): Expre
   return list.add(made);
 }
 
-function functionOf({ name, distinct, place }: AggregateCall, { fn }: AggregateRow): AggregateFunction {
+function functionOf(
+  { name, distinct, place }: AggregateCall,
+  { fn }: AggregateRow,
+): AggregateFunction {
   if (!distinct) return fn;
   if (fn === "count") return "count_distinct";
   // The same values twice change neither of these.
@@ -113,7 +126,8 @@ function argumentsOf(
   const { name, star, args, distinct, withinGroup, place } = asked;
   const ordered = name === "percentile_cont" || name === "percentile_disc";
   if (ordered !== (withinGroup !== null)) {
-    if (!ordered) throw place.error("not_implemented", `WITHIN GROUP of ${name}(): not supported yet`, 501);
+    if (!ordered)
+      throw place.error("not_implemented", `WITHIN GROUP of ${name}(): not supported yet`, 501);
     throw place.error("sql_semantics", `${name}() wants WITHIN GROUP (ORDER BY …)`);
   }
   const [value, ...more] = withinGroup ? [withinGroup.of, ...args] : args;
@@ -135,7 +149,8 @@ function valueOf(value: Term, name: string, takes: Takes): Expression {
   if (takes === "boolean") return coerce(value, "boolean", `${name}()`);
   if (takes === "count" || takes === "ordered") return of;
   if (value.spelling !== "text" && narrow(of, "number") === null) {
-    const hint = value.spelling === "arrow-text" ? "; without ->>, or cast to numeric, it is one" : "";
+    const hint =
+      value.spelling === "arrow-text" ? "; without ->>, or cast to numeric, it is one" : "";
     throw place.error("sql_type", `${name}() wants numbers, got ${describeTerm(value)}${hint}`);
   }
   return coerce(value, "number", `${name}()`);
@@ -148,10 +163,15 @@ function numberOf(one: Term | undefined, what: string, place: Place): number {
   throw (one?.place ?? place).error("sql_type", `want ${what}, a constant number`);
 }
 
-function parametersOf(asked: AggregateCall, kind: AggregateRow["parameters"], args: readonly Term[]): number[] {
+function parametersOf(
+  asked: AggregateCall,
+  kind: AggregateRow["parameters"],
+  args: readonly Term[],
+): number[] {
   const { name, withinGroup, place } = asked;
   const want = { none: 0, fraction: 1, percent: 1, count: 1, bounds: 3, time: 1 }[kind];
-  if (args.length > want) throw place.error("sql_semantics", `${name}() takes ${want + 1} arguments at most`);
+  if (args.length > want)
+    throw place.error("sql_semantics", `${name}() takes ${want + 1} arguments at most`);
   const [first] = args;
   switch (kind) {
     case "none":
@@ -164,7 +184,10 @@ function parametersOf(asked: AggregateCall, kind: AggregateRow["parameters"], ar
       const most = kind === "percent" ? 100 : 1;
       const number = numberOf(first, `the ${kind} of ${name}()`, place);
       if (!(number >= 0 && number <= most)) {
-        throw (first?.place ?? place).error("sql_type", `got ${number}, want a ${kind} from 0 to ${most}`);
+        throw (first?.place ?? place).error(
+          "sql_type",
+          `got ${number}, want a ${kind} from 0 to ${most}`,
+        );
       }
       const fraction = kind === "percent" ? number / 100 : number;
       return [withinGroup?.descending ? descendingFraction(asked, fraction) : fraction];
@@ -182,7 +205,11 @@ function parametersOf(asked: AggregateCall, kind: AggregateRow["parameters"], ar
 /** `first(x, timestamp)`: no other order is kept. */
 function checkTime(name: string, one: Term | undefined): void {
   if (one === undefined || (one.of.kind === "path" && one.of.path === "timestamp")) return;
-  throw one.place.error("not_implemented", `${name}() by anything but timestamp: not supported yet`, 501);
+  throw one.place.error(
+    "not_implemented",
+    `${name}() by anything but timestamp: not supported yet`,
+    501,
+  );
 }
 
 function descendingFraction({ name, place }: AggregateCall, fraction: number): number {
@@ -210,4 +237,3 @@ function evenBounds(args: readonly Term[], place: Place): number[] {
   const bounds = Array.from({ length: buckets }, (_, i) => low + ((high - low) * i) / buckets);
   return [...bounds, high];
 }
-

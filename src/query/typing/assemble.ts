@@ -45,7 +45,17 @@ export function assembleQuery(parts: Parts): Query {
   const { limit, offset, fill } = parts;
   const grouped = groupBy.length > 0 || used.length > 0 || having !== null;
   if (!grouped) {
-    return { select, ...lifted, groupBy, aggregates: [], having: null, orderBy, limit, offset, fill };
+    return {
+      select,
+      ...lifted,
+      groupBy,
+      aggregates: [],
+      having: null,
+      orderBy,
+      limit,
+      offset,
+      fill,
+    };
   }
   // HAVING alone makes one group of all rows, too.
   if (groupBy.length === 0 && used.length === 0) {
@@ -83,7 +93,8 @@ class Grouping {
     }
     const key = this.#keyOf(of);
     if (key >= 0) return { kind: "key", type: of.type, key };
-    if (of.kind === "call") return inPlaceOf(of, { ...of, args: of.args.map((arg) => this.seen(arg)) });
+    if (of.kind === "call")
+      return inPlaceOf(of, { ...of, args: of.args.map((arg) => this.seen(arg)) });
     if (of.kind === "bucket" && this.#reads(of)) {
       throw refusal(of, "this bucket must appear in GROUP BY");
     }

@@ -36,7 +36,8 @@ type Target = Expression["type"] | "integer" | "date";
 /** `one` cast to the type of that name. */
 export function castTo(one: Term, name: string, place: Place): Expression {
   const target = types.get(name);
-  if (target === undefined) throw place.error("not_implemented", `the type ${name}: not supported yet`, 501);
+  if (target === undefined)
+    throw place.error("not_implemented", `the type ${name}: not supported yet`, 501);
   const { of } = one;
   if (of.kind === "literal" && (of.value === null || typeof of.value !== "object")) {
     return castConstant(of.value, of.type, target, name, one.place);
@@ -57,7 +58,10 @@ function castValue(one: Term, target: Target): Expression {
   }
   if (isOdd(of.type, wanted)) {
     const hint = wanted === "number" ? "; extract(epoch FROM …) gives one" : "";
-    throw place.error("sql_type", `got ${nameOfType(of.type)}, want what casts to ${nameOfType(wanted)}${hint}`);
+    throw place.error(
+      "sql_type",
+      `got ${nameOfType(of.type)}, want what casts to ${nameOfType(wanted)}${hint}`,
+    );
   }
   const same = of.type === wanted || (of.type === "sequence" && wanted === "number");
   const cast = same ? of : call(wanted, "cast", [of]);

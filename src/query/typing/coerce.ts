@@ -76,7 +76,10 @@ export function narrow(of: Expression, want: ValueType): Expression | null {
 }
 
 /** What the text of a constant says as a `want`; a text says what was wanted instead. */
-export function readText(text: string, want: ValueType): LiteralExpression["value"] | { want: string } {
+export function readText(
+  text: string,
+  want: ValueType,
+): LiteralExpression["value"] | { want: string } {
   switch (want) {
     case "number": {
       const value = numberOfText(text);
@@ -111,11 +114,17 @@ export function coerce(one: Term, want: ValueType, whose: string): Expression {
     return inPlaceOf(of, literal(want === "variant" ? "string" : want, value));
   }
   if (spelling === "arrow-json" && want !== "variant" && want !== "json") {
-    throw place.error("sql_type", `${whose}: got what -> gives; use ->> for text, properties.a for a value`);
+    throw place.error(
+      "sql_type",
+      `${whose}: got what -> gives; use ->> for text, properties.a for a value`,
+    );
   }
   const found = narrow(of, want);
   if (found !== null) return found;
-  throw place.error("sql_type", `${whose}: got ${describeTerm(one)}, want ${typeNames[want]}${castHint(of, want)}`);
+  throw place.error(
+    "sql_type",
+    `${whose}: got ${describeTerm(one)}, want ${typeNames[want]}${castHint(of, want)}`,
+  );
 }
 
 /** The cast that would make it fit, where there is one. */

@@ -109,9 +109,13 @@ function pathAndConstant(
     const hint = `cast it: ${path.path}::timestamptz`;
     throw place.error("sql_type", `got a timestamp for ${path.path}, which holds none; ${hint}`);
   }
-  const fitted = fitLiteral(path.path, value);
+  // What is a time already has no unit to be guessed.
+  const fitted = type === "timestamp" ? { value } : fitLiteral(path.path, value);
   if ("want" in fitted) {
-    throw place.error("sql_type", `got ${showLiteral(value)} for ${path.path}, want ${fitted.want}`);
+    throw place.error(
+      "sql_type",
+      `got ${showLiteral(value)} for ${path.path}, want ${fitted.want}`,
+    );
   }
   const own = pathType(path.path) === "property" ? typeOfLiteral(fitted.value) : path.type;
   const seen = narrow(path, own) as PathExpression;
@@ -127,7 +131,10 @@ export function match(fn: ScalarFunction, text: Term, pattern: Term, name: strin
 }
 
 /** Terms as values of one type, for CASE, COALESCE and their like. */
-export function alike(terms: readonly Term[], whose: string): { type: ValueType; of: Expression[] } {
+export function alike(
+  terms: readonly Term[],
+  whose: string,
+): { type: ValueType; of: Expression[] } {
   const whole = terms.find(({ of }) => of.kind === "path" && of.path === "properties");
   if (whole) throw wholeProperties(whole.place);
   const type = unify(terms, whose);
@@ -143,6 +150,8 @@ export function conditionOf(one: Term, whose: string): Expression {
   const found = narrow(of, "boolean");
   if (found !== null && one.spelling !== "arrow-json") return found;
   const got = describeTerm(one);
-  throw place.error("sql_type", `${whose}: got ${got}, want ${nameOfType("boolean")}${castHint(of, "boolean")}`);
+  throw place.error(
+    "sql_type",
+    `${whose}: got ${got}, want ${nameOfType("boolean")}${castHint(of, "boolean")}`,
+  );
 }
-

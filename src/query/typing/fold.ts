@@ -1,6 +1,6 @@
 // Calls of constants are what they yield.
 
-import { InputError } from "../../errors.ts";
+import { InputError, LimitError } from "../../errors.ts";
 import { compileScalar } from "../expression/evaluate.ts";
 import type { Expression } from "../expression/expression.ts";
 import { isInterval } from "../expression/scalar.ts";
@@ -14,10 +14,13 @@ export function foldConstant(of: Expression): Expression {
   if (of.kind !== "call" && of.kind !== "bucket") return of;
   const args = of.kind === "call" ? of.args : [of.of];
   if (!args.every((arg) => arg.kind === "literal")) return of;
-  if (of.kind === "call" && (of.fn === "now" || of.fn === "exists" || of.type === "json")) return of;
+  if (of.kind === "call" && (of.fn === "now" || of.fn === "exists" || of.type === "json"))
+    return of;
   try {
     return inPlaceOf(of, constantOf(of));
   } catch (error) {
+    // What is too large stays a call: perhaps no row asks for it.
+    if (error instanceof LimitError) return of;
     const place = placeOf(of);
     if (!(error instanceof InputError) || place === undefined || error.detail.position) throw error;
     throw place.error(error.code, error.message);

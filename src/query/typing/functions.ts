@@ -12,14 +12,19 @@ import type { Place, Term } from "./term.ts";
 import { call, isNull, literal, nullOf } from "./term.ts";
 
 /** The call of a function of the table, or null where the table has none of that name. */
-export function applyFunction(name: string, args: readonly Term[], place: Place): Expression | null {
+export function applyFunction(
+  name: string,
+  args: readonly Term[],
+  place: Place,
+): Expression | null {
   if (name === "log" && args.length === 2) return logarithm(args, place);
   const signature = signatures.get(name);
   if (signature === undefined) return null;
   checkCount(name, args.length, signature, place);
   const typed = args.map((arg, i) => argumentOf(name, arg, i, args.length, signature));
   // The whole match, unless a group is asked for.
-  const whole = signature.fn === "regexp_extract" && typed.length === 2 ? [literal("number", 0)] : [];
+  const whole =
+    signature.fn === "regexp_extract" && typed.length === 2 ? [literal("number", 0)] : [];
   return call(signature.type, signature.fn, [...typed, ...whole]);
 }
 
@@ -72,7 +77,11 @@ export function substringOfPattern(args: readonly Term[]): Expression {
   const regex = coerce(pattern, "string", "substring()");
   checkPattern(regex, pattern.place);
   if (regex.kind !== "literal" || typeof regex.value !== "string") {
-    throw pattern.place.error("not_implemented", "substring() of a pattern that isn't a constant: not supported yet", 501);
+    throw pattern.place.error(
+      "not_implemented",
+      "substring() of a pattern that isn't a constant: not supported yet",
+      501,
+    );
   }
   const group = compileRegex(regex.value, 0).groupCount() > 0 ? 1 : 0;
   return call("string", "regexp_extract", [typed, regex, literal("number", group)]);
@@ -156,4 +165,3 @@ export function nullIf(a: Term, b: Term): Expression {
   const { type, of } = alike([a, b], "NULLIF");
   return call(type, "nullif", of);
 }
-

@@ -13,7 +13,10 @@ export function addTimes(op: string, a: Term, b: Term, place: Place): Expression
   if (!types.includes("timestamp") && !types.includes("interval")) return null;
   if (op === "+" || op === "-") return plusOrMinus(op, a, b);
   if ((op === "*" || op === "/") && types.includes("interval")) return times(op, a, b, place);
-  throw place.error("sql_type", `the operator ${op}: got ${describeTerm(a)} and ${describeTerm(b)}`);
+  throw place.error(
+    "sql_type",
+    `the operator ${op}: got ${describeTerm(a)} and ${describeTerm(b)}`,
+  );
 }
 
 function plusOrMinus(op: "+" | "-", a: Term, b: Term): Expression {
@@ -26,7 +29,8 @@ function plusOrMinus(op: "+" | "-", a: Term, b: Term): Expression {
     return call("timestamp", "add_interval", [a.of, op === "-" ? minus(interval) : interval]);
   }
   if (b.of.type === "timestamp") {
-    if (op === "-") return call("interval", "time_difference", [coerce(a, "timestamp", whose), b.of]);
+    if (op === "-")
+      return call("interval", "time_difference", [coerce(a, "timestamp", whose), b.of]);
     return call("timestamp", "add_interval", [b.of, coerce(a, "interval", whose)]);
   }
   return call("interval", op, [coerce(a, "interval", whose), coerce(b, "interval", whose)]);
@@ -44,9 +48,13 @@ export function minus(interval: Expression): Expression {
 function times(op: "*" | "/", a: Term, b: Term, place: Place): Expression {
   const [interval, factor] = a.of.type === "interval" ? [a, b] : [b, a];
   if (factor.of.type === "interval" || (op === "/" && interval !== a)) {
-    throw place.error("sql_type", `the operator ${op}: got ${describeTerm(a)} and ${describeTerm(b)}`);
+    throw place.error(
+      "sql_type",
+      `the operator ${op}: got ${describeTerm(a)} and ${describeTerm(b)}`,
+    );
   }
   const number = coerce(factor, "number", `the operator ${op}`);
-  const by = op === "*" ? number : foldConstant(call("number", "/", [literal("number", 1), number]));
+  const by =
+    op === "*" ? number : foldConstant(call("number", "/", [literal("number", 1), number]));
   return call("interval", "*", [interval.of, by]);
 }

@@ -27,10 +27,7 @@ export type LiteralExpression = Extract<Expression, { kind: "literal" }>;
 export type PathExpression = Extract<Expression, { kind: "path" }>;
 export type AggregateExpression = Extract<Expression, { kind: "aggregate" }>;
 
-export function literal(
-  type: ValueType,
-  value: LiteralExpression["value"],
-): LiteralExpression {
+export function literal(type: ValueType, value: LiteralExpression["value"]): LiteralExpression {
   return { kind: "literal", type, value };
 }
 

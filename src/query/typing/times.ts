@@ -16,7 +16,8 @@ import { call, literal } from "./term.ts";
 /** The text of a constant argument. */
 export function constantText(one: Term, what: string): string {
   const { of, place } = one;
-  if (of.kind === "literal" && of.type === "string" && typeof of.value === "string") return of.value;
+  if (of.kind === "literal" && of.type === "string" && typeof of.value === "string")
+    return of.value;
   throw place.error("sql_type", `want ${what} as text`);
 }
 
@@ -62,7 +63,11 @@ export function timeBucket(parts: BucketParts, whose: string): Expression {
 function originOf(one: Term, whose: string): bigint {
   const origin = coerce(one, "timestamp", `the origin of ${whose}`);
   if (origin.kind === "literal" && typeof origin.value === "bigint") return origin.value;
-  throw one.place.error("not_implemented", "an origin that isn't a constant: not supported yet", 501);
+  throw one.place.error(
+    "not_implemented",
+    "an origin that isn't a constant: not supported yet",
+    501,
+  );
 }
 
 /**
@@ -77,7 +82,8 @@ export function bucketOfArguments(args: readonly Term[], whose: string, place: P
   const origins = more.filter((one) => !isZone(one));
   const zones = more.filter(isZone);
   const twice = origins[1] ?? zones[1];
-  if (twice) throw twice.place.error("sql_semantics", `${whose} takes one origin and one time zone`);
+  if (twice)
+    throw twice.place.error("sql_semantics", `${whose} takes one origin and one time zone`);
   return timeBucket({ width, of, origin: origins[0], zone: zones[0] }, whose);
 }
 

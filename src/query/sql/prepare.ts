@@ -1,0 +1,158 @@
+// Every statement that can be asked: SELECT, EXPLAIN, and those that tools look around with.
+
+import type { DefElem, ExplainStmt, Node } from "libpg-query";
+import type { Query } from "../query.ts";
+import type { ResultColumn, Value } from "../result.ts";
+import type { CatalogPath } from "./catalog.ts";
+import { describeEvents, readSchema, schemaTable, showTables } from "./catalog.ts";
+import { nameOf } from "./scope.ts";
+import { tableOf } from "./select.ts";
+import { parseOne, SqlSource } from "./source.ts";
+import { compiling, eventsScope, queryOfSelect } from "./statement.ts";
+
+/** Rows that no segment is read for. */
+export interface StatementRows {
+  readonly columns: readonly ResultColumn[];
+  readonly rows: readonly (readonly Value[])[];
+}
+
+/** What statements about the tables themselves want to know. */
+export interface StatementContext {
+  /** The property paths that are stored now. */
+  catalog(): readonly CatalogPath[];
+  /** Microseconds: what `now()` is. */
+  nowUs(): bigint;
+}
+
+export type Statement =
+  | { readonly kind: "select"; readonly query: Query }
+  | { readonly kind: "explain"; readonly analyze: boolean; readonly query: Query }
+  | ({ readonly kind: "rows" } & StatementRows);
+
+/** A statement that has been compiled: `rows` are read when they are asked for, since paths come and go. */
+export type Prepared =
+  | Exclude<Statement, { kind: "rows" }>
+  | {
+      readonly kind: "rows";
+      /** Whether `read` asks for the catalog. */
+      readonly wantsCatalog: boolean;
+      read(context: StatementContext): StatementRows;
+    };
+
+/** A parsed text, which is compiled with parameters: it can be kept, and is never changed. */
+export type Parsed =
+  | { readonly source: SqlSource; readonly statement: Node }
+  | { readonly source: SqlSource; readonly describe: string; readonly location: number }
+  | { readonly source: SqlSource; readonly showTables: true };
+
+const identifier = String.raw`(?:"([^"]+)"|([\p{L}_][\p{L}\p{N}_$.]*))`;
+const describePattern = new RegExp(
+  String.raw`^\s*(?:describe|desc|show\s+columns\s+(?:from|in))\s+(?:table\s+)?${identifier}\s*;?\s*$`,
+  "iu",
+);
+const showTablesPattern = /^\s*show\s+tables\s*;?\s*$/i;
+
+/** DESCRIBE is not of PostgreSQL's grammar, and SHOW TABLES a setting's name there. */
+export function parseText(text: string): Parsed {
+  if (text.length < 1024) {
+    if (showTablesPattern.test(text)) return { source: new SqlSource(text), showTables: true };
+    const found = describePattern.exec(text);
+    if (found) {
+      const table = found[1] ?? found[2] ?? "";
+      return { source: new SqlSource(text), describe: table, location: text.lastIndexOf(table) };
+    }
+  }
+  return parseOne(text);
+}
+
+export function prepareParsed(parsed: Parsed, params: readonly unknown[]): Prepared {
+  const { source } = parsed;
+  if ("showTables" in parsed) return { kind: "rows", wantsCatalog: false, read: showTables };
+  if ("describe" in parsed) {
+    const { describe, location } = parsed;
+    if (!/^(?:public\.)?events$/i.test(describe)) {
+      throw source.error(
+        "unknown_table",
+        `there is no table "${describe}"; want "events"`,
+        location,
+      );
+    }
+    return {
+      kind: "rows",
+      wantsCatalog: true,
+      read: (context) => describeEvents(context.catalog()),
+    };
+  }
+  const { statement } = parsed;
+  if ("SelectStmt" in statement) return prepareSelect(statement, source, params);
+  if ("ExplainStmt" in statement) return prepareExplain(statement.ExplainStmt, source, params);
+  if ("VariableShowStmt" in statement) {
+    const name = statement.VariableShowStmt.name ?? "";
+    throw source.notImplemented(`SHOW ${name} (SHOW TABLES shows the tables)`, 0);
+  }
+  const problem = "want SELECT, EXPLAIN, SHOW TABLES or DESCRIBE; nothing else can be run";
+  throw source.errorAt("sql_semantics", problem, 1);
+}
+
+function prepareSelect(
+  { SelectStmt: select }: Extract<Node, { SelectStmt: unknown }>,
+  source: SqlSource,
+  params: readonly unknown[],
+): Prepared {
+  const table = select.op && select.op !== "SETOP_NONE" ? null : tableOf(select, source);
+  const isConstant = table === null && !select.fromClause && !select.valuesLists?.length;
+  const schema =
+    table === null
+      ? isConstant
+        ? schemaTable("", "")
+        : null
+      : schemaTable(table.schema, table.name);
+  if (schema === null) return { kind: "select", query: queryOfSelect(select, source, params) };
+  const scope = { ...eventsScope(source, params, "WHERE"), table: table?.alias ?? "" };
+  return compiling(source, () => {
+    const read = readSchema(select, schema, scope);
+    return { kind: "rows", wantsCatalog: schema.wantsCatalog, read };
+  });
+}
+
+function prepareExplain(
+  explain: ExplainStmt,
+  source: SqlSource,
+  params: readonly unknown[],
+): Prepared {
+  let analyze = false;
+  for (const option of explain.options ?? []) {
+    if (!("DefElem" in option)) continue;
+    const { defname = "", location = 0 } = option.DefElem;
+    if (defname !== "analyze") {
+      throw source.notImplemented(`EXPLAIN's option ${defname.toUpperCase()}`, location);
+    }
+    analyze = isOn(option.DefElem);
+  }
+  const { query } = explain;
+  if (!query || !("SelectStmt" in query)) {
+    throw source.errorAt("sql_semantics", "EXPLAIN wants a SELECT", 1);
+  }
+  return { kind: "explain", analyze, query: queryOfSelect(query.SelectStmt, source, params) };
+}
+
+/** `ANALYZE`, `ANALYZE true`, `ANALYZE off`. */
+function isOn({ arg }: DefElem): boolean {
+  if (!arg) return true;
+  const word =
+    "String" in arg ? nameOf([arg]) : "Integer" in arg ? String(arg.Integer.ival ?? 0) : "";
+  return !["false", "off", "0"].includes(word);
+}
+
+/**
+ * The statement of a text, `params` being the values of `$1`, `$2`, …. Throws InputError with the 1-based character in
+ * `detail.position`: status 400, or 501 for what this engine doesn't do yet.
+ */
+export function parseStatement(
+  text: string,
+  params: readonly unknown[],
+  context: StatementContext,
+): Statement {
+  const prepared = prepareParsed(parseText(text), params);
+  return prepared.kind === "rows" ? { kind: "rows", ...prepared.read(context) } : prepared;
+}
