@@ -6,5 +6,5 @@ export {
 } from "./order";
 export { groupRehash } from "./table";
 export {
-  groupCombine, groupCompact, groupInternMarked, groupMark, groupPairs, groupProduct, groupTranslate,
+  groupCombine, groupCompact, groupFill, groupInternMarked, groupMark, groupPairs, groupProduct, groupTranslate,
 } from "./translate";

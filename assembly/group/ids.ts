@@ -252,30 +252,77 @@ export function groupBuckets(
   for (let i: u32 = 0; i < count; ) {
     if (atomic.load<u32>(cancel)) return -1;
     const end = pageEnd(rows, i, count);
-    const page = pageOf(column, load<u32>(rows + (<usize>i << 2)));
+    const first = load<u32>(rows + (<usize>i << 2));
+    const page = pageOf(column, first);
     if (!page) {
       i = end;
       continue;
     }
     const encoding = load<u32>(page, PAGE_ENCODING);
-    const full = isDense(page, rows, i, end);
     const narrow = encoding <= <u32>PAGE_U32;
     const shift = (narrow ? base : 0) - start;
-    for (; i < end; i++) {
+    const full = isDense(page, rows, i, end);
+    const values = page + PAGE_VALUES;
+    while (i < end) {
       const row = load<u32>(rows + (<usize>i << 2)) & PAGE_MASK;
-      if (!full && !isPresent(page, row)) continue;
-      const distance = shift + (narrow
-        ? <i64>rawAt(page, encoding, row)
-        : load<i64>(page + (<usize>row << 3), PAGE_VALUES));
+      if (!full && !isPresent(page, row)) {
+        i++;
+        continue;
+      }
+      const distance =
+        shift + (narrow ? <i64>rawAt(page, encoding, row) : load<i64>(values + (<usize>row << 3)));
       if (<u64>(distance - low) >= <u64>width) {
         const bucket = bucketOf(distance, width, perUs);
         low = bucket * width;
         id = offset + <u32>bucket;
       }
       store<u32>(ids + (<usize>i << 2), id);
+      i++;
+      if (full) i += sameBucket(values, encoding, row + 1, end - i, low - shift, width, ids + (<usize>i << 2), id);
     }
   }
   return 0;
+}
+
+/**
+ * How many of the `count` values from row `from` on lie in [low, low + width), in steps of eight until one doesn't;
+ * their ids are written.
+ */
+function sameBucket(
+  values: usize, encoding: u32, from: u32, count: u32, low: i64, width: i64, ids: usize, id: u32,
+): u32 {
+  const four = i32x4.splat(id);
+  let n: u32 = 0;
+  if (encoding == PAGE_U32) {
+    // The part of the bucket that raw integers can lie in.
+    const first = max(low, 0);
+    const span = min(low + width, 0x100000000) - first;
+    if (span <= 0) return 0;
+    const lows = i32x4.splat(<i32>first);
+    const spans = i32x4.splat(<i32>(span - 1));
+    let address = values + (<usize>from << 2);
+    for (; n + 8 <= count; n += 8, address += 32, ids += 32) {
+      const a = i32x4.le_u(i32x4.sub(v128.load(address), lows), spans);
+      const b = i32x4.le_u(i32x4.sub(v128.load(address, 16), lows), spans);
+      if (!i32x4.all_true(v128.and(a, b))) break;
+      v128.store(ids, four);
+      v128.store(ids, four, 16);
+    }
+  } else if (encoding == PAGE_I64) {
+    const limit = <u64>width;
+    let address = values + (<usize>from << 3);
+    for (; n + 8 <= count; n += 8, address += 64, ids += 32) {
+      const inside =
+        <u32>(<u64>(load<i64>(address) - low) < limit) & <u32>(<u64>(load<i64>(address, 8) - low) < limit) &
+        <u32>(<u64>(load<i64>(address, 16) - low) < limit) & <u32>(<u64>(load<i64>(address, 24) - low) < limit) &
+        <u32>(<u64>(load<i64>(address, 32) - low) < limit) & <u32>(<u64>(load<i64>(address, 40) - low) < limit) &
+        <u32>(<u64>(load<i64>(address, 48) - low) < limit) & <u32>(<u64>(load<i64>(address, 56) - low) < limit);
+      if (!inside) break;
+      v128.store(ids, four);
+      v128.store(ids, four, 16);
+    }
+  }
+  return n;
 }
 
 /** As `groupBuckets`, for buckets that begin at the `buckets` ascending times at `starts`, no time before the first. */

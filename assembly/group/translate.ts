@@ -68,24 +68,45 @@ export function groupInternMarked(source: usize, flags: usize, from: u32, cancel
   return <i32>cardinality;
 }
 
+/** Rows between two looks at the cancel word; a multiple of 4. */
+const BLOCK: u32 = 4096;
+
 /** ids[i] = index of ids[i]. Answers how many rows are done, or -1 when cancelled. */
 export function groupTranslate(source: usize, ids: usize, from: u32, count: u32, cancel: usize): i32 {
-  let last = GROUP_NONE;
-  let index: u32 = 0;
   const known = <usize>load<u32>(source, GROUP_SOURCE_KNOWN);
-  for (let i = from; i < count; i++) {
-    if ((i & 0xfff) == 0 && atomic.load<u32>(cancel)) return -1;
-    const address = ids + (<usize>i << 2);
-    const id = load<u32>(address);
-    if (id != last) {
-      index = load<u32>(known + (<usize>id << 2));
-      if (index == GROUP_NONE) {
-        index = indexOf(source, id);
-        if (index == GROUP_NONE) return <i32>i;
+  // The last id that was looked up, four times, and its index.
+  let lasts = i32x4.splat(GROUP_NONE);
+  let indexes = i32x4.splat(0);
+  for (let i = from; i < count; ) {
+    if (atomic.load<u32>(cancel)) return -1;
+    const end = min(count, i + BLOCK);
+    for (; i + 4 <= end; i += 4) {
+      const address = ids + (<usize>i << 2);
+      const four = v128.load(address);
+      if (i32x4.all_true(i32x4.eq(four, lasts))) {
+        v128.store(address, indexes);
+        continue;
       }
-      last = id;
+      const a = load<u32>(known + (<usize><u32>i32x4.extract_lane(four, 0) << 2));
+      const b = load<u32>(known + (<usize><u32>i32x4.extract_lane(four, 1) << 2));
+      const c = load<u32>(known + (<usize><u32>i32x4.extract_lane(four, 2) << 2));
+      const d = load<u32>(known + (<usize><u32>i32x4.extract_lane(four, 3) << 2));
+      // Indexes are below 2^31, so only GROUP_NONE has the top bit.
+      if (<i32>(a | b | c | d) < 0) break;
+      store<u32>(address, a);
+      store<u32>(address, b, 4);
+      store<u32>(address, c, 8);
+      store<u32>(address, d, 12);
+      lasts = i32x4.splat(i32x4.extract_lane(four, 3));
+      indexes = i32x4.splat(d);
     }
-    store<u32>(address, index);
+    // One of four is met for the first time, or fewer than four are left.
+    for (const stop = min(end, i + 4); i < stop; i++) {
+      const address = ids + (<usize>i << 2);
+      const index = indexOf(source, load<u32>(address));
+      if (index == GROUP_NONE) return <i32>i;
+      store<u32>(address, index);
+    }
   }
   return <i32>count;
 }
@@ -130,23 +151,42 @@ export function groupCombine(
   sources: usize, keys: u32, pairs: usize, work: usize, known: usize, ids: usize, from: u32,
   count: u32, cancel: usize,
 ): i32 {
-  let last = GROUP_NONE;
-  let group: u32 = 0;
-  for (let i = from; i < count; i++) {
-    if ((i & 0xfff) == 0 && atomic.load<u32>(cancel)) return -1;
-    const address = ids + (<usize>i << 2);
-    const product = load<u32>(address);
-    if (product != last) {
+  let lasts = i32x4.splat(GROUP_NONE);
+  let groups = i32x4.splat(0);
+  for (let i = from; i < count; ) {
+    if (atomic.load<u32>(cancel)) return -1;
+    const end = min(count, i + BLOCK);
+    for (; i + 4 <= end; i += 4) {
+      const address = ids + (<usize>i << 2);
+      const four = v128.load(address);
+      if (i32x4.all_true(i32x4.eq(four, lasts))) {
+        v128.store(address, groups);
+        continue;
+      }
+      const a = load<u32>(known + (<usize><u32>i32x4.extract_lane(four, 0) << 2));
+      const b = load<u32>(known + (<usize><u32>i32x4.extract_lane(four, 1) << 2));
+      const c = load<u32>(known + (<usize><u32>i32x4.extract_lane(four, 2) << 2));
+      const d = load<u32>(known + (<usize><u32>i32x4.extract_lane(four, 3) << 2));
+      if (<i32>(a | b | c | d) < 0) break;
+      store<u32>(address, a);
+      store<u32>(address, b, 4);
+      store<u32>(address, c, 8);
+      store<u32>(address, d, 12);
+      lasts = i32x4.splat(i32x4.extract_lane(four, 3));
+      groups = i32x4.splat(d);
+    }
+    for (const stop = min(end, i + 4); i < stop; i++) {
+      const address = ids + (<usize>i << 2);
+      const product = load<u32>(address);
       const held = known + (<usize>product << 2);
-      group = load<u32>(held);
+      let group = load<u32>(held);
       if (group == GROUP_NONE) {
         group = combinationOf(sources, keys, pairs, work, product);
         if (group == GROUP_NONE) return <i32>i;
         store<u32>(held, group);
       }
-      last = product;
+      store<u32>(address, group);
     }
-    store<u32>(address, group);
   }
   return <i32>count;
 }
@@ -186,4 +226,9 @@ export function groupCompact(
     kept += <usize>((load<u8>(mask + <usize>(row >> 3)) >> (row & 7)) & 1) << 2;
   }
   return <u32>(kept >> 2);
+}
+
+/** Sets `size` bytes to `byte`: quicker than a view of shared memory does it. */
+export function groupFill(address: usize, size: u32, byte: u32): void {
+  memory.fill(address, <u8>byte, <usize>size);
 }

@@ -6,8 +6,9 @@
 
 import { LimitError } from "../../errors.ts";
 import { compileExpression } from "../expression/evaluate.ts";
+import type { Expression } from "../expression/expression.ts";
 import type { LeafValue } from "../expression/scalar.ts";
-import type { Query } from "../query.ts";
+import type { Order, Query } from "../query.ts";
 import type { Value } from "../result.ts";
 import { compareOrdered } from "../values.ts";
 import { fillGaps } from "./fill.ts";
@@ -32,7 +33,7 @@ export function finishGroups(parts: FinishParts): Value[][] {
       : fillGaps(parts, havingGroups(parts), query.fill);
   const candidates =
     query.fill === null || table === null ? havingGroups(parts) : allOf(rows.count);
-  const chosen = choose(query, rows, candidates);
+  const chosen = choose(parts, rows, candidates);
   if (chosen.length > parts.rowsMax) {
     throw new LimitError(
       "query_rows",
@@ -54,6 +55,8 @@ export interface ResultRows {
   leaf(row: number): LeafValue;
   /** Orders two rows by one of their keys, ascending, NULL last. */
   compareKey(key: number, a: number, b: number): number;
+  /** Reads an expression without asking for leaves, where it is but one of them. */
+  reader?(of: Expression): ((row: number) => Value) | undefined;
   /** All rows in the order of their keys, where that is quicker than comparing; the rows are those of `candidates`. */
   sortByKeys?(candidates: Uint32Array): Uint32Array;
 }
@@ -91,6 +94,10 @@ class GroupRowsOfTable implements ResultRows {
     return table.compare(key, table.index(a, key), table.index(b, key));
   }
 
+  reader(of: Expression): ((row: number) => Value) | undefined {
+    return of.kind === "aggregate" ? this.#values[of.aggregate] : undefined;
+  }
+
   sortByKeys(candidates: Uint32Array): Uint32Array {
     return this.#table ? byKeys(this.#table, candidates) : candidates;
   }
@@ -111,7 +118,8 @@ function havingGroups(parts: FinishParts): Uint32Array {
 }
 
 /** The rows of the result in order, between OFFSET and LIMIT. */
-function choose(query: Query, rows: ResultRows, candidates: Uint32Array): Uint32Array {
+function choose(parts: FinishParts, rows: ResultRows, candidates: Uint32Array): Uint32Array {
+  const { query } = parts;
   const { limit, offset } = query;
   const end = limit === null ? candidates.length : Math.min(candidates.length, offset + limit);
   if (offset >= end) return candidates.subarray(0, 0);
@@ -119,35 +127,65 @@ function choose(query: Query, rows: ResultRows, candidates: Uint32Array): Uint32
   if (query.orderBy.length === 0 && isAll && rows.sortByKeys) {
     return rows.sortByKeys(candidates).subarray(offset, end);
   }
-  const compare = orderOf(query, rows, candidates);
+  const { compare, numbers } = orderOf(parts, rows, candidates);
   const sorted = isAll
     ? (rows.sortByKeys?.(candidates) ?? candidates.slice()).sort(compare)
-    : firstOf(candidates, end, compare);
+    : firstOf(candidates, end, compare, numbers);
   return sorted.subarray(offset, end);
 }
 
-function orderOf(query: Query, rows: ResultRows, candidates: Uint32Array): Compare {
-  const orders = query.orderBy.map((order): Compare => {
-    const { of, descending, nullsFirst } = order;
-    if (of.kind === "key" && nullsFirst === descending) {
-      const { key } = of;
-      const sign = descending ? -1 : 1;
-      return (a, b) => sign * rows.compareKey(key, a, b);
+/** What one key of ORDER BY says: how two rows compare and, where all its values are numbers, those numbers. */
+interface OrderTerm {
+  readonly compare: Compare;
+  /** By row; less is earlier. */
+  readonly numbers?: Float64Array;
+}
+
+function orderTerm(order: Order, rows: ResultRows, candidates: Uint32Array): OrderTerm {
+  const { of, descending, nullsFirst } = order;
+  if (of.kind === "key" && nullsFirst === descending) {
+    const { key } = of;
+    const sign = descending ? -1 : 1;
+    return { compare: (a, b) => sign * rows.compareKey(key, a, b) };
+  }
+  const read = rows.reader?.(of) ?? evaluator(of, rows);
+  const sign = descending ? -1 : 1;
+  const numbers = new Float64Array(rows.count);
+  for (let i = 0; i < candidates.length; i++) {
+    const row = candidates[i] as number;
+    const value = read(row);
+    if (typeof value !== "number" || Number.isNaN(value)) {
+      return { compare: compareValues(order, rows.count, candidates, read) };
     }
-    const evaluate = compileExpression(of);
-    const values: Value[] = new Array(rows.count);
-    for (const row of candidates) values[row] = evaluate(rows.leaf(row));
-    return (a, b) => {
-      const x = values[a] as Value;
-      const y = values[b] as Value;
-      if (typeof x === "number" && typeof y === "number") return descending ? y - x : x - y;
-      return compareOrdered(x, y, order);
-    };
-  });
-  const keys = query.groupBy.length;
-  return (a, b) => {
-    for (const compare of orders) {
-      const result = compare(a, b);
+    numbers[row] = sign * value;
+  }
+  return { compare: (a, b) => (numbers[a] as number) - (numbers[b] as number), numbers };
+}
+
+function evaluator(of: Expression, rows: ResultRows): (row: number) => Value {
+  const evaluate = compileExpression(of);
+  return (row) => evaluate(rows.leaf(row));
+}
+
+function compareValues(
+  order: Order,
+  count: number,
+  candidates: Uint32Array,
+  read: (row: number) => Value,
+): Compare {
+  const values: Value[] = new Array(count);
+  for (const row of candidates) values[row] = read(row);
+  return (a, b) => compareOrdered(values[a] as Value, values[b] as Value, order);
+}
+
+/** The order of all rows, and the numbers that it begins with, if it does. */
+function orderOf(parts: FinishParts, rows: ResultRows, candidates: Uint32Array): OrderTerm {
+  const { orderBy, groupBy } = parts.query;
+  const terms = orderBy.map((order) => orderTerm(order, rows, candidates));
+  const keys = groupBy.length;
+  const compare: Compare = (a, b) => {
+    for (let i = 0; i < terms.length; i++) {
+      const result = (terms[i] as OrderTerm).compare(a, b);
       if (result !== 0) return result;
     }
     for (let key = 0; key < keys; key++) {
@@ -156,4 +194,6 @@ function orderOf(query: Query, rows: ResultRows, candidates: Uint32Array): Compa
     }
     return 0;
   };
+  const numbers = terms[0]?.numbers;
+  return numbers ? { compare, numbers } : { compare };
 }

@@ -109,21 +109,21 @@ export class GroupIds {
     this.#run.core.u32[address >>> 2] = value;
   }
 
-  /** `count` u32, all of them `value`. */
-  #filled(count: number, value: number): number {
-    const { core, scratch } = this.#run;
+  /** `count` u32, all of them 0 or GROUP_NONE. */
+  #filled(count: number, value: 0 | typeof GROUP_NONE): number {
+    const { kernels, scratch } = this.#run;
     const address = scratch.take(count * 4);
-    core.u32.fill(value, address >>> 2, (address >>> 2) + count);
+    kernels.groupFill(address, count * 4, value & 0xff);
     return address;
   }
 
   /** From ids to indexes in the table of the key. */
   #translate({ source, ids, cardinality }: LocalIds, count: number): void {
-    const { core, kernels, scratch, cancel } = this.#run;
+    const { kernels, scratch, cancel } = this.#run;
     if (this.#word(source + GROUP_SOURCE_KNOWN) === 0) return;
     if (cardinality > markedMin) {
       const flags = scratch.take(cardinality);
-      core.u8.fill(0, flags, flags + cardinality);
+      kernels.groupFill(flags, cardinality, 0);
       kernels.groupMark(ids, count, flags);
       this.#table.complete(cardinality, (from) =>
         kernels.groupInternMarked(source, flags, from, cancel),

@@ -90,6 +90,7 @@ export interface GroupKernels {
     outRows: number,
     outGroups: number,
   ): number;
+  groupFill(address: number, size: number, byte: number): void;
   groupRehash(old: number, count: number, slots: number, mask: number): void;
   groupCompareKeys(table: number, a: number, b: number): number;
   groupRanks(table: number, work: number, ranks: number): void;

@@ -4,12 +4,21 @@ import type { GroupTable } from "./group-table.ts";
 
 export type Compare = (a: number, b: number) => number;
 
-/** The first `count` of `rows` in order, from a heap whose root is the last of those. */
-export function firstOf(rows: Uint32Array, count: number, compare: Compare): Uint32Array {
+/**
+ * The first `count` of `rows` in order, from a heap whose root is the last of those. `numbers`, by row, are what the order
+ * goes by first: most rows are passed over by them alone.
+ */
+export function firstOf(
+  rows: Uint32Array,
+  count: number,
+  compare: Compare,
+  numbers?: Float64Array,
+): Uint32Array {
   const heap = rows.slice(0, count);
   for (let i = (count >> 1) - 1; i >= 0; i--) siftDown(heap, i, compare);
   for (let i = count; i < rows.length; i++) {
     const row = rows[i] as number;
+    if (numbers && (numbers[row] as number) > (numbers[heap[0] as number] as number)) continue;
     if (compare(row, heap[0] as number) < 0) {
       heap[0] = row;
       siftDown(heap, 0, compare);

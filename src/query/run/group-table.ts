@@ -50,11 +50,14 @@ export class GroupTable {
   readonly keys: readonly number[];
   /** One for each key after the first. */
   readonly pairs: readonly number[];
+  /** By key and index, those that were asked for. */
+  readonly #values: readonly Map<number, Value>[];
   #textBytes = firstTextBytes;
 
   constructor(run: QueryRun, cells: Cells, keyCount: number) {
     this.#run = run;
     this.#cells = cells;
+    this.#values = Array.from({ length: keyCount }, () => new Map());
     this.keys = Array.from({ length: keyCount }, () => this.#make(GROUP_KEY_SIZE));
     this.pairs = Array.from({ length: keyCount - 1 }, () => this.#make(GROUP_PAIR_SIZE));
   }
@@ -100,7 +103,7 @@ export class GroupTable {
       oldEntries,
       oldEntries + this.#word(table + GROUP_COUNT) * entrySize,
     );
-    core.u8.fill(0, slots, slots + slotCount * 8);
+    kernels.groupFill(slots, slotCount * 8, 0);
     const oldSlots = this.#word(table + GROUP_SLOTS);
     if (oldSlots !== 0) {
       kernels.groupRehash(oldSlots, this.#word(table + GROUP_MASK) + 1, slots, slotCount - 1);
@@ -175,9 +178,16 @@ export class GroupTable {
     return kind === KEY_STRING ? text : new JsonText(text);
   }
 
-  /** The value that a group has for a key. */
+  /** The value that a group has for a key. Values are made once: many groups may have the same. */
   valueOf(group: number, key: number): Value {
-    return this.value(key, this.index(group, key));
+    const index = this.index(group, key);
+    const values = this.#values[key] as Map<number, Value>;
+    let value = values.get(index);
+    if (value === undefined) {
+      value = this.value(key, index);
+      values.set(index, value);
+    }
+    return value;
   }
 
   /** Negative, 0 or positive as value a of a key is before, equal to or after value b; NULL is last. */

@@ -40,7 +40,8 @@ export class Scratch {
   keep(size: number): number {
     const whole = ((size + 15) & ~15) + 16;
     if (whole > this.left) throw this.#exhausted(whole);
-    this.#bottom = (this.#bottom - whole) & ~15;
+    // Addresses may be beyond 2^31, which bitwise operators make negative.
+    this.#bottom = ((this.#bottom - whole) & ~15) >>> 0;
     if (this.used > this.#peak) this.#peak = this.used;
     return this.#bottom;
   }
