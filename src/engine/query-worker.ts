@@ -19,6 +19,8 @@ export interface QueryWorkerParts {
   readonly workers: number;
   /** Working memory of a query on one thread. */
   readonly memoryBytes: number;
+  /** JavaScript heap of a worker: results, plans, texts of groups; 512 MiB beside the working memory by default. */
+  readonly heapMib?: number;
   /** The worker's module; the default is the one beside this file. */
   readonly threadUrl?: URL;
 }
@@ -29,7 +31,6 @@ export interface QueryWorkerEvents {
   ended(worker: QueryWorker, failure: unknown): void;
 }
 
-/** JavaScript heap of a worker beside the working memory of its query: results, plans, texts of groups. */
 const HEAP_MIB = 512;
 const MIB = 1024 * 1024;
 
@@ -63,6 +64,7 @@ export class QueryWorker {
 
   start(): void {
     const { core, folder, workers, memoryBytes, threadUrl } = this.#parts;
+    const { heapMib = HEAP_MIB + Math.ceil(memoryBytes / MIB) } = this.#parts;
     const { port1, port2 } = new MessageChannel();
     const data: QueryThreadData = {
       memory: core.memory,
@@ -78,7 +80,7 @@ export class QueryWorker {
       workerData: data,
       transferList: [port2],
       name: `query-${this.index}`,
-      resourceLimits: { maxOldGenerationSizeMb: HEAP_MIB + Math.ceil(memoryBytes / MIB) },
+      resourceLimits: { maxOldGenerationSizeMb: heapMib },
     });
     // The port alone must not keep the process alive.
     port1.unref();

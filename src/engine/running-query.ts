@@ -8,7 +8,7 @@ import type { QueryWorker } from "./query-worker.ts";
 import type { ResultStream } from "./result-stream.ts";
 
 /** Whether queries run in parts yet. */
-const partsRun = false;
+const partsRun = true;
 
 /** What a query may take where nobody says less. */
 export interface QueryBounds {

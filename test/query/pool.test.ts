@@ -1,91 +1,16 @@
 // Queries over hot slots and stored segments together, on the calling thread and on workers.
 
-import { mkdtempSync, rmSync, symlinkSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { systemClock } from "../../src/base/clock.ts";
-import { attachCore, type Core } from "../../src/core/core.ts";
-import * as layout from "../../src/core/layout.ts";
-import { createMemory, region } from "../../src/core/memory.ts";
-import { HotSlots } from "../../src/core/slots.ts";
-import { QueryPool } from "../../src/engine/query-pool.ts";
+import type { QueryPool } from "../../src/engine/query-pool.ts";
 import type { Query } from "../../src/query/query.ts";
 import { Reader } from "../../src/query/reader.ts";
 import { JsonText } from "../../src/query/result.ts";
 import { parseSql } from "../../src/query/sql/statement.ts";
-import { sealSlot } from "../../src/storage/seal.ts";
-import { encodeSegmentMeta } from "../../src/storage/segment.ts";
-import { Store } from "../../src/storage/store.ts";
 import type { OracleRow } from "../oracle/query.ts";
-import { compileForWorker } from "../support/compiled.ts";
-import { makeBatch } from "../support/make-batch.ts";
+import { type PoolBed, PoolStand } from "../support/pool-bed.ts";
 import { mulberry32 } from "../support/random.ts";
 import { makeRows } from "../support/random-queries.ts";
-
-const mib = 1024 * 1024;
-const slotBytes = 16 * mib;
-const wasm =
-  process.env.MILLRACE_WASM ?? fileURLToPath(new URL("../../build/core.wasm", import.meta.url));
-
-/** What the engine thread does, without the thread: slots are filled, stored and freed. */
-class Bed {
-  readonly core: Core;
-  readonly slots: HotSlots;
-  readonly store: Store;
-  readonly rows: OracleRow[] = [];
-  readonly #batches: number;
-  #segmentId = 1;
-
-  constructor(folder: string) {
-    const readers = [32 * mib, 96 * mib, 96 * mib, 64 * mib];
-    const memory = createMemory({
-      bodies: 0,
-      ring: 65_536,
-      decoder: 65_536,
-      batches: 32 * mib,
-      dedup: 65_536,
-      slots: 4 * slotBytes,
-      readers,
-    });
-    this.core = attachCore(memory);
-    const { base } = region(memory, layout.REGION_BATCHES);
-    this.core.exports.watermarkFormat?.(base, 1024);
-    this.#batches = base + Number(this.core.exports.watermarkTableSize?.(1024));
-    this.slots = new HotSlots(this.core, slotBytes);
-    this.store = new Store(folder);
-    this.slots.open(this.#segmentId, 0n);
-  }
-
-  append(rows: readonly OracleRow[]): void {
-    const made = rows.map(({ id, timestampUs, cells }) => ({
-      id: Buffer.from(id.replaceAll("-", ""), "hex"),
-      timestampUs,
-      cells,
-    }));
-    const bytes = makeBatch(made, {
-      firstSequence: BigInt(this.rows.length),
-      receivedAtUs: rows[0]?.receivedAtUs ?? 0n,
-      latenessUs: rows.map(({ latenessUs }) => latenessUs),
-    });
-    this.core.u8.set(bytes, this.#batches);
-    expect(this.slots.apply(this.#batches).done).toBe(true);
-    this.rows.push(...rows);
-  }
-
-  /** Stores what is hot and opens the next slot; `free` gives the slot back. Answers the encoded meta. */
-  async seal(free: boolean): Promise<Uint8Array> {
-    const slot = this.slots.full();
-    const scratch = region(this.core.memory, layout.REGION_READER_FIRST + 3);
-    const sealed = sealSlot(this.core, slot, scratch);
-    await this.store.commit({ sealed: [sealed] });
-    this.slots.sealed(slot);
-    this.slots.open(++this.#segmentId, BigInt(this.rows.length));
-    if (free) this.slots.free(slot);
-    return encodeSegmentMeta(sealed.meta);
-  }
-}
 
 const base = parseSql("SELECT count(*) AS n FROM events");
 const purchases: Query = {
@@ -100,29 +25,17 @@ const purchases: Query = {
 };
 
 describe("query pool", () => {
-  const folder = mkdtempSync(join(tmpdir(), "millrace-pool-"));
-  let compiled: { path: string; directory: string };
+  let stand: PoolStand;
   let pool: QueryPool;
-  let bed: Bed;
+  let bed: PoolBed;
 
   beforeAll(() => {
-    process.env.MILLRACE_WASM = wasm;
-    compiled = compileForWorker("src/engine/query-thread.ts");
-    symlinkSync(
-      fileURLToPath(new URL("../../node_modules", import.meta.url)),
-      join(compiled.directory, "node_modules"),
-    );
-    bed = new Bed(folder);
-    const threadUrl = pathToFileURL(compiled.path);
-    pool = new QueryPool({ core: bed.core, folder, workers: 2, threadUrl });
+    stand = new PoolStand();
+    bed = stand.bed;
+    pool = stand.open();
   });
 
-  afterAll(async () => {
-    await pool.close();
-    await bed.store.close();
-    rmSync(compiled.directory, { recursive: true });
-    rmSync(folder, { recursive: true });
-  });
+  afterAll(() => stand.close());
 
   const matches = (row: OracleRow): boolean =>
     row.cells.get("event_type") === "purchase" && Number(row.cells.get("properties.price")) > 50;
@@ -211,8 +124,7 @@ describe("query pool", () => {
 
   test("a segment that is dropped under a query is no longer read", async () => {
     await pool.close();
-    const threadUrl = pathToFileURL(compiled.path);
-    pool = new QueryPool({ core: bed.core, folder, workers: 1, threadUrl });
+    pool = stand.open({ workers: 1 });
     await check();
     const [first] = bed.store.segments();
     expect(first?.rows).toBe(3000);

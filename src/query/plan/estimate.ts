@@ -1,4 +1,5 @@
-import { toLegacy } from "../legacy.ts";
+import { type Expression, walkExpression } from "../expression/expression.ts";
+import { type AggregateFunction, isGrouped, type Query } from "../query.ts";
 import type { ReadJob } from "../read-job.ts";
 import type { Segment } from "../segments/source.ts";
 import type { Filter } from "./filter.ts";
@@ -7,6 +8,21 @@ import type { Filter } from "./filter.ts";
 const answeredCost = 200;
 const groupedCost = 12;
 const measuredCost = 3;
+/** One value of an aggregate that keeps more than a number for each group, and one call of a function. */
+const sketchedCost = 10;
+const callCost = 8;
+const sketches: ReadonlySet<AggregateFunction> = new Set([
+  "count_distinct",
+  "approx_count_distinct",
+  "quantile",
+  "median",
+  "percentile_cont",
+  "percentile_disc",
+  "topk",
+  "histogram",
+] as const);
+/** A condition that is an expression, over one row. */
+const testCost = 20;
 /** Columns that an event is thought to have. */
 const eventColumns = 16;
 
@@ -17,6 +33,7 @@ function leaves(filter: Filter): number {
   }
   if (filter.kind === "all" || filter.kind === "none") return 0;
   // Prefixes and lists look codes up row by row.
+  if (filter.kind === "test") return testCost;
   return filter.kind === "texts" || filter.kind === "prefix" || filter.kind === "id" ? 6 : 1;
 }
 
@@ -36,14 +53,37 @@ export function estimate(job: ReadJob, filter: Filter, segments: readonly Segmen
     const fresh = Math.max(0, Math.min(rows, Number(end - (fromSequence ?? 0n))));
     return filtered / 64 + Math.min(limit, fresh) * eventColumns * answeredCost;
   }
-  const query = toLegacy(job.query);
-  const aggregates = query.select.filter(({ kind }) => kind === "aggregate");
-  if (aggregates.length === 0 && query.groupBy.length === 0) {
+  const { query } = job;
+  const computed = callsOf(query) * rows * callCost;
+  if (!isGrouped(query)) {
     const end = query.limit === null ? rows : Math.min(rows, query.offset + query.limit);
-    const ordered = query.orderBy.length > 0 ? rows * measuredCost : 0;
-    return filtered + ordered + end * query.select.length * answeredCost;
+    const ordered = query.orderBy.length * rows * measuredCost;
+    return filtered + computed + ordered + end * query.select.length * answeredCost;
   }
-  const measures = aggregates.filter((item) => item.kind === "aggregate" && item.path !== null);
-  const perRow = measures.length * measuredCost + (query.groupBy.length > 0 ? groupedCost : 0);
-  return filtered + rows * perRow * (query.groupBy.length + 1);
+  const measures = query.aggregates.reduce((sum, { fn, of }) => {
+    if (of === null) return sum;
+    return sum + (sketches.has(fn) ? sketchedCost : measuredCost);
+  }, 0);
+  const perRow = measures + (query.groupBy.length > 0 ? groupedCost : 0);
+  return filtered + computed + rows * perRow * (query.groupBy.length + 1);
+}
+
+/** Calls that are made for each row; those over groups don't count. */
+function callsOf({ select, groupBy, aggregates, orderBy }: Query): number {
+  let calls = 0;
+  const ofRows: Expression[] = [
+    ...groupBy.map(({ of }) => of),
+    ...aggregates.flatMap(({ of }) => (of === null ? [] : [of])),
+    ...[...select, ...orderBy].map(({ of }) => of),
+  ];
+  for (const expression of ofRows) {
+    let isGroup = false;
+    let own = 0;
+    walkExpression(expression, ({ kind }) => {
+      if (kind === "call") own++;
+      if (kind === "key" || kind === "aggregate") isGroup = true;
+    });
+    if (!isGroup) calls += own;
+  }
+  return calls;
 }
