@@ -11,6 +11,7 @@ const commands: Readonly<Record<string, (argv: string[]) => Promise<number>>> = 
   },
   import: async (argv) => (await import("./cli/import.ts")).runImport(argv),
   query: async (argv) => (await import("./cli/query.ts")).runQuery(argv),
+  stats: async (argv) => (await import("./cli/stats.ts")).runStats(argv),
   tail: async (argv) => (await import("./cli/tail.ts")).runTail(argv),
   version: async () => print(version),
   help: async ([topic = ""]) => {
@@ -24,6 +25,7 @@ const help = `Millrace ${version}: real-time event analytics in one process
   millrace serve [flags]     take events, keep them, answer questions about them
   millrace import FILE...    send the events of files to a running server
   millrace query ["SELECT"]  ask a running server, in SQL
+  millrace stats [flags]     what a running server has stored: bytes per event, columns, segments
   millrace tail [flags]      watch events as they are stored
   millrace version           the version
   millrace help [command]    this text, or that of a command

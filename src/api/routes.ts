@@ -4,6 +4,7 @@ export const eventPath = "/api/v1/events";
 export const batchPath = "/api/v1/events/batch";
 export const streamPath = "/api/v1/stream/events";
 export const queriesPath = "/api/v1/queries";
+export const storagePath = "/api/v1/storage";
 
 /** Monitoring answers under the API's prefix and without it, as probes and scrapers expect it. */
 export function monitoringPaths(path: string): string[] {
@@ -19,6 +20,7 @@ const methodsOfPath = new Map<string, string[]>([
   ["/api/v1/analytics/custom-query", ["POST"]],
   [queriesPath, ["GET", "HEAD"]],
   [`${queriesPath}/{id}`, ["DELETE"]],
+  [storagePath, ["GET", "HEAD"]],
   ["/api/v1/openapi.json", ["GET", "HEAD"]],
 ]);
 for (const path of ["/health", "/health/live", "/health/ready", "/metrics"]) {

@@ -9,6 +9,38 @@ export interface MemoryUse {
   readonly used?: number;
 }
 
+/** A stored column, for people. */
+export interface ColumnSummary {
+  readonly path: string;
+  readonly lane: string;
+  readonly encoding: string;
+  /** Rows that have a value. */
+  readonly count: number;
+  readonly bytes: number;
+  readonly filterBytes: number;
+  /** Entries of its dictionary; 0 also where nothing is known. */
+  readonly entries: number;
+}
+
+/** A stored segment, for people. */
+export interface SegmentSummary {
+  readonly id: number;
+  readonly firstSequence: bigint;
+  readonly rows: number;
+  /** Of its columns and filters. */
+  readonly bytes: number;
+  readonly timeMinUs: bigint;
+  readonly timeMaxUs: bigint;
+  /** When its first and its last record came in; null without records. */
+  readonly receivedFromUs: bigint | null;
+  readonly receivedToUs: bigint | null;
+  readonly records: number;
+  /** Left out of its records. */
+  readonly duplicates: number;
+  readonly rejected: number;
+  readonly columns: readonly ColumnSummary[];
+}
+
 /** What merging small segments has done since the process started. */
 export interface CompactionStats {
   readonly compactions: number;
@@ -164,6 +196,8 @@ export interface Engine {
   nextSequence(): bigint;
   readiness(): Readiness;
   stats(): EngineStats;
+  /** Every stored segment, by sequence. */
+  storedSegments(): readonly SegmentSummary[];
   /** Finishes what was accepted, commits it and closes. */
   close(): Promise<void>;
 }

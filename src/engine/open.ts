@@ -9,6 +9,7 @@ import type { ResultFormat } from "../query/result-text.ts";
 import type { Config } from "../settings.ts";
 import { type FolderLock, lockFolder } from "../storage/lock.ts";
 import { BodyMemory, ReservedPlace } from "./body-memory.ts";
+import { Catalog } from "./catalog.ts";
 import type {
   Engine,
   EngineStats,
@@ -17,6 +18,7 @@ import type {
   QueryOptions,
   Readiness,
   ResultText,
+  SegmentSummary,
 } from "./engine.ts";
 import { unpackFailure } from "./failure.ts";
 import { unpackAnswers } from "./group.ts";
@@ -73,6 +75,7 @@ class ThreadedEngine implements Engine {
   #closed: () => void = () => {};
   #settled: { resolve: () => void; reject: (error: unknown) => void } | null = null;
   readonly #early: SegmentsMessage[] = [];
+  readonly #catalog = new Catalog();
   #openPool: ((pool: QueryPool) => void) | null = null;
   readonly #config: Config;
   readonly #core;
@@ -180,6 +183,10 @@ class ThreadedEngine implements Engine {
     return this.#readiness;
   }
 
+  storedSegments(): readonly SegmentSummary[] {
+    return this.#catalog.list();
+  }
+
   stats(): EngineStats {
     const stats = this.#stats ?? noStats;
     const { used } = this.#bodies;
@@ -269,6 +276,7 @@ class ThreadedEngine implements Engine {
   #livePool: QueryPool | null = null;
 
   #segments(message: SegmentsMessage): void {
+    this.#catalog.change(message.added, message.dropped);
     if (this.#livePool) this.#livePool.segments(message.added, message.dropped, message.end);
     else this.#early.push(message);
   }

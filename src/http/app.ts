@@ -10,14 +10,23 @@ import {
   problemText,
   upgradeRequired,
 } from "../api/problem.ts";
+import { queryParameters } from "../api/query-string.ts";
 import { requestIdFrom } from "../api/request-id.ts";
-import { methodsOf, monitoringPaths, patternOf, queriesPath, streamPath } from "../api/routes.ts";
+import {
+  methodsOf,
+  monitoringPaths,
+  patternOf,
+  queriesPath,
+  storagePath,
+  streamPath,
+} from "../api/routes.ts";
 import { openMetrics } from "../monitoring/metrics.ts";
 import { type AppEnv, analyticsRoutes } from "./analytics.ts";
 import { health, readiness } from "./health.ts";
 import { negotiate } from "./media-type.ts";
 import { openApiDocument } from "./openapi.ts";
 import { queriesRoutes } from "./queries.ts";
+import { storageDocument } from "./storage.ts";
 import { welcomeDocument, welcomeHeaders, welcomePage } from "./welcome.ts";
 
 /** Every route but the ingest ones, which `ingestListener` answers before this app sees a request. */
@@ -69,6 +78,10 @@ export function openApp(front: Front): Hono<AppEnv> {
       c.text(await metrics.text(), 200, { "Content-Type": metrics.contentType }),
     );
   }
+  app.get(storagePath, (c) => {
+    const parameters = queryParameters(new URL(c.req.url).search);
+    return c.json(storageDocument(front, parameters));
+  });
   const openApi = JSON.stringify(openApiDocument(front.version));
   app.get("/api/v1/openapi.json", (c) =>
     c.body(openApi, 200, { "Content-Type": "application/json" }),

@@ -14,6 +14,7 @@ import {
   runningQuerySchema,
   sqlBodySchema,
 } from "./answers.ts";
+import { storageParamsSchema, storageSchema } from "./storage.ts";
 
 type Json = Record<string, unknown>;
 
@@ -28,6 +29,7 @@ const components = {
   Query: querySchema,
   Predicate: predicateSchema,
   Health: healthSchema,
+  Storage: storageSchema,
   RunningQuery: runningQuerySchema,
   RunningQueries: queriesSchema,
   KilledQuery: killedSchema,
@@ -253,6 +255,26 @@ function queriesPaths(): Json {
   };
 }
 
+function storagePaths(): Json {
+  return {
+    "/api/v1/storage": {
+      get: {
+        summary: "What is stored: segments, columns, encodings, bytes per event",
+        operationId: "readStorage",
+        tags: ["monitoring"],
+        parameters: parameters(storageParamsSchema),
+        responses: {
+          200: {
+            description: "As it was a moment ago",
+            content: content("application/json", reference("Storage")),
+          },
+          ...problems(400),
+        },
+      },
+    },
+  };
+}
+
 function livePaths(): Json {
   return {
     "/api/v1/stream/events": {
@@ -302,6 +324,7 @@ export function openApiDocument(version: string): Json {
       ...eventPaths(),
       ...analyticsPaths(),
       ...queriesPaths(),
+      ...storagePaths(),
       ...livePaths(),
       ...monitoringPaths(),
     },

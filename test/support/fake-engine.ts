@@ -1,4 +1,5 @@
 import type {
+  ColumnSummary,
   Engine,
   EngineStats,
   QueryFigures,
@@ -7,6 +8,7 @@ import type {
   Readiness,
   ResultRest,
   ResultText,
+  SegmentSummary,
 } from "../../src/engine/engine.ts";
 import type {
   BodyPlace,
@@ -177,6 +179,10 @@ export class FakeEngine implements Engine {
     return { asOf: result.asOf, pieces: [...resultBytes(format, result)], rest: this.rest };
   }
 
+  storedSegments(): readonly SegmentSummary[] {
+    return storedSegments;
+  }
+
   queries(): QueryInfo[] {
     return this.running;
   }
@@ -289,6 +295,59 @@ export class FakeEngine implements Engine {
     return request.durable ? { ...counts, sequences: ranges } : counts;
   }
 }
+
+const segment: SegmentSummary = {
+  id: 1,
+  firstSequence: 1n,
+  rows: 20,
+  bytes: 420,
+  timeMinUs: 1_795_435_200_000_000n,
+  timeMaxUs: 1_795_435_260_500_000n,
+  receivedFromUs: 1_795_435_201_000_000n,
+  receivedToUs: 1_795_435_261_000_000n,
+  records: 2,
+  duplicates: 1,
+  rejected: 3,
+  columns: [
+    {
+      path: "id",
+      lane: "id",
+      encoding: "id-bits",
+      count: 20,
+      bytes: 200,
+      filterBytes: 0,
+      entries: 0,
+    },
+    {
+      path: "user_id",
+      lane: "string",
+      encoding: "text-sorted",
+      count: 15,
+      bytes: 180,
+      filterBytes: 40,
+      entries: 12,
+    },
+  ],
+};
+const [id, user] = segment.columns as [ColumnSummary, ColumnSummary];
+const storedSegments: readonly SegmentSummary[] = [
+  segment,
+  {
+    ...segment,
+    ...{
+      id: 2,
+      firstSequence: 21n,
+      rows: 14,
+      bytes: 314,
+      receivedFromUs: null,
+      receivedToUs: null,
+    },
+    columns: [
+      id,
+      { ...user, encoding: "text-plain", bytes: 114, filterBytes: 0, count: 14, entries: 14 },
+    ],
+  },
+];
 
 function matches(event: StoredEvent, request: EventsRequest): boolean {
   if (request.eventType !== undefined && event.event_type !== request.eventType) return false;
