@@ -74,12 +74,12 @@ function columnFacts(catalog: readonly CatalogPath[]): ColumnFacts[] {
     type: fixedNames[pathType(path)],
     nullable: !isTotal(path),
   }));
-  const properties = catalog.map(({ path, types }) => ({
+  const sorted = [...catalog].sort((a, b) => (a.path < b.path ? -1 : 1));
+  const properties = sorted.map(({ path, types }) => ({
     name: sqlName(path),
     type: types.length === 1 && types[0] ? laneNames[types[0]] : "variant",
     nullable: true,
   }));
-  properties.sort((a, b) => (a.name < b.name ? -1 : 1));
   return [...fixed, { name: "properties", type: "jsonb", nullable: false }, ...properties];
 }
 

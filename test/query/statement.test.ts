@@ -1,0 +1,137 @@
+import { describe, expect, test } from "vitest";
+import { InputError } from "../../src/errors.ts";
+import { parseStatement, type StatementContext } from "../../src/query/sql/prepare.ts";
+import { parseSql } from "../../src/query/sql/statement.ts";
+import { StatementCache } from "../../src/query/sql/statement-cache.ts";
+
+const context: StatementContext = {
+  catalog: () => [
+    { path: "properties.amount", types: ["number"] },
+    { path: "properties.user\\.id.Größe x", types: ["string", "number"] },
+  ],
+  nowUs: () => 1_795_435_200_000_000n,
+};
+
+const ask = (text: string, params: unknown[] = []) => parseStatement(text, params, context);
+
+function rowsOf(text: string, params: unknown[] = []): unknown {
+  const statement = ask(text, params);
+  if (statement.kind !== "rows") throw new Error(`got ${statement.kind}`);
+  return statement.rows;
+}
+
+describe("statements", () => {
+  const select = "SELECT count(*) FROM events WHERE source = 'a'";
+
+  test("are queries, and plans of queries", () => {
+    expect(ask(select)).toEqual({ kind: "select", query: parseSql(select) });
+    expect(ask(`EXPLAIN ${select}`)).toEqual({
+      kind: "explain",
+      analyze: false,
+      query: parseSql(select),
+    });
+    for (const head of ["EXPLAIN ANALYZE", "EXPLAIN (ANALYZE)", "explain (analyze on)"]) {
+      expect(ask(`${head} ${select}`)).toMatchObject({ kind: "explain", analyze: true });
+    }
+    expect(ask(`EXPLAIN (ANALYZE false) ${select}`)).toMatchObject({ analyze: false });
+  });
+
+  test.each(["SHOW TABLES", " show  tables ; "])("%s", (text) => {
+    expect(rowsOf(text)).toEqual([["public", "events"]]);
+  });
+
+  test.each([
+    "DESCRIBE events",
+    "desc Events;",
+    'DESCRIBE "events"',
+    "SHOW COLUMNS FROM public.events",
+  ])("%s", (text) => {
+    const rows = rowsOf(text) as unknown[][];
+    expect(rows[0]).toEqual(["id", "uuid", false]);
+    expect(rows).toContainEqual(["user_id", "text", true]);
+    expect(rows.slice(-3)).toEqual([
+      ["properties", "jsonb", false],
+      ["properties.amount", "numeric", true],
+      ['properties."user.id"."Größe x"', "variant", true],
+    ]);
+  });
+
+  test("the catalog is asked as tables are", () => {
+    expect(
+      rowsOf(
+        `SELECT column_name AS name, upper(data_type) FROM information_schema.columns c
+         WHERE c.table_name = $1 AND column_name LIKE 'prop%' ORDER BY ordinal_position DESC LIMIT 1 OFFSET $2`,
+        ["events", 1],
+      ),
+    ).toEqual([["properties.amount", "NUMERIC"]]);
+    expect(rowsOf("SELECT * FROM information_schema.tables")).toEqual([
+      ["millrace", "public", "events", "BASE TABLE"],
+    ]);
+    expect(rowsOf("SELECT schema_name FROM information_schema.schemata")).toEqual([
+      ["information_schema"],
+      ["public"],
+    ]);
+    expect(ask("SELECT ordinal_position FROM information_schema.columns LIMIT 0")).toMatchObject({
+      columns: [{ name: "ordinal_position", type: "number" }],
+      rows: [],
+    });
+  });
+
+  test("SELECT without FROM has one row", () => {
+    expect(rowsOf("SELECT 1, 'a' AS x, now()")).toEqual([[1, "a", "2026-11-23T12:00:00.000Z"]]);
+    expect(rowsOf("SELECT 1 WHERE 1 = 2")).toEqual([]);
+  });
+
+  test.each([
+    ["DESCRIBE event", 400, "unknown_table", 10],
+    ["SHOW work_mem", 501, "not_implemented", 1],
+    ["EXPLAIN (FORMAT json) SELECT count(*) FROM events", 501, "not_implemented", 10],
+    ["EXPLAIN DELETE FROM events", 400, "sql_semantics", 1],
+    ["DELETE FROM events", 400, "sql_semantics", 1],
+    ["SELECT nme FROM information_schema.tables", 400, "unknown_column", 8],
+    ["SELECT count(*) FROM information_schema.tables", 501, "not_implemented", 1],
+    ["SELECT * FROM information_schema.views", 400, "unknown_table", 15],
+    ["SELECT 1 UNION SELECT 2", 501, "not_implemented", 10],
+    ["SELECT source", 400, "unknown_column", 8],
+  ])("refuses %j with %d", (text, status, code, position) => {
+    try {
+      ask(text);
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error;
+      expect([error.status, error.code, error.detail.position]).toEqual([status, code, position]);
+      return;
+    }
+    throw new Error("nothing was refused");
+  });
+});
+
+describe("the cache of statements", () => {
+  test("compiles a text once for the same parameters, and parses it once for others", () => {
+    const cache = new StatementCache();
+    const text = "SELECT count(*) FROM events WHERE properties.n = $1";
+    const first = cache.prepare(text, [1]);
+    expect(cache.prepare(text, [1])).toBe(first);
+    expect(cache.prepare(text, [2])).toMatchObject({ query: { where: { value: 2 } } });
+    // The same digits are another value as text.
+    expect(cache.prepare(text, ["1"])).toMatchObject({ query: { where: { value: "1" } } });
+    expect(cache.figures()).toMatchObject({ entries: 4, hits: 1, parsedHits: 2, misses: 1 });
+  });
+
+  test("is bounded", () => {
+    const cache = new StatementCache(8, 64 * 1024);
+    for (let i = 0; i < 100; i++)
+      cache.prepare(`SELECT count(*) FROM events WHERE source = '${i}'`);
+    expect(cache.figures().entries).toBeLessThanOrEqual(8);
+    expect(cache.figures().bytes).toBeLessThanOrEqual(64 * 1024);
+    cache.prepare(`SELECT count(*) FROM events WHERE source = '${"x".repeat(60_000)}'`);
+    expect(cache.figures().entries).toBeGreaterThan(1);
+    expect(cache.figures().evictions).toBeGreaterThan(180);
+  });
+
+  test("keeps no errors", () => {
+    const cache = new StatementCache();
+    for (let i = 0; i < 2; i++)
+      expect(() => cache.prepare("SELECT nope FROM events")).toThrow(InputError);
+    expect(cache.figures().hits).toBe(0);
+  });
+});
