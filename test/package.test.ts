@@ -127,7 +127,8 @@ describe("a project that has installed it", () => {
 
   const program = `import { openMillrace, type Table, InputError } from "millrace";
 const db = await openMillrace({ data: "./data", hotMemoryBytes: "16MiB", dedupIds: 1024, queryWorkers: 1 });
-const receipt = await db.ingest([{ event_type: "a", properties: { n: 1 } }, { event_type: "a", properties: { n: 2n } }]);
+const events = [{ event_type: "a", properties: { n: 1 } }, { event_type: "a", properties: { n: 2n } }];
+const receipt = await db.ingest(events);
 const table: Table<{ s: number }> = await db.query("SELECT sum(properties.n) AS s FROM events");
 const sum: number | undefined = table.objects()[0]?.s;
 console.log(receipt.accepted, sum);

@@ -11,8 +11,20 @@ export interface Cut {
  * What a statement can't end within: a comment, a text with doubled quotes (or, after E, escaped ones), a quoted
  * name, or a text between dollar signs. What is not closed reaches to the end.
  */
-const token =
-  /--[^\n]*|\/\*[\s\S]*?(?:\*\/|$)|\b[eE]'(?:[^'\\]|\\[\s\S]|'')*(?:'|$)|'(?:[^']|'')*(?:'|$)|"(?:[^"]|"")*(?:"|$)|\$([A-Za-z_]\w*)?\$[\s\S]*?(?:\$\1\$|$)|;/g;
+const token = new RegExp(
+  [
+    /--[^\n]*/,
+    /\/\*[\s\S]*?(?:\*\/|$)/,
+    /\b[eE]'(?:[^'\\]|\\[\s\S]|'')*(?:'|$)/,
+    /'(?:[^']|'')*(?:'|$)/,
+    /"(?:[^"]|"")*(?:"|$)/,
+    /\$([A-Za-z_]\w*)?\$[\s\S]*?(?:\$\1\$|$)/,
+    /;/,
+  ]
+    .map(({ source }) => source)
+    .join("|"),
+  "g",
+);
 
 /** Cuts a text at the semicolons that end statements; comments alone are no statement. */
 export function cutStatements(text: string): Cut {

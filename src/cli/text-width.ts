@@ -3,8 +3,10 @@
 const segmenter = new Intl.Segmenter();
 
 /** Characters that take two columns: East Asian Wide and Fullwidth (Unicode TR 11), and emoji. */
-const wide =
-  /^(?:[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\ua960-\ua97f\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{1f200}-\u{1f2ff}\u{20000}-\u{3fffd}]|\p{Emoji_Presentation}|\p{Emoji}\ufe0f)/u;
+const wideRanges =
+  "\\u1100-\\u115f\\u2e80-\\u303e\\u3041-\\ua4cf\\ua960-\\ua97f\\uac00-\\ud7a3\\uf900-\\ufaff" +
+  "\\ufe30-\\ufe6f\\uff00-\\uff60\\uffe0-\\uffe6\\u{1f200}-\\u{1f2ff}\\u{20000}-\\u{3fffd}";
+const wide = new RegExp(`^(?:[${wideRanges}]|\\p{Emoji_Presentation}|\\p{Emoji}\\ufe0f)`, "u");
 /** Clusters of which nothing is seen. */
 const invisible = /^[\p{Mn}\p{Me}\p{Cf}\p{Cc}]+$/u;
 const plain = /^[\x20-\x7e]*$/;

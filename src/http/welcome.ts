@@ -1,5 +1,6 @@
 import type { Front } from "../api/front.ts";
 import { streamPath } from "../api/routes.ts";
+import { scriptSource, welcomeScript } from "./welcome-script.ts";
 
 /** Where to go, for programs. */
 export function welcomeDocument(front: Front): object {
@@ -28,14 +29,27 @@ dt { color: var(--soft); font-size: .85rem } dd { margin: 0; font-size: 1.35rem;
 pre { margin: 0; padding: .8rem 1rem; overflow-x: auto; background: var(--code); border: 1px solid var(--line);
   border-radius: 6px; font: 13px/1.5 ui-monospace, monospace }
 a { color: var(--accent) } nav { display: flex; flex-wrap: wrap; gap: .3rem 1.5rem; margin-top: 2rem;
-  padding-top: 1rem; border-top: 1px solid var(--line) }`;
+  padding-top: 1rem; border-top: 1px solid var(--line) }
+textarea { box-sizing: border-box; width: 100%; padding: .8rem 1rem; resize: vertical; color: inherit;
+  background: var(--code); border: 1px solid var(--line); border-radius: 6px; font: 13px/1.5 ui-monospace, monospace }
+button { padding: .35rem 1.1rem; font: inherit; color: var(--paper); background: var(--accent); border: 0;
+  border-radius: 6px; cursor: pointer } #form p { display: flex; align-items: center; gap: 1rem }
+#note { color: var(--soft); font-size: .85rem } #out { max-height: 24rem; overflow: auto; margin-top: .6rem }
+table { border-collapse: collapse; font-size: .85rem } td, th { padding: .2rem .8rem .2rem 0; text-align: left;
+  border-bottom: 1px solid var(--line); white-space: pre; max-width: 24rem; overflow: hidden; text-overflow: ellipsis }
+th { position: sticky; top: 0; background: var(--paper); font-weight: 600 }
+.number { text-align: right; font-variant-numeric: tabular-nums } .null { color: var(--soft) }
+.error { color: light-dark(#a02020, #ff9a8a) }`;
 
-const question = "SELECT event_type, count(*) AS n FROM events GROUP BY event_type";
+const question =
+  "SELECT event_type, count(*) AS n FROM events GROUP BY event_type ORDER BY n DESC LIMIT 20";
 
-/** Nothing is loaded from elsewhere, and nothing runs. */
+/** Nothing is loaded from elsewhere; the one script asks this server and no other. */
 export const welcomeHeaders = {
   "Content-Type": "text/html; charset=utf-8",
-  "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
+  "Content-Security-Policy":
+    "default-src 'none'; style-src 'unsafe-inline'; connect-src 'self'; base-uri 'none'; " +
+    `form-action 'none'; frame-ancestors 'none'; script-src ${scriptSource}`,
 };
 
 /** The same for people: how the server is, and commands to copy. `origin` is the address that was asked. */
@@ -55,7 +69,7 @@ export function welcomePage(front: Front, origin: string): string {
       `curl ${base}/events --json \\\n  '{"event_type":"purchase","user_id":"ada","properties":{"amount":12.5}}'`,
     ],
     ["Read events", `curl '${base}/analytics/events?event_type=purchase&limit=10'`],
-    ["Ask a question", `curl ${base}/analytics/custom-query --json \\\n  '{"sql":"${question}"}'`],
+    ["Ask from the command line", `millrace query --url ${origin} "SELECT count(*) FROM events"`],
     ["Watch events as they are stored", `millrace tail --url ${origin}`],
   ];
   const sections = parts.map(
@@ -69,9 +83,16 @@ export function welcomePage(front: Front, origin: string): string {
 <h1>Millrace <small>${escapeHtml(front.version)}</small></h1>
 <p>Takes events, keeps them, answers questions about them and streams them live.</p>
 <dl>${figures.join("")}</dl>
+<h2><label for="sql">Ask a question</label></h2>
+<form id="form">
+<textarea id="sql" rows="4" spellcheck="false" autocomplete="off">${escapeHtml(question)}</textarea>
+<p><button id="run">Run</button><span id="note" role="status">Ctrl+Enter runs it too</span></p>
+</form>
+<div id="out" role="region" aria-label="Answer"></div>
 ${sections.join("\n")}
 <nav><a href="/api/v1/openapi.json">API (OpenAPI 3.1)</a><a href="/api/v1/health">Health</a>
 <a href="/api/v1/metrics">Metrics</a><a href="/api/v1/analytics/events?order=desc">Newest events</a></nav>
+<script>${welcomeScript}</script>
 </body>
 </html>
 `;

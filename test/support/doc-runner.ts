@@ -46,7 +46,9 @@ export class DocRunner {
     // A client's address follows its command, so that an example need not name it.
     const wrapper = `#!/bin/sh
 case "$1" in
-  query|tail|import|stats) command=$1; shift; exec "${process.execPath}" "${main}" "$command" --url "${this.#url}" "$@" ;;
+  query|tail|import)
+    command=$1; shift
+    exec "${process.execPath}" "${main}" "$command" --url "${this.#url}" "$@" ;;
   *) exec "${process.execPath}" "${main}" "$@" ;;
 esac
 `;
