@@ -9,6 +9,7 @@ import { attachCore, type Core } from "../../src/core/core.ts";
 import * as layout from "../../src/core/layout.ts";
 import { createMemory, region } from "../../src/core/memory.ts";
 import { HotSlots } from "../../src/core/slots.ts";
+import { resolveNow } from "../../src/query/expression/now.ts";
 import { Reader } from "../../src/query/reader.ts";
 import type { QueryResult } from "../../src/query/result.ts";
 import { parseSql } from "../../src/query/sql/statement.ts";
@@ -106,7 +107,8 @@ export class Bed {
   }
 
   query(sql: string): QueryResult {
-    return this.#reader.run({ type: "query", query: parseSql(sql) }) as QueryResult;
+    const query = resolveNow(parseSql(sql), systemClock.nowUs());
+    return this.#reader.run({ type: "query", query }) as QueryResult;
   }
 
   async close(): Promise<void> {

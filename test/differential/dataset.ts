@@ -214,7 +214,7 @@ const timeHabits: readonly MakeTime[] = [
   (random, i) => startUs + BigInt(i * 250_000 + int(random, 400_000)),
   (random) => startUs + BigInt(int(random, 3600)) * 1_000_000n,
   (random) => startUs - BigInt(int(random, 900)) * dayUs + BigInt(int(random, 86_400)) * 1_000_000n,
-  (random, i) => 150_000_000_000_000n + BigInt(i) * 1000n + BigInt(int(random, 400_000) - 300_000),
+  (random, i) => BigInt(i) * 1000n + BigInt(int(random, 400_000) - 300_000),
   (random, i) =>
     chance(random, 0.95)
       ? startUs + BigInt(i) * 1000n

@@ -1,9 +1,10 @@
 // Random queries from a typed grammar: what stands somewhere has the type that is wanted there.
 
-import { type AggregateForm, aggregates } from "./aggregates.ts";
+import { type AggregateForm, aggregateOf, aggregates } from "./aggregates.ts";
 import type { Dataset, Field, Kind, Random } from "./dataset.ts";
 import { chance, int, pick, words } from "./dataset.ts";
-import { type Argument, type Operator, operators } from "./operators.ts";
+import type { Argument, Operator } from "./operator.ts";
+import { operators } from "./operators.ts";
 import type { Aggregate, Expr, Order, QueryTree, Type } from "./tree.ts";
 import { groupedBy, hasAggregate, sameExpr, some } from "./tree.ts";
 
@@ -23,7 +24,7 @@ const kindTypes: Readonly<Record<Kind, readonly Type[]>> = {
 };
 
 /** Types of which there are paths and nothing else. */
-const pathTypes: ReadonlySet<Type> = new Set(["variant", "number", "sequence"]);
+const pathTypes: ReadonlySet<Type> = new Set(["variant", "number", "sequence", "exists"]);
 
 /** What a path with values of several types shows to an operator that says which it wants. */
 const anyLanes: readonly Type[] = ["float", "text", "bool"];
@@ -51,7 +52,7 @@ export class Grammar {
     this.#pending = pending;
     const far = dataset.rows.some(({ timestampUs: us }) => us < 0n || us > 4_000_000_000_000_000n);
     const usable = operators.filter(
-      ({ op }) => !pending.has(op) && !(far && /interval|zone/.test(op)),
+      ({ op }) => !pending.has(op) && !(far && /interval|zone|to_char|bucket|bin/.test(op)),
     );
     this.#operators = groupedBy(usable, ({ type }) => type);
     this.#aggregates = aggregates.filter(({ fn }) => !pending.has(fn));
@@ -62,6 +63,10 @@ export class Grammar {
   }
 
   #paths(type: Type, lane: boolean): Expr[] {
+    if (type === "exists") {
+      const properties = this.#dataset.fields.filter(({ path }) => path.startsWith("properties."));
+      return properties.map(({ path }) => ({ k: "path", type, path }));
+    }
     const fits = ({ kind }: Field): boolean =>
       kindTypes[kind].includes(type) || (lane && kind === "any" && anyLanes.includes(type));
     return [
@@ -70,9 +75,9 @@ export class Grammar {
     ].map((path) => ({ k: "path", type, path }));
   }
 
-  #literal(type: Type, among?: readonly string[]): Expr {
+  #literal({ type, among, strict }: Argument): Expr {
     const random = this.#random;
-    if (among && !(type === "text" && chance(random, 0.15))) {
+    if (among && !(type === "text" && !strict && chance(random, 0.15))) {
       return { k: "literal", type, value: pick(random, among) };
     }
     if (type !== "raw" && chance(random, 0.03)) return { k: "literal", type, value: null };
@@ -101,19 +106,19 @@ export class Grammar {
     return pick(random, ["0.0", "0.5", "-1.25", "2.0", "100.75", "1e10"]);
   }
 
-  #leaf({ type, lane = false }: Argument): Expr {
+  #leaf({ type, lane = false, path = false }: Argument): Expr {
     if (this.#leaves) {
       const fitting = this.#leaves.filter((leaf) => leaf.type === type);
-      return fitting.length > 0 && chance(this.#random, 0.8)
+      return fitting.length > 0 && (path || pathTypes.has(type) || chance(this.#random, 0.8))
         ? pick(this.#random, fitting)
-        : this.#literal(type);
+        : this.#literal({ type });
     }
     const paths = this.#paths(type, lane);
-    if (paths.length > 0 && chance(this.#random, 0.9)) return pick(this.#random, paths);
+    if (paths.length > 0 && (path || chance(this.#random, 0.9))) return pick(this.#random, paths);
     if (type === "sequence") return { k: "path", type, path: type };
-    return pathTypes.has(type)
+    return path || pathTypes.has(type)
       ? { k: "path", type, path: "properties.nowhere" }
-      : this.#literal(type);
+      : this.#literal({ type });
   }
 
   #weighted<T extends { readonly weight?: number }>(list: readonly T[]): T {
@@ -122,8 +127,20 @@ export class Grammar {
     return list.find(({ weight = 1 }) => (left -= weight) < 0) ?? (list.at(-1) as T);
   }
 
+  /** Over groups there are paths only where one is a key. */
+  #isUsable({ args }: Operator): boolean {
+    const leaves = this.#leaves;
+    return (
+      leaves === null ||
+      args.every(
+        ({ type, path }) =>
+          !(path || pathTypes.has(type)) || leaves.some((leaf) => leaf.type === type),
+      )
+    );
+  }
+
   expr(type: Type, depth: number, lane = false): Expr {
-    const choices = this.#operators.get(type) ?? [];
+    const choices = (this.#operators.get(type) ?? []).filter((one) => this.#isUsable(one));
     if (depth <= 0 || choices.length === 0 || (type !== "bool" && chance(this.#random, 0.4))) {
       if (type !== "bool" || choices.length === 0 || chance(this.#random, 0.5)) {
         return this.#leaf({ type, lane });
@@ -131,8 +148,8 @@ export class Grammar {
     }
     const operator = this.#weighted(choices);
     const forms = [...operator.args];
-    if (operator.repeats !== undefined) {
-      const again = forms[operator.repeats] as Argument;
+    if (operator.repeats) {
+      const again = forms.at(-1) as Argument;
       for (let more = int(this.#random, 4); more > 0; more--) forms.push(again);
     }
     const args = forms.map((form) => this.#argument(form, depth - 1));
@@ -140,8 +157,8 @@ export class Grammar {
   }
 
   #argument(form: Argument, depth: number): Expr {
-    if (form.literal) return this.#literal(form.type, form.among);
-    if (pathTypes.has(form.type)) return this.#leaf(form);
+    if (form.literal) return this.#literal(form);
+    if (form.path || pathTypes.has(form.type)) return this.#leaf(form);
     return this.expr(form.type, depth, form.lane);
   }
 
@@ -150,7 +167,7 @@ export class Grammar {
       (form) =>
         !type || form.type === type || (form.type === "argument" && form.argument.includes(type)),
     );
-    if (fitting.length === 0) return this.#literal(type ?? "int");
+    if (fitting.length === 0) return this.#literal({ type: type ?? "int" });
     const form = this.#weighted(fitting);
     const of = form.argument.length === 0 ? null : pick(this.#random, form.argument);
     const argument = form.type === "argument" && type ? type : of;
@@ -235,6 +252,8 @@ export class Grammar {
     for (let i = 0; i < count; i++) {
       const key =
         this.#has("expressions") || chance(this.#random, 0.8) ? this.#selected() : this.#bucket();
+      // The parser makes one AND of nested ones, and a key within it isn't there any more.
+      if (key.k === "call" && (key.op === "and" || key.op === "or")) continue;
       // Places of GROUP BY are compared by their text, so one expression is one key.
       if (!keys.some((other) => sameExpr(key, other))) keys.push(key);
     }
@@ -246,7 +265,7 @@ export class Grammar {
     const operator = pick(this.#random, bucket ?? []);
     if (!operator) return { k: "path", type: "time", path: "timestamp" };
     const args = operator.args.map((form) =>
-      form.literal ? this.#literal(form.type, form.among) : this.#leaf(form),
+      form.literal ? this.#literal(form) : this.#leaf(form),
     );
     return { k: "call", type: "time", op: operator.op, args };
   }
@@ -284,6 +303,8 @@ export class Grammar {
     const orderBy: Order[] = [];
     for (let keys = int(this.#random, 4); keys > 0; keys--) {
       const item = int(this.#random, select.length);
+      // What DuckDB answers for a sketch is no key.
+      if (isJudged(select[item] as Expr)) continue;
       orderBy.push(this.#direction({ item }));
       // Doubles that differ in their last bits order what follows differently.
       if (!isExact(select[item] as Expr)) break;
@@ -314,6 +335,13 @@ export function hasPath(expr: Expr): boolean {
 export function isExact(expr: Expr): boolean {
   return !some(expr, (part) => {
     if (part.k !== "aggregate") return false;
-    return aggregates.find(({ fn }) => fn === part.fn)?.rule.kind !== "exact";
+    return aggregateOf(part.fn).rule.kind !== "exact";
   });
+}
+
+export function isJudged(expr: Expr): boolean {
+  return some(
+    expr,
+    (part) => part.k === "aggregate" && aggregateOf(part.fn).rule.kind === "judged",
+  );
 }

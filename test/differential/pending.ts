@@ -3,7 +3,8 @@
 
 import { type AggregateForm, aggregates } from "./aggregates.ts";
 import type { Bed } from "./bed.ts";
-import { type Argument, operators } from "./operators.ts";
+import type { Argument } from "./operator.ts";
+import { operators } from "./operators.ts";
 import { querySql } from "./render.ts";
 import type { Expr, QueryTree } from "./tree.ts";
 

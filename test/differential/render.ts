@@ -1,6 +1,6 @@
 // A query tree as Millrace SQL.
 
-import { splitKeys } from "../../src/query/paths.ts";
+import { joinKeys, splitKeys } from "../../src/query/paths.ts";
 import { formatTime } from "../../src/query/time.ts";
 import { aggregateOf } from "./aggregates.ts";
 import { operatorOf } from "./operators.ts";
@@ -21,6 +21,13 @@ export function pathSql(path: string): string {
   return ["properties", ...names].join(".");
 }
 
+/** `properties ? 'a'`, and `properties.a ? 'b'` for what is nested. */
+function existsSql(path: string): string {
+  const keys = splitKeys(path.slice("properties.".length)) ?? [];
+  const parent = ["properties", ...keys.slice(0, -1).map((key) => joinKeys([key]))].join(".");
+  return `(${parent === "properties" ? parent : pathSql(parent)} ? ${quoted(keys.at(-1) ?? "")})`;
+}
+
 /** A word of PostgreSQL's own is a name after a dot as well; quotes are never wrong. */
 const reserved = new Set(["select", "count", "timestamp"]);
 
@@ -38,11 +45,11 @@ function literalSql(expr: Extract<Expr, { k: "literal" }>): string {
 export function exprSql(expr: Expr): string {
   switch (expr.k) {
     case "path":
-      return pathSql(expr.path);
+      return expr.type === "exists" ? existsSql(expr.path) : pathSql(expr.path);
     case "literal":
       return literalSql(expr);
     case "call":
-      return operatorOf(expr.op).millrace(...expr.args.map(exprSql));
+      return operatorOf(expr.op).millrace(expr.args.map(exprSql));
     case "aggregate": {
       const filter = expr.filter ? ` FILTER (WHERE ${exprSql(expr.filter)})` : "";
       return aggregateOf(expr.fn).millrace(expr.args.map(exprSql).join(", "), filter);

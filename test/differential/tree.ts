@@ -16,6 +16,8 @@ export type Type =
   | "interval"
   | "variant"
   | "sequence"
+  | "exists"
+  | "json"
   | "raw";
 
 /** Integers, floats and times (µs) are kept as text, so that JSON keeps all of their digits. */

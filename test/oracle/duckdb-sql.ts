@@ -14,6 +14,7 @@ const sqlTypes: Readonly<Record<string, string>> = {
   time: "TIMESTAMP",
   sequence: "BIGINT",
   number: "STRUCT(i BIGINT, f DOUBLE)",
+  variant: "STRUCT(r INTEGER, b BOOLEAN, f DOUBLE, i BIGINT, s VARCHAR, j VARCHAR)",
 };
 
 export function quoted(text: string): string {
@@ -35,10 +36,13 @@ const lanesOf: Readonly<Record<string, Lane>> = {
   bool: "b",
   number: "v",
   variant: "v",
+  exists: "x",
 };
 
 export class DuckSql {
   readonly #indexes: ReadonlyMap<string, number>;
+  /** While a query's groups are written: the columns of its keys, by what they are of. */
+  #keys: ReadonlyMap<string, string> = new Map();
 
   constructor(fields: readonly Field[]) {
     this.#indexes = new Map(fields.map(({ path }, i) => [path, i]));
@@ -49,12 +53,15 @@ export class DuckSql {
     const index = this.#indexes.get(path);
     const lane = lanesOf[type];
     if (index === undefined || lane === undefined) {
+      if (type === "exists") return "FALSE";
       return `CAST(NULL AS ${sqlTypes[type] ?? "VARCHAR"})`;
     }
     return laneColumn(index, lane);
   }
 
   expr(expr: Expr): string {
+    const key = this.#keys.get(JSON.stringify(expr));
+    if (key !== undefined) return key;
     switch (expr.k) {
       case "path":
         return this.#path(expr.path, expr.type);
@@ -62,7 +69,7 @@ export class DuckSql {
         return literalSql(expr.type, expr.value);
       case "call": {
         if (expr.op.startsWith("number") && !expr.op.includes(" ")) return this.#number(expr);
-        return operatorOf(expr.op).duckdb(...expr.args.map((arg) => this.expr(arg)));
+        return operatorOf(expr.op).duckdb(expr.args.map((arg) => this.expr(arg)));
       }
       case "aggregate": {
         const form = aggregateOf(expr.fn);
@@ -90,24 +97,36 @@ export class DuckSql {
    * The whole query without LIMIT and OFFSET, in order: a column for each of SELECT, then one for each key of ORDER BY.
    */
   query(query: QueryTree): string {
+    const where = query.where ? ` WHERE ${this.expr(query.where)}` : "";
+    // DuckDB rearranges conditions and does not find a key in them again, so keys are columns first.
+    const keys = query.groupBy.map((expr, i) => `${this.expr(expr)} AS k${i}`);
+    const rows = `(SELECT ${["*", ...keys].join(", ")} FROM events${where}) AS events`;
+    this.#keys = new Map(query.groupBy.map((expr, i) => [JSON.stringify(expr), `k${i}`]));
+    try {
+      return this.#over(query, rows);
+    } finally {
+      this.#keys = new Map();
+    }
+  }
+
+  #over(query: QueryTree, rows: string): string {
     const items = query.select.map((expr, i) => `${this.expr(expr)} AS c${i}`);
     const hidden = query.orderBy.map(({ item, expr }, i) =>
       item === undefined && expr ? `${this.expr(expr)} AS o${i}` : `NULL AS o${i}`,
     );
     const outer = query.select.map((expr, i) => shownSql(expr.type, `c${i}`));
-    const keys = query.orderBy.map((order, i) =>
+    const shown = query.orderBy.map((order, i) =>
       shownSql(orderType(query, order), keyName(order, i)),
     );
-    const where = query.where ? ` WHERE ${this.expr(query.where)}` : "";
     const group =
       query.groupBy.length > 0
-        ? ` GROUP BY ${query.groupBy.map((expr) => this.expr(expr)).join(", ")}`
+        ? ` GROUP BY ${query.groupBy.map((_, i) => `k${i}`).join(", ")}`
         : "";
     const having = query.having ? ` HAVING ${this.expr(query.having)}` : "";
     const order = query.orderBy.map((one, i) => `${keyName(one, i)}${directionSql(one)}`);
     return (
-      `SELECT ${[...outer, ...keys].join(", ")} FROM (SELECT ${[...items, ...hidden].join(", ")} ` +
-      `FROM events${where}${group}${having})` +
+      `SELECT ${[...outer, ...shown].join(", ")} FROM (SELECT ${[...items, ...hidden].join(", ")} ` +
+      `FROM ${rows}${group}${having})` +
       (order.length > 0 ? ` ORDER BY ${order.join(", ")}` : "")
     );
   }

@@ -119,3 +119,37 @@ function appendRow(appender: DuckDBAppender, row: OracleRow, fields: readonly Fi
   }
   appender.endRow();
 }
+
+/** Text in which equal numbers are equal: 3 and 3.0, 0 and -0. */
+function numberKey(value: number | bigint): string {
+  if (typeof value === "bigint") return `n${value}`;
+  return Number.isInteger(value) ? `n${BigInt(value)}` : `n${value}`;
+}
+
+export function scalarKey(value: unknown): string {
+  if (value === null || value === undefined) return "null";
+  if (typeof value === "number" || typeof value === "bigint") return numberKey(value);
+  if (typeof value === "string") return `s${value}`;
+  return typeof value === "boolean" ? `b${value}` : `?${JSON.stringify(value)}`;
+}
+
+interface Variant {
+  readonly r: number;
+  readonly b: boolean | null;
+  readonly f: number | null;
+  readonly i: bigint | null;
+  readonly s: string | null;
+  readonly j: string | null;
+}
+
+/** The key of a value that DuckDB answered; times are microseconds, or dates within lists. */
+export function duckKey(value: DuckValue | undefined): string {
+  if (value === null || value === undefined) return "null";
+  if (value instanceof Date) return `n${BigInt(value.getTime()) * 1000n}`;
+  if (typeof value === "object" && "r" in value) {
+    const { r, b, f, i, s, j } = value as Variant;
+    if (r === 3) return `j${j}`;
+    return scalarKey(r === 0 ? b : r === 1 ? (i ?? f) : s);
+  }
+  return scalarKey(value);
+}
