@@ -6,6 +6,7 @@ import { expressionKey, walkExpression } from "../expression/expression.ts";
 import { lastKey } from "../paths.ts";
 import { liftTimeRange } from "../predicate.ts";
 import type { Fill, GroupKey, Order, Output, Predicate, Query } from "../query.ts";
+import { widen } from "./coerce.ts";
 import type { AggregateList } from "./term.ts";
 import { inPlaceOf, placeOf } from "./term.ts";
 
@@ -95,31 +96,21 @@ class Grouping {
     if (key >= 0) return { kind: "key", type: of.type, key };
     if (of.kind === "call")
       return inPlaceOf(of, { ...of, args: of.args.map((arg) => this.seen(arg)) });
-    if (of.kind === "bucket" && this.#reads(of)) {
+    if (of.kind === "bucket" && of.of.kind === "path" && this.#keyOf(of.of) < 0) {
       throw refusal(of, "this bucket must appear in GROUP BY");
     }
-    if (of.kind === "bucket") return { ...of, of: this.seen(of.of) };
+    if (of.kind === "bucket") return inPlaceOf(of, { ...of, of: this.seen(of.of) });
     const name = of.path === "properties" ? of.path : lastKey(of.path);
     throw refusal(of, `"${name}" must appear in GROUP BY or in an aggregate function`);
   }
 
-  /** A key of all lanes of a path is also a key of one of them. */
+  /** A key of all lanes is also a key of one of them. */
   #keyOf(of: Expression): number {
     const text = expressionKey(of);
     const exact = this.#keys.findIndex((key) => key.text === text);
-    if (exact >= 0 || of.kind !== "path") return exact;
-    return this.#keys.findIndex(
-      (key) => key.of.kind === "path" && key.of.path === of.path && key.of.type === "variant",
-    );
-  }
-
-  /** Whether a bucket is made of a column that is no key. */
-  #reads(of: Extract<Expression, { kind: "bucket" }>): boolean {
-    let reads = false;
-    walkExpression(of.of, (part) => {
-      if (part.kind === "path" && this.#keyOf(part) < 0) reads = true;
-    });
-    return reads;
+    if (exact >= 0 || (of.kind !== "path" && of.kind !== "call")) return exact;
+    const wide = expressionKey(widen(of));
+    return this.#keys.findIndex((key) => key.of.type === "variant" && key.text === wide);
   }
 }
 

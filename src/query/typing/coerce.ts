@@ -4,6 +4,7 @@
 import { intervalOfText } from "../duration.ts";
 import type { Expression, ValueType } from "../expression/expression.ts";
 import { booleanOfText, numberOfText, showLiteral } from "../literal.ts";
+import { pathType } from "../paths.ts";
 import { parseTime } from "../time.ts";
 import type { LiteralExpression, Term } from "./term.ts";
 import { aggregateListOf, call, inPlaceOf, isNull, literal, nullOf } from "./term.ts";
@@ -73,6 +74,15 @@ export function narrow(of: Expression, want: ValueType): Expression | null {
     args.push(taken);
   }
   return inPlaceOf(of, call(want, of.fn, args));
+}
+
+/** The expression before `narrow`: seen in all lanes. */
+export function widen(of: Expression): Expression {
+  if (of.kind === "literal" && of.value === null) return { ...of, type: "variant" };
+  if (of.kind === "path" && pathType(of.path) === "property") return { ...of, type: "variant" };
+  if (of.kind !== "call" || !of.args.some((_, i) => choices(of.fn, i, of.args.length))) return of;
+  const args = of.args.map((arg, i) => (choices(of.fn, i, of.args.length) ? widen(arg) : arg));
+  return { ...of, type: "variant", args };
 }
 
 /** What the text of a constant says as a `want`; a text says what was wanted instead. */
