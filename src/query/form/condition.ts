@@ -1,10 +1,6 @@
 // Conditions of the JSON form as boolean expressions.
 
 import { InputError } from "../../errors.ts";
-import { compare, conditionOf, inList, isNullTest, match, not } from "../typing/conditions.ts";
-import { checkPattern } from "../typing/functions.ts";
-import type { AggregateList, Place, Term } from "../typing/term.ts";
-import { call, literal, term, typeOfLiteral } from "../typing/term.ts";
 import type { Expression } from "../expression/expression.ts";
 import { barePath } from "../expression/expression.ts";
 import { holdsText, showLiteral } from "../literal.ts";
@@ -14,6 +10,10 @@ import type { Literal, Predicate } from "../query.ts";
 import type { Columns } from "../sql/scope.ts";
 import { parseExpression } from "../sql/source.ts";
 import { compiling, eventsScope } from "../sql/statement.ts";
+import { compare, conditionOf, inList, isNullTest, match, not } from "../typing/conditions.ts";
+import { checkPattern } from "../typing/functions.ts";
+import type { AggregateList, Place, Term } from "../typing/term.ts";
+import { call, literal, term, typeOfLiteral } from "../typing/term.ts";
 import type { PredicateForm } from "./query-schema.ts";
 import { predicateSchema } from "./query-schema.ts";
 import { jsonPointer, parseShape } from "./shape.ts";

@@ -1,11 +1,6 @@
 // The JSON form of a question as a `Query`: the same parts as SQL makes, put together in the same way.
 
 import { didYouMean } from "../../base/near.ts";
-import { applyAggregate } from "../typing/aggregates.ts";
-import { assembleQuery } from "../typing/assemble.ts";
-import type { Term } from "../typing/term.ts";
-import { AggregateList, literal, term } from "../typing/term.ts";
-import { timeBucket } from "../typing/times.ts";
 import type { Expression } from "../expression/expression.ts";
 import { expressionKey, walkExpression } from "../expression/expression.ts";
 import { showLiteral } from "../literal.ts";
@@ -13,6 +8,11 @@ import { lastKey } from "../paths.ts";
 import { predicateOf } from "../predicate.ts";
 import type { GroupKey, Order, Output, Query } from "../query.ts";
 import { parseTime, timeFromNumber } from "../time.ts";
+import { applyAggregate } from "../typing/aggregates.ts";
+import { assembleQuery } from "../typing/assemble.ts";
+import type { Term } from "../typing/term.ts";
+import { AggregateList, literal, term } from "../typing/term.ts";
+import { timeBucket } from "../typing/times.ts";
 import type { FormScope, Pointer } from "./condition.ts";
 import { conditionAt, fieldAt, placeOfPointer, refuse, rowScope, sqlAt } from "./condition.ts";
 import type { QueryForm } from "./query-schema.ts";

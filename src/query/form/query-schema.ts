@@ -165,13 +165,10 @@ export const querySchema = strictShape({
   order_by: z.array(orderSchema).max(16).optional(),
   limit: z.int().min(0).optional(),
   offset: z.int().min(0).optional(),
-  fill: z
-    .enum(["null", "zero", "previous"])
-    .optional()
-    .meta({
-      description:
-        "What the aggregates of a bucket without rows are; without it there is no such bucket",
-    }),
+  fill: z.enum(["null", "zero", "previous"]).optional().meta({
+    description:
+      "What the aggregates of a bucket without rows are; without it there is no such bucket",
+  }),
 }).meta({ id: "Query" });
 
 export type QueryForm = z.infer<typeof querySchema>;
