@@ -39,6 +39,60 @@ export function mayMatch(filter: Filter, segment: Segment): boolean {
   }
 }
 
+/** Why a segment is not read. */
+export type PruneReason = "time" | "rows" | "column" | "zone" | "texts" | "false";
+
+/** The lane that a filter of this kind looks at. */
+export function laneOfFilter(kind: "number" | "boolean" | "text"): number {
+  if (kind === "number") return LANE_NUMBER;
+  return kind === "boolean" ? LANE_BOOLEAN : LANE_STRING;
+}
+
+/** Why the filter passes no row of the segment, as far as that is known; null where it may pass some. */
+export function pruneReason(filter: Filter, segment: Segment): PruneReason | null {
+  if (mayMatch(filter, segment)) return null;
+  switch (filter.kind) {
+    case "and": {
+      const one = filter.of.find((some) => !mayMatch(some, segment));
+      return one ? pruneReason(one, segment) : null;
+    }
+    case "or":
+      return pruneReason(filter.of[0] ?? { kind: "none" }, segment);
+    case "sequence":
+    case "received":
+      return "rows";
+    case "number":
+      if (filter.path === "timestamp") return "time";
+      return segment.has(filter.path, LANE_NUMBER) ? "zone" : "column";
+    case "text":
+    case "texts":
+    case "prefix":
+      return textReason(filter, segment);
+    case "boolean":
+    case "presence":
+      return "column";
+    default:
+      return "false";
+  }
+}
+
+function textReason(
+  filter: Extract<Filter, { kind: "text" | "texts" | "prefix" }>,
+  segment: Segment,
+): PruneReason {
+  if (!segment.has(filter.path, LANE_STRING)) return "column";
+  // What the zone map lets pass, the filter of the texts has refused.
+  return mayHoldText(filter, { ...zoneOnly(segment), mayHaveText: () => true }) ? "texts" : "zone";
+}
+
+function zoneOnly(segment: Segment): Pick<Segment, "has" | "zone" | "mayHaveText"> {
+  return {
+    has: (path, lane) => segment.has(path, lane),
+    zone: (path, lane) => segment.zone(path, lane),
+    mayHaveText: (path, text) => segment.mayHaveText(path, text),
+  };
+}
+
 function mayHoldNumber(filter: Extract<Filter, { kind: "number" }>, segment: Segment): boolean {
   const { path, range, negated } = filter;
   if (path === "timestamp" && !negated) {
@@ -63,7 +117,7 @@ function overlaps(range: NumberRange, zone: Zone): boolean {
 
 function mayHoldText(
   filter: Extract<Filter, { kind: "text" | "texts" | "prefix" }>,
-  segment: Segment,
+  segment: Pick<Segment, "has" | "zone" | "mayHaveText">,
 ): boolean {
   if (!segment.has(filter.path, LANE_STRING)) return false;
   const zone = segment.zone(filter.path, LANE_STRING);

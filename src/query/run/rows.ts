@@ -310,7 +310,7 @@ export class RowsExecution implements QueryExecution {
 }
 
 /** Whether segments can be taken by their times: by timestamp, then sequence in the same direction or nothing. */
-function isByTime([first, second]: readonly Order[]): boolean {
+export function isByTime([first, second]: readonly Order[]): boolean {
   if (first?.of.kind !== "path" || first.of.path !== "timestamp") return false;
   if (second === undefined) return true;
   const isSequence = second.of.kind === "path" && second.of.path === "sequence";
