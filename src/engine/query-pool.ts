@@ -32,6 +32,10 @@ import { limitsOf, type QueryBounds, RunningQuery } from "./running-query.ts";
 export interface QueryPoolOptions extends Omit<QueryWorkerParts, "memoryBytes"> {
   /** What a query may take: 32 MiB on each thread, and 30 seconds with the time that it waits, where nothing is said. */
   readonly bounds?: Partial<QueryBounds>;
+  /** Work that may run on the HTTP thread, in cells: about a millisecond of filtering by default. */
+  readonly ownCells?: number;
+  /** Work for which a worker is woken to help: each has about so much to do. */
+  readonly helperCells?: number;
   readonly clock?: Clock;
 }
 
@@ -42,10 +46,8 @@ const boundsDefault: QueryBounds = {
   groups: resultGroupsMax,
 };
 
-/** Work that may run on the HTTP thread, in cells: about a millisecond of filtering. */
-const ownCellsMax = 4_000_000;
-/** Work for which a helper is woken: each has about so much to do. */
-const helperCells = 4_000_000;
+const ownCellsDefault = 4_000_000;
+const helperCellsDefault = 4_000_000;
 /** Work of a query that must leave one worker to shorter ones, in cells and in milliseconds that it runs already. */
 const longCells = 400_000_000;
 const longMs = 250;
@@ -81,6 +83,8 @@ type Counts = { -readonly [K in keyof QueryFigures]: QueryFigures[K] };
 export class QueryPool {
   readonly #clock: Clock;
   readonly #bounds: QueryBounds;
+  readonly #ownCells: number;
+  readonly #helperCells: number;
   readonly #own: Reader;
   readonly #workers: QueryWorker[];
   readonly #waiting: RunningQuery[] = [];
@@ -94,6 +98,8 @@ export class QueryPool {
   constructor(options: QueryPoolOptions) {
     this.#clock = options.clock ?? systemClock;
     this.#bounds = { ...boundsDefault, ...options.bounds };
+    this.#ownCells = options.ownCells ?? ownCellsDefault;
+    this.#helperCells = options.helperCells ?? helperCellsDefault;
     this.#own = new Reader(options.core, 0, null, this.#clock);
     const events = {
       message: (worker: QueryWorker, message: FromQueryThread) => this.#take(worker, message),
@@ -207,11 +213,11 @@ export class QueryPool {
   /** Runs what is cheap on this thread, within the little working memory that it has. */
   #consider(job: ReadJob, options: QueryOptions): ReturnType<Reader["consider"]> {
     try {
-      return this.#own.consider(job, ownCellsMax, limitsOf(options, this.#bounds));
+      return this.#own.consider(job, this.#ownCells, limitsOf(options, this.#bounds));
     } catch (error) {
       // A worker may have more.
       const isMemory = error instanceof LimitError && error.code === "query_memory";
-      if (isMemory) return { answer: null, cells: ownCellsMax };
+      if (isMemory) return { answer: null, cells: this.#ownCells };
       throw error;
     }
   }
@@ -284,7 +290,7 @@ export class QueryPool {
     for (const query of this.#running) {
       const { scan, failure, cells, workers } = query;
       if (scan === null || failure !== null || workers.size === 0) continue;
-      if (workers.size * helperCells >= cells) continue;
+      if (workers.size * this.#helperCells >= cells) continue;
       const left = scan.rangesLeft;
       if (left > mostLeft && left >= workers.size) [most, mostLeft] = [query, left];
     }

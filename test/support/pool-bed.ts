@@ -10,6 +10,7 @@ import * as layout from "../../src/core/layout.ts";
 import { createMemory, region } from "../../src/core/memory.ts";
 import { HotSlots } from "../../src/core/slots.ts";
 import { QueryPool, type QueryPoolOptions } from "../../src/engine/query-pool.ts";
+import { compactSegments } from "../../src/storage/compact.ts";
 import { sealSlot } from "../../src/storage/seal.ts";
 import { encodeSegmentMeta } from "../../src/storage/segment.ts";
 import { Store } from "../../src/storage/store.ts";
@@ -43,6 +44,8 @@ export class PoolBed {
   readonly rows: OracleRow[] = [];
   readonly #batches: number;
   #segmentId = 1;
+  /** Ids of merged segments, beyond those of the slots. */
+  #ids = 100_000;
   #next = 0n;
 
   constructor(folder: string) {
@@ -94,6 +97,25 @@ export class PoolBed {
     this.slots.open(++this.#segmentId, this.#next);
     if (free) this.slots.free(slot);
     return encodeSegmentMeta(sealed.meta);
+  }
+
+  /** Puts one segment in the place of the stored ones `from` … `to - 1`. */
+  async compact(from: number, to: number): Promise<{ added: Uint8Array; dropped: number[] }> {
+    const sources = this.store.segments().slice(from, to);
+    const scratch = region(this.core.memory, layout.REGION_READER_FIRST + sealer);
+    const steps = compactSegments(this.core, ++this.#ids, sources, this.store, scratch);
+    let step = steps.next();
+    while (!step.done) step = steps.next();
+    await this.store.commit({ compacted: [{ ...step.value, sources }] });
+    return { added: encodeSegmentMeta(step.value.meta), dropped: sources.map(({ id }) => id) };
+  }
+
+  /** Drops the oldest stored segment, and answers its id and the sequence after it. */
+  async dropOldest(): Promise<{ id: number; end: number }> {
+    const [oldest] = this.store.segments();
+    if (oldest === undefined) throw new Error("nothing is stored");
+    await this.store.commit({ dropped: [oldest] });
+    return { id: oldest.id, end: Number(oldest.firstSequence) + oldest.rows };
   }
 }
 
