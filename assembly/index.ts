@@ -24,8 +24,8 @@ export { combineKeys, internKeys, keyBuckets, keyCodes, keyNumbers } from "./agg
 export { sumAll } from "./aggregate/sum";
 export { topTimes } from "./aggregate/top";
 export {
-  groupBuckets, groupCodes, groupCombine, groupCompact, groupCompareKeys, groupIntegers,
-  groupInternMarked, groupMark, groupNumbers, groupPackKeys, groupPairs, groupProduct, groupRange,
+  groupBuckets, groupCodes, groupCombine, groupCompact, groupCompareKeys, groupFill, groupIntegers,
+  groupInternMarked, groupMark, groupNulls, groupNumbers, groupPackKeys, groupPairs, groupProduct, groupRange,
   groupRanks, groupRehash, groupStarts, groupTextBytes, groupTranslate, groupUnpackKeys,
   groupUnpackPairs, groupUuids,
 } from "./group/exports";
@@ -33,8 +33,17 @@ export {
 // Aggregates by group
 export { addCounts, countVectors, mergeCounts } from "./aggregate/count";
 export { extremeCodes, extremeIds, keepExtreme, keepExtremes, mergeIds, seeBooleans } from "./aggregate/extreme";
+export { addHistogram } from "./aggregate/histogram";
+export { addIdMembers, addMembers, mergeMembers, tallyOf } from "./aggregate/members";
+export { keepPicked, mergePicked, pickRows } from "./aggregate/picked";
 export { clearRanges, mergeRanges, widenRanges } from "./aggregate/range";
+export { addRegisters, hashTexts, mergeRegisters } from "./aggregate/registers";
+export { addSketch, mergeBins } from "./aggregate/sketch";
+export { addSpreads, mergeSpreads } from "./aggregate/spread";
+export { rehashCells, rehashMembers } from "./aggregate/table";
 export { addTotals, mergeTotals } from "./aggregate/total";
+export { intern, internTexts, markCodes, rehashTexts } from "./aggregate/texts";
+export { addValues, partValues, selectValue } from "./aggregate/values";
 export { nextVector } from "./aggregate/vectors";
 
 // Dedup
@@ -62,3 +71,9 @@ export {
   batchChecksum, batchVerify, decodeJson, decoderBegin, decoderCapacity,
   decoderFinish, decoderFormat, decoderKeptRows, decoderUsed,
 } from "./decode/exports";
+
+// Expressions
+export {
+  arithmetic, compareColumns, mapBuckets, mapClock, mapCodes, mapConstant, mapSpans, mapTruths,
+  mapValues, mergeNumbers, settleNumbers, unary,
+} from "./expression/exports";

@@ -339,6 +339,7 @@ export const KEYS_ENTRIES = 12;
 //   32 position u32, 0 at first │ 36 page of the doubles that are still to come u32, 0 at first
 //   then of the vector: 40 kind u32 │ 44 count u32 │ 48 values u32 │ 52 groups u32 (0: one group)
 //   56 rows u32 (0: they follow each other) │ 60 first row u32 │ 64 how many doubles are still to come u32
+//   68 1 while the vector waits for room in a table u32
 // VECTOR_BUFFERS is what it needs at "buffers": values, rows, groups, and the same of a mixed page's doubles.
 export const VECTOR_SIZE = 80;
 export const VECTOR_COLUMN = 0;
@@ -358,6 +359,7 @@ export const VECTOR_GROUPS = 52;
 export const VECTOR_ROWS = 56;
 export const VECTOR_FIRST_ROW = 60;
 export const VECTOR_PENDING_COUNT = 64;
+export const VECTOR_HELD = 68;
 export const VECTOR_BUFFER_ROWS = 65536;
 export const VECTOR_BUFFER_GROUPS = 81920;
 export const VECTOR_BUFFER_OTHER_ROWS = 98304;
@@ -398,6 +400,78 @@ export const HEAP_SIZE = 16;
 export const HEAP_TOP = 0;
 export const HEAP_END = 4;
 export const HEAP_MISSING = 8;
+// SPREAD 0 count f64 │ 8 shift f64 │ 16 mean - shift f64 │ 24 squares: sum of (x - mean)² f64
+// PICKED 0 time i64 │ 8 sequence i64 │ 16 bits u64: the number, the boolean, or a TEXT's first words
+//        24 capacity u32 │ 28 kind u32: PICKED_…
+// BEST   0 time i64 │ 8 row + 1 u32, 0: none │ 12 column u32: of one group within one segment
+// VALUE  0 the number as the nearest double f64 │ 8 group u32 │ 12 i32: for an integer, twice what it is more than that
+//        double, and 1; for a double 0. VALUE_CHUNK of them lie together
+// LIST   0 count u32 │ 4 capacity u32 │ 8 chunks u32 (address of an address a chunk) │ 12 unused
+// TABLE  0 mask of the slots u32 │ 4 used u32 │ 8 slots u32 (address) │ 12 unused; slots are CELL, MEMBER or TALLY
+// CELL   0 number u32 │ 4 group u32 │ 8 count u64, 0: free. Of a sketch the number is a bin, of HyperLogLog a register
+// MEMBER 0 bits u64 │ 8 group u32 │ 12 kind u32: MEMBER_…, 0: free. Bits of a text are its index among the texts
+// TALLY  0 … as MEMBER │ 16 count u64 │ 24 error u64; all ones: since the table was last cut
+// TEXTS  0 mask of the slots u32 │ 4 count u32 │ 8 slots u32 (address of index + 1 by slot) │ 12 entries u32
+//        (address of { address u32, length u32, hash u64 }) │ 16 capacity of the entries u32 │ 20 unused
+export const SPREAD_SIZE = 32;
+export const SPREAD_COUNT = 0;
+export const SPREAD_SHIFT = 8;
+export const SPREAD_MEAN = 16;
+export const SPREAD_SQUARES = 24;
+export const PICKED_SIZE = 32;
+export const PICKED_TIME = 0;
+export const PICKED_SEQUENCE = 8;
+export const PICKED_BITS = 16;
+export const PICKED_LENGTH = 20; // of a text, whose address is the bits' first half
+export const PICKED_CAPACITY = 24;
+export const PICKED_KIND = 28;
+export const PICKED_NONE = 0;
+export const PICKED_I64 = 1;
+export const PICKED_F64 = 2;
+export const PICKED_BOOLEAN = 3;
+export const PICKED_STRING = 4;
+export const PICKED_JSON = 5;
+export const PICKED_ID = 6;
+export const BEST_SIZE = 16;
+export const BEST_TIME = 0;
+export const BEST_ROW = 8;
+export const BEST_COLUMN = 12;
+export const VALUE_SIZE = 16;
+export const VALUE_NUMBER = 0;
+export const VALUE_GROUP = 8;
+export const VALUE_REST = 12;
+export const VALUE_CHUNK = 4096;
+export const LIST_SIZE = 16;
+export const LIST_COUNT = 0;
+export const LIST_CAPACITY = 4;
+export const LIST_CHUNKS = 8;
+export const TABLE_SIZE = 16;
+export const TABLE_MASK = 0;
+export const TABLE_USED = 4;
+export const TABLE_SLOTS = 8;
+export const CELL_SIZE = 16;
+export const CELL_NUMBER = 0;
+export const CELL_GROUP = 4;
+export const CELL_COUNT = 8;
+export const MEMBER_SIZE = 16;
+export const MEMBER_BITS = 0;
+export const MEMBER_GROUP = 8;
+export const MEMBER_KIND = 12;
+export const MEMBER_I64 = 1;
+export const MEMBER_F64 = 2;
+export const MEMBER_BOOLEAN = 3;
+export const MEMBER_STRING = 4;
+export const MEMBER_JSON = 5;
+export const MEMBER_ID = 6;
+export const TALLY_SIZE = 32;
+export const TALLY_COUNT = 16;
+export const TALLY_ERROR = 24;
+export const TEXTS_SIZE = 32;
+export const TEXTS_MASK = 0;
+export const TEXTS_COUNT = 4;
+export const TEXTS_SLOTS = 8;
+export const TEXTS_ENTRIES = 12;
+export const TEXTS_CAPACITY = 16;
 
 // ── Groups of a query: tables in a reader's kept scratch, sources in what a segment takes ───────────────
 //

@@ -30,3 +30,16 @@ export function keepText(slot: usize, address: usize, length: u32, heap: usize):
   store<u32>(slot, length, TEXT_LENGTH);
   return true;
 }
+
+/** Whether something was missing since the heap last grew. */
+@inline
+export function heapFull(heap: usize): bool {
+  return load<u32>(heap, HEAP_MISSING) != 0;
+}
+
+/** Whether the block has less than `size` bytes left: that is what is missing then. */
+export function heapLacks(heap: usize, size: u32): bool {
+  if (size <= load<u32>(heap, HEAP_END) - load<u32>(heap, HEAP_TOP)) return false;
+  store<u32>(heap, size, HEAP_MISSING);
+  return true;
+}

@@ -24,6 +24,11 @@ export class Heap {
     return this.#address;
   }
 
+  /** Whether a kernel did without something because the heap was full. */
+  get missing(): boolean {
+    return this.#run.core.u32[(this.address + HEAP_MISSING) >>> 2] !== 0;
+  }
+
   /** Makes room for what the kernel missed when it last answered that the heap was full. */
   grow(): void {
     const { core, scratch } = this.#run;
@@ -31,6 +36,7 @@ export class Heap {
     const size = Math.max(this.#block, missing);
     const block = scratch.keep(size);
     this.#block = Math.min(this.#block * 2, blockMax);
+    core.u32[(this.address + HEAP_MISSING) >>> 2] = 0;
     core.u32[(this.address + HEAP_TOP) >>> 2] = block;
     core.u32[(this.address + HEAP_END) >>> 2] = block + size;
   }

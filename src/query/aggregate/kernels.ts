@@ -29,6 +29,102 @@ export interface AggregateKernels {
   seeBooleans(vector: number, seen: number): number;
   extremeIds(vector: number, last: number, ids: number): number;
   mergeIds(partials: number, groups: number, count: number, last: number, ids: number): void;
+  addSpreads(vector: number, spreads: number): number;
+  mergeSpreads: MergeKernel;
+  addHistogram(
+    vector: number,
+    doubles: number,
+    count: number,
+    integers: number,
+    reachable: number,
+    counts: number,
+  ): number;
+
+  /** 1: the table must be larger, 2: the heap must be. */
+  addSketch(vector: number, arrays: number, table: number, heap: number): number;
+  mergeBins(
+    bins: number,
+    count: number,
+    group: number,
+    arrays: number,
+    table: number,
+    heap: number,
+  ): void;
+  hashTexts(entries: number, count: number, seed: number, out: number): void;
+  /** 1: the table must be larger, 2: the heap must be. */
+  addRegisters(
+    vector: number,
+    hashes: number,
+    entries: number,
+    seed: number,
+    arrays: number,
+    table: number,
+    heap: number,
+  ): number;
+  mergeRegisters(
+    hashes: number,
+    count: number,
+    group: number,
+    arrays: number,
+    table: number,
+    heap: number,
+  ): void;
+  rehashCells(from: number, slots: number, table: number): void;
+  rehashMembers(from: number, slots: number, size: number, table: number): void;
+
+  markCodes(vector: number, used: number): number;
+  /** Answers the code before which texts or heap were full, or `count`. */
+  internTexts(
+    entries: number,
+    from: number,
+    count: number,
+    used: number,
+    indexes: number,
+    texts: number,
+    heap: number,
+  ): number;
+  /** The index of the text, -1 when texts or heap are full. */
+  intern(text: number, length: number, texts: number, heap: number): number;
+  rehashTexts(texts: number): void;
+  /** 1: the table must be larger. */
+  addMembers(
+    vector: number,
+    kind: number,
+    indexes: number,
+    table: number,
+    size: number,
+    counts: number,
+  ): number;
+  /** 1: the table must be larger, 2: the texts, 3: the heap. */
+  addIdMembers(
+    vector: number,
+    table: number,
+    size: number,
+    counts: number,
+    texts: number,
+    heap: number,
+  ): number;
+  mergeMembers(members: number, count: number, table: number, counts: number): void;
+  tallyOf(table: number, bits: bigint, group: number, kind: number): number;
+
+  pickRows(vector: number, column: number, times: number, last: number, best: number): number;
+  /** Answers the group before which the heap was full, or `count`. */
+  keepPicked(
+    best: number,
+    from: number,
+    count: number,
+    firstSequence: bigint,
+    last: number,
+    picked: number,
+    heap: number,
+  ): number;
+  /** Answers 0 when the heap was full. */
+  mergePicked(from: number, text: number, last: number, to: number, heap: number): number;
+
+  /** 1: the list needs more chunks. */
+  addValues(vector: number, list: number): number;
+  partValues(list: number, groups: number, starts: number, nexts: number): void;
+  selectValue(list: number, from: number, to: number, k: number): number;
 }
 
 /** Merges state i of `count` at `partials` into state groups[i] of those at `states`. */

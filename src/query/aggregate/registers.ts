@@ -1,0 +1,195 @@
+// approx_count_distinct: HyperLogLog of 2^14 registers, standard error 0.81 % (1.04 / √16384), less for few values; the
+// estimate is the corrected one of Ertl ("New cardinality estimation algorithms for HyperLogLog sketches", 2017,
+// algorithm 6), which needs no tables of bias. Merging takes the maximum of each register, so that any split of the rows
+// gives the same bytes. Texts, JSON, ids, booleans and numbers are different values; 1 and 1.0 are one.
+//
+// Partial:  0 tag u8 = 0x06 │ then of each group: registers u32
+//   up to 4,096: registers × u32, number << 8 | rank, ascending
+//   else 0xffffffff, and 16,384 × rank u8
+
+import {
+  CELL_SIZE,
+  LANE_BOOLEAN,
+  LANE_ID,
+  LANE_JSON,
+  LANE_NULL,
+  LANE_NUMBER,
+} from "../../core/layout.ts";
+import type { Expression } from "../expression/expression.ts";
+import type { Value } from "../result.ts";
+import type { Accumulator, AggregateContext, GroupRows } from "./accumulator.ts";
+import { Heap } from "./heap.ts";
+import { type AggregateKernels, aggregateKernels } from "./kernels.ts";
+import { expectTag, type PartialReader, type PartialWriter } from "./partial-bytes.ts";
+import { GroupStates, groupsEnd } from "./states.ts";
+import { type CellsByGroup, cellsByGroup, HashTable, runGrowing } from "./tables.ts";
+import { dictionaryView, openVector } from "./vectors.ts";
+
+const tag = 0x06;
+const sparseMax = 512;
+const registers = 1 << 14;
+/** Ranks are of the 50 bits after those that choose the register. */
+const rankMax = 51;
+const listedMax = 4096;
+const whole = 0xffffffff;
+const seeds = { string: 4, json: 5, id: 6 } as const;
+
+export class RegisterState implements Accumulator {
+  readonly #context: AggregateContext;
+  readonly #kernels: AggregateKernels;
+  readonly #of: Expression;
+  /** By group: the address of its registers, or how many cells it has. */
+  readonly #arrays: GroupStates;
+  readonly #table: HashTable;
+  readonly #heap: Heap;
+  #cells: CellsByGroup | undefined;
+
+  constructor(of: Expression, context: AggregateContext) {
+    this.#context = context;
+    this.#kernels = aggregateKernels(context.run.core);
+    this.#of = of;
+    this.#arrays = new GroupStates(context.run, 4);
+    this.#table = new HashTable(context.run, CELL_SIZE);
+    this.#heap = new Heap(context.run);
+  }
+
+  add(rows: GroupRows): void {
+    const { run, computed } = this.#context;
+    const arrays = this.#arrays.room(rows.groupCount);
+    this.#cells = undefined;
+    const mark = run.scratch.mark();
+    for (const { lane, address } of computed.lanes(rows.segment, this.#of, rows.mask)) {
+      if (lane !== LANE_NULL) this.#addLane(rows, lane, address, arrays);
+      run.scratch.release(mark);
+    }
+  }
+
+  #addLane(rows: GroupRows, lane: number, column: number, arrays: number): void {
+    const { run } = this.#context;
+    const vector = openVector(run, rows, column);
+    const [table, heap] = [this.#table.address, this.#heap.address];
+    let [hashes, entries, seed] = [0, 0, 0];
+    if (lane === LANE_ID) seed = seeds.id;
+    else if (lane !== LANE_NUMBER && lane !== LANE_BOOLEAN) {
+      seed = lane === LANE_JSON ? seeds.json : seeds.string;
+      const dictionary = dictionaryView(run, column);
+      entries = dictionary.entries;
+      // For few rows of a large dictionary, hashing row by row is less work.
+      if (rows.count >= dictionary.count) {
+        hashes = run.scratch.take(dictionary.count * 4);
+        this.#kernels.hashTexts(entries, dictionary.count, seed, hashes);
+      }
+    }
+    runGrowing(run, vector, this.#table, this.#heap, () =>
+      this.#kernels.addRegisters(vector, hashes, entries, seed, arrays, table, heap),
+    );
+  }
+
+  finish(): (group: number) => Value {
+    return (group) => Math.round(estimate(this.#ranks(group)));
+  }
+
+  /** The group's registers, written over the next time. */
+  readonly #found = new Uint8Array(registers);
+
+  #ranks(group: number): Uint8Array {
+    const { run } = this.#context;
+    this.#cells ??= cellsByGroup(run, this.#table, this.#arrays.capacity);
+    const slot = this.#arrays.at(group);
+    const array = slot === 0 ? 0 : (run.core.u32[slot >>> 2] as number);
+    if (array > sparseMax) this.#found.set(run.core.u8.subarray(array, array + registers));
+    else this.#found.fill(0);
+    const { starts, numbers, counts } = this.#cells;
+    for (let i = starts[group] ?? 0, end = starts[group + 1] ?? 0; i < end; i++) {
+      const number = numbers[i] as number;
+      const rank = counts[i] as number;
+      if (rank > (this.#found[number] as number)) this.#found[number] = rank;
+    }
+    return this.#found;
+  }
+
+  encode(groupCount: number, out: PartialWriter): void {
+    out.u8(tag);
+    this.#arrays.room(groupCount);
+    for (let group = 0; group < groupCount; group++) {
+      const ranks = this.#ranks(group);
+      const set: number[] = [];
+      ranks.forEach((rank, number) => {
+        if (rank > 0) set.push((number << 8) | rank);
+      });
+      if (set.length > listedMax) {
+        out.u32(whole);
+        out.raw(ranks);
+      } else {
+        out.u32(set.length);
+        for (const one of set) out.u32(one);
+      }
+    }
+  }
+
+  merge(partials: PartialReader, groups: Uint32Array): void {
+    expectTag(partials, tag, "approx_count_distinct");
+    const { core, scratch } = this.#context.run;
+    const arrays = this.#arrays.room(groupsEnd(groups));
+    this.#cells = undefined;
+    const mark = scratch.mark();
+    const from = scratch.take(registers * 4);
+    for (const group of groups) {
+      const hashes = readHashes(partials);
+      core.u32.set(hashes, from >>> 2);
+      this.#table.grow(hashes.length);
+      const [table, heap] = [this.#table.address, this.#heap.address];
+      this.#kernels.mergeRegisters(from, hashes.length, group, arrays, table, heap);
+      if (this.#heap.missing) this.#heap.grow();
+    }
+    scratch.release(mark);
+  }
+}
+
+function readHashes(partials: PartialReader): Uint32Array {
+  const count = partials.u32();
+  if (count !== whole) return Uint32Array.from({ length: count }, () => partials.u32());
+  const ranks = partials.raw(registers);
+  const set: number[] = [];
+  ranks.forEach((rank, number) => {
+    if (rank > 0) set.push((number << 8) | rank);
+  });
+  return Uint32Array.from(set);
+}
+
+/** How many different values the registers tell of. */
+export function estimate(ranks: Uint8Array): number {
+  const multiplicity = new Float64Array(rankMax + 1);
+  for (const rank of ranks) multiplicity[rank] = (multiplicity[rank] as number) + 1;
+  const count = (rank: number) => multiplicity[rank] as number;
+  let z = registers * tau(1 - count(rankMax) / registers);
+  for (let rank = rankMax - 1; rank >= 1; rank--) z = 0.5 * (z + count(rank));
+  z += registers * sigma(count(0) / registers);
+  return (registers / (2 * Math.LN2)) * (registers / z);
+}
+
+/** x + Σ x^(2^k) 2^(k-1), infinite for 1. */
+function sigma(x: number): number {
+  if (x === 1) return Infinity;
+  let [power, weight, sum] = [x, 1, x];
+  for (let before = -1; before !== sum; ) {
+    before = sum;
+    power *= power;
+    sum += power * weight;
+    weight += weight;
+  }
+  return sum;
+}
+
+/** (1 - x - Σ (1 - x^(2^-k))² 2^-k) / 3. */
+function tau(x: number): number {
+  if (x === 0 || x === 1) return 0;
+  let [root, weight, sum] = [x, 1, 1 - x];
+  for (let before = -1; before !== sum; ) {
+    before = sum;
+    root = Math.sqrt(root);
+    weight *= 0.5;
+    sum -= (1 - root) ** 2 * weight;
+  }
+  return sum / 3;
+}
