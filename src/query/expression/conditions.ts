@@ -46,9 +46,8 @@ export function comparison(op: string, [left, right]: readonly Evaluate[]): Eval
   const [a, b] = [left as Evaluate, right as Evaluate];
   return (leaf) => {
     const x = a(leaf);
-    if (x === null) return null;
     const y = b(leaf);
-    return y === null ? null : holds(compareScalars(x, y));
+    return x === null || y === null ? null : holds(compareScalars(x, y));
   };
 }
 

@@ -90,6 +90,7 @@ function compileCall(call: Call): Evaluate {
   return strictCall(strict, args);
 }
 
+/** All arguments are computed, so that an error in one doesn't hang on whether another is NULL. */
 function strictCall(of: Strict, args: readonly Evaluate[]): Evaluate {
   const [first, second] = args as [Evaluate, Evaluate];
   if (args.length === 1) {
@@ -101,18 +102,12 @@ function strictCall(of: Strict, args: readonly Evaluate[]): Evaluate {
   if (args.length === 2) {
     return (leaf) => {
       const a = first(leaf);
-      if (a === null) return null;
       const b = second(leaf);
-      return b === null ? null : of(a, b);
+      return a === null || b === null ? null : of(a, b);
     };
   }
   return (leaf) => {
-    const values: NonNullable<Scalar>[] = [];
-    for (const arg of args) {
-      const value = arg(leaf);
-      if (value === null) return null;
-      values.push(value);
-    }
-    return of(...values);
+    const values = args.map((arg) => arg(leaf));
+    return values.includes(null) ? null : of(...(values as NonNullable<Scalar>[]));
   };
 }

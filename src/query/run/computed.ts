@@ -22,26 +22,26 @@ import {
 } from "../../core/layout.ts";
 import { compileExpression } from "../expression/evaluate.ts";
 import type { Expression } from "../expression/expression.ts";
-import { expressionKey, walkExpression } from "../expression/expression.ts";
-import type { LeafValue } from "../expression/scalar.ts";
-import type { Value } from "../result.ts";
+import { expressionKey } from "../expression/expression.ts";
+import { expressionKernels } from "../expression/kernels.ts";
+import { mapPaths, pathsOf } from "../expression/shape.ts";
 import type { Segment } from "../segments/source.ts";
 import type { LaneColumn } from "./cells.ts";
 import { Cells } from "./cells.ts";
+import type { Derivation } from "./derivation.ts";
+import { selectionSize, selectionWords } from "./derivation.ts";
+import { choiceColumn } from "./derive-choices.ts";
+import { numberCall } from "./derive-numbers.ts";
+import { constantColumn, narrowPath, valuesByRow } from "./derive-rows.ts";
+import type { Compiled } from "./derive-texts.ts";
+import { selectTexts, textColumns, textResults } from "./derive-texts.ts";
+import { bucketColumn, fieldColumn, shiftedTimes } from "./derive-times.ts";
 import { DerivedWriter } from "./derived.ts";
 import type { QueryRun } from "./kernels.ts";
-import { CancelledError } from "./kernels.ts";
-import { pathColumns, RowValues } from "./row-values.ts";
+import { pathColumns } from "./row-values.ts";
+import { hasParts, selectBooleans, selectParts, truthColumn } from "./tests.ts";
 
-/** Bytes of a selection of `rows` rows. */
-export function selectionSize(rows: number): number {
-  return ((rows + 127) >>> 7) << 4;
-}
-
-/** Words of 64 rows. */
-export function selectionWords(rows: number): number {
-  return (rows + 63) >>> 6;
-}
+export { selectionSize, selectionWords };
 
 const computedPaths: readonly string[] = ["sequence", "received_at", "lateness_us"];
 
@@ -56,35 +56,41 @@ interface Derived {
 export class ComputedColumns {
   readonly #run: QueryRun;
   readonly #cells: Cells;
+  readonly #writer: DerivedWriter;
   readonly #paths: readonly string[];
   readonly #addresses = new Map<string, number>();
-  readonly #compiled = new Map<string, (leaf: LeafValue) => Value>();
-  readonly #keys = new Map<Expression, string>();
+  readonly #compiled = new Map<Expression, Compiled>();
+  readonly #byKey = new Map<string, Compiled>();
+  readonly #narrowed = new Map<Expression, Expression>();
   readonly #derived = new Map<string, Derived>();
   #segment: Segment | undefined;
+  #derivation: Derivation | undefined;
 
   /** `expressions`: all that the query computes; a string is a path. */
   constructor(run: QueryRun, expressions: Iterable<Expression | string>) {
     this.#run = run;
     this.#cells = new Cells(run.core);
+    this.#writer = new DerivedWriter(run.core, run.scratch);
     const wanted = new Set<string>();
     for (const one of expressions) {
       if (typeof one === "string") wanted.add(one);
-      else {
-        walkExpression(one, (inner) => {
-          if (inner.kind === "path") wanted.add(inner.path);
-        });
-      }
+      else for (const { path } of pathsOf(one)) wanted.add(path);
     }
     this.#paths = computedPaths.filter((path) => wanted.has(path));
   }
 
   /** Writes the columns of `segment` into scratch; they are right until the caller releases it. */
   begin(segment: Segment): void {
-    this.#segment = segment;
-    this.#addresses.clear();
-    this.#derived.clear();
+    this.#enter(segment);
     for (const path of this.#paths) this.#addresses.set(path, this.#make(segment, path));
+  }
+
+  #enter(segment: Segment): void {
+    this.#segment = segment;
+    this.#derivation = undefined;
+    this.#addresses.clear();
+    this.#narrowed.clear();
+    this.#derived.clear();
   }
 
   /** As `segment.column`, for every path. */
@@ -92,8 +98,8 @@ export class ComputedColumns {
     if (segment === this.#segment && lane === LANE_NUMBER) {
       const address = this.#addresses.get(path);
       if (address !== undefined) return address;
-      if (computedPaths.includes(path)) return this.#make(segment, path);
     }
+    if (lane === LANE_NUMBER && computedPaths.includes(path)) return this.#make(segment, path);
     return segment.column(path, lane);
   }
 
@@ -105,31 +111,88 @@ export class ComputedColumns {
    * Throws CancelledError, LimitError, and InputError where a row's value can't be told.
    */
   lanes(segment: Segment, expression: Expression, mask: number): readonly LaneColumn[] {
-    if (expression.kind === "path" && expression.path !== "properties") {
-      const { path, type } = expression;
-      return pathColumns(path, type, (name, lane) => this.column(segment, name, lane));
+    const of = this.#of(segment);
+    const narrowed = this.#narrow(of, expression);
+    if (narrowed.kind === "path" && narrowed.path !== "properties") {
+      return pathColumns(narrowed.path, narrowed.type, of.find);
     }
-    const key = this.#key(expression);
+    const compiled = this.#compile(narrowed);
     this.#forgetReleased();
-    const known = this.#derived.get(key);
-    if (known !== undefined && this.#covers(known, segment, mask)) return known.columns;
-    const columns = this.#derive(segment, expression, mask);
+    const known = this.#derived.get(compiled.key);
+    if (known !== undefined && this.#covers(known, of, mask)) return known.columns;
+    const columns = this.#derive(of, compiled, mask);
     const { scratch, core } = this.#run;
     const size = selectionSize(segment.rows);
     const copy = scratch.take(size);
     core.u8.copyWithin(copy, mask, mask + size);
     this.#forgetReleased();
-    this.#derived.set(key, { columns, mask: copy, end: scratch.mark() });
+    this.#derived.set(compiled.key, { columns, mask: copy, end: scratch.mark() });
     return columns;
   }
 
-  #key(expression: Expression): string {
-    let key = this.#keys.get(expression);
-    if (key === undefined) {
-      key = expressionKey(expression);
-      this.#keys.set(expression, key);
+  /**
+   * Writes to `out` the rows of `mask` for which a boolean expression is `value`; answers how many they are. What it
+   * takes from scratch is given back. `out` may be `mask`. Throws as `lanes` does.
+   */
+  test(
+    segment: Segment,
+    expression: Expression,
+    value: boolean,
+    mask: number,
+    out: number,
+  ): number {
+    const of = this.#of(segment);
+    const { scratch } = this.#run;
+    const mark = scratch.mark();
+    const narrowed = this.#narrow(of, expression);
+    const texts = textResults(of, this.#compile(narrowed), mask);
+    let count: number;
+    if (texts !== null) count = selectTexts(of, texts, value, mask, out);
+    else if (hasParts(narrowed)) count = selectParts(of, narrowed, value, mask, out);
+    else count = selectBooleans(of, this.lanes(segment, narrowed, mask), value, mask, out);
+    scratch.release(mark);
+    return count;
+  }
+
+  #of(segment: Segment): Derivation {
+    if (segment !== this.#segment) this.#enter(segment);
+    this.#derivation ??= {
+      run: this.#run,
+      kernels: expressionKernels(this.#run.core),
+      cells: this.#cells,
+      writer: this.#writer,
+      segment,
+      words: selectionWords(segment.rows),
+      find: (path, lane) => this.column(segment, path, lane),
+      lanes: (expression, mask) => this.lanes(segment, expression, mask),
+      test: (expression, value, mask, out) => this.test(segment, expression, value, mask, out),
+    };
+    return this.#derivation;
+  }
+
+  #compile(expression: Expression): Compiled {
+    let compiled = this.#compiled.get(expression);
+    if (compiled === undefined) {
+      const key = expressionKey(expression);
+      compiled = this.#byKey.get(key) ?? {
+        expression,
+        key,
+        evaluate: compileExpression(expression),
+      };
+      this.#byKey.set(key, compiled);
+      this.#compiled.set(expression, compiled);
     }
-    return key;
+    return compiled;
+  }
+
+  /** With paths of any type as of the one type that they have in this segment. */
+  #narrow(of: Derivation, expression: Expression): Expression {
+    let narrowed = this.#narrowed.get(expression);
+    if (narrowed === undefined) {
+      narrowed = mapPaths(expression, (path) => narrowPath(path, of.segment));
+      this.#narrowed.set(expression, narrowed);
+    }
+    return narrowed;
   }
 
   #forgetReleased(): void {
@@ -138,50 +201,47 @@ export class ComputedColumns {
   }
 
   /** Whether every row of `mask` was among those that the columns were made for. */
-  #covers(known: Derived, segment: Segment, mask: number): boolean {
+  #covers(known: Derived, { segment, words }: Derivation, mask: number): boolean {
     const { scratch, kernels } = this.#run;
     const mark = scratch.mark();
     const rest = scratch.take(selectionSize(segment.rows));
-    const count = kernels.selectionAndNot(mask, known.mask, rest, selectionWords(segment.rows));
+    const count = kernels.selectionAndNot(mask, known.mask, rest, words);
     scratch.release(mark);
     return count === 0;
   }
 
-  #derive(segment: Segment, expression: Expression, mask: number): LaneColumn[] {
-    return this.#byRow(segment, expression, mask);
-  }
-
-  /** Row after row, only those of the mask. */
-  #byRow(segment: Segment, expression: Expression, mask: number): LaneColumn[] {
-    const { core, kernels, scratch, cancel } = this.#run;
-    const words = selectionWords(segment.rows);
-    const mark = scratch.mark();
-    const list = scratch.take(kernels.selectionCount(mask, words) * 4);
-    const count = kernels.selectionRows(mask, words, list);
-    const rows = core.u32.slice(list >>> 2, (list >>> 2) + count);
-    scratch.release(mark);
-    const evaluate = this.#evaluator(expression);
-    const source = new RowValues(segment, this.#cells, (path, lane) =>
-      this.column(segment, path, lane),
+  #derive(of: Derivation, compiled: Compiled, mask: number): readonly LaneColumn[] {
+    const { expression } = compiled;
+    const texts = textResults(of, compiled, mask);
+    const columns = texts === null ? undefined : textColumns(of, expression.type, texts, mask);
+    return (
+      columns ??
+      constantColumn(of, compiled, mask) ??
+      this.#byKernels(of, expression, mask) ??
+      valuesByRow(of, compiled, mask)
     );
-    const values: Value[] = new Array(count);
-    for (let i = 0; i < count; i++) {
-      if ((i & 4095) === 0 && Atomics.load(core.u32, cancel >>> 2) !== 0)
-        throw new CancelledError();
-      source.at(rows[i] as number);
-      values[i] = evaluate(source.leaf);
-    }
-    return new DerivedWriter(core, scratch).lanes(rows, values);
   }
 
-  #evaluator(expression: Expression): (leaf: LeafValue) => Value {
-    const key = this.#key(expression);
-    let evaluate = this.#compiled.get(key);
-    if (evaluate === undefined) {
-      evaluate = compileExpression(expression);
-      this.#compiled.set(key, evaluate);
+  /** Undefined: no kernel computes it. */
+  #byKernels(of: Derivation, expression: Expression, mask: number) {
+    if (expression.kind === "bucket") return bucketColumn(of, expression, mask);
+    if (expression.kind !== "call") return undefined;
+    if (expression.type === "boolean") {
+      return hasParts(expression) ? truthColumn(of, expression, mask) : undefined;
     }
-    return evaluate;
+    switch (expression.fn) {
+      case "extract":
+        return fieldColumn(of, expression, mask);
+      case "case":
+      case "coalesce":
+        return choiceColumn(of, expression, mask);
+      case "add_interval": {
+        const shifted = shiftedTimes(of, expression);
+        return shifted && numberCall(of, shifted, mask);
+      }
+      default:
+        return numberCall(of, expression, mask);
+    }
   }
 
   #make(segment: Segment, path: string): number {

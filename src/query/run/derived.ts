@@ -19,11 +19,13 @@ import {
   PAGE_I64,
   PAGE_MIXED,
   PAGE_PRESENCE,
+  PAGE_PRESENCE_SIZE,
   PAGE_ROWS,
   PAGE_U8,
   PAGE_U16,
   PAGE_U32,
   PAGE_VALUES,
+  PAGES_MAX,
 } from "../../core/layout.ts";
 import type { Value } from "../result.ts";
 import { JsonText } from "../result.ts";
@@ -70,6 +72,31 @@ export class DerivedWriter {
     return page;
   }
 
+  /** A column that has `value` in every row: one page, as often as there are pages. */
+  constant(value: NonNullable<Value>): LaneColumn {
+    const { u8, view, memory } = this.#core;
+    const lane = laneOfValue(value);
+    const column = this.column(lane);
+    const isNumber = typeof value === "number" || typeof value === "bigint";
+    const encoding = !isNumber ? PAGE_U8 : isDouble(value) ? PAGE_F64 : PAGE_I64;
+    const page = this.page(column, 0, encoding);
+    const values = page + PAGE_VALUES;
+    u8.fill(0xff, page + PAGE_PRESENCE, page + PAGE_PRESENCE + PAGE_PRESENCE_SIZE);
+    view.setUint32(page + PAGE_COUNT, PAGE_ROWS, true);
+    if (encoding === PAGE_F64) {
+      new Float64Array(memory.buffer, values, PAGE_ROWS).fill(value as number);
+    } else if (isNumber) new BigInt64Array(memory.buffer, values, PAGE_ROWS).fill(BigInt(value));
+    else {
+      u8.fill(value === true ? 1 : 0, values, values + PAGE_ROWS);
+      if (lane === LANE_JSON) this.dictionary(column, [(value as JsonText).text]);
+      if (lane === LANE_STRING) this.dictionary(column, [value as string]);
+    }
+    for (let i = 1; i < PAGES_MAX; i++) {
+      view.setUint32(column + COLUMN_PAGES + i * 4, page, true);
+    }
+    return { lane, address: column };
+  }
+
   /** Gives a string or json column its texts: entry `i` is code `i`. */
   dictionary(column: number, texts: readonly string[]): void {
     const { u8, view } = this.#core;
@@ -85,6 +112,23 @@ export class DerivedWriter {
     });
     view.setUint32(column + COLUMN_DICT, entries, true);
     view.setUint32(column + COLUMN_DICT_COUNT, texts.length, true);
+  }
+
+  /** As `dictionary`, of texts that are encoded one after the other, each up to its end. */
+  encodedDictionary(column: number, bytes: Uint8Array, ends: readonly number[]): void {
+    const { u8, u32 } = this.#core;
+    const entries = this.#scratch.take(ends.length * 8);
+    const at = this.#scratch.take(bytes.length + 16);
+    u8.set(bytes, at);
+    let from = 0;
+    for (let code = 0; code < ends.length; code++) {
+      const end = ends[code] as number;
+      u32[(entries >>> 2) + code * 2] = at + from;
+      u32[(entries >>> 2) + code * 2 + 1] = end - from;
+      from = end;
+    }
+    u32[(column + COLUMN_DICT) >>> 2] = entries;
+    u32[(column + COLUMN_DICT_COUNT) >>> 2] = ends.length;
   }
 
   /**

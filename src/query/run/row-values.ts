@@ -35,6 +35,13 @@ export function lanesOfType(path: string, type: ValueType): readonly number[] {
   return lanes.filter((one) => one === lane || (lane === LANE_STRING && one === LANE_ID));
 }
 
+/** The type of the values of a lane of a property. */
+export function typeOfLane(lane: number): ValueType {
+  if (lane === LANE_STRING || lane === LANE_ID) return "string";
+  if (lane === LANE_BOOLEAN) return "boolean";
+  return lane === LANE_JSON ? "json" : "number";
+}
+
 /** The stored columns that hold the values of a path seen as `type`. */
 export function pathColumns(path: string, type: ValueType, find: FindColumn): LaneColumn[] {
   return lanesOfType(path, type)

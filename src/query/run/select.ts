@@ -81,7 +81,7 @@ export class FilterRun {
       case "presence":
         return this.#presence(filter, segment, mask, out);
       case "test":
-        return this.#test(filter, segment, mask, out);
+        return this.#computed.test(segment, filter.of, filter.value, mask, out);
       case "sequence":
       case "received":
         return this.#ordered(filter, segment, mask, out);
@@ -264,20 +264,6 @@ export class FilterRun {
     }
     const words = selectionWords(segment.rows);
     return finished(kernels.selectCodes(column, words, mask, out, table, cancel));
-  }
-
-  /** Rows for which a boolean expression is `value`, which a derived column of booleans tells. */
-  #test(filter: Leaf<"test">, segment: Segment, mask: number, out: number): number {
-    const { scratch } = this.#run;
-    const mark = scratch.mark();
-    const [column] = this.#computed.lanes(segment, filter.of, mask);
-    const code = filter.value ? 1 : 0;
-    const count =
-      column === undefined
-        ? this.#nothing(segment, out)
-        : this.#rawRange(column.address, { low: code, high: code }, false, segment, mask, out);
-    scratch.release(mark);
-    return count;
   }
 
   #id(filter: Leaf<"id">, segment: Segment, mask: number, out: number): number {

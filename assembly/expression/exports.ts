@@ -1,0 +1,7 @@
+export { arithmetic } from "./arithmetic";
+export { compareColumns } from "./compare";
+export {
+  mapBuckets, mapClock, mapCodes, mapConstant, mapSpans, mapTruths, mapValues, mergeNumbers,
+  settleNumbers,
+} from "./map";
+export { unary } from "./unary";

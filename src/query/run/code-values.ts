@@ -1,0 +1,149 @@
+// What an expression over one dictionary yields for each of its texts: computed once, kept for the queries to come.
+// A dashboard that asks the same again runs no regular expression again.
+
+import type { Core } from "../../core/core.ts";
+import { InputError, LimitError } from "../../errors.ts";
+import type { Value } from "../result.ts";
+import { JsonText } from "../result.ts";
+
+/** Bytes of results that a thread keeps. */
+const keptBytesMax = 64 * 1024 * 1024;
+
+/** A code for no value. */
+export const noCode = 0xffff_ffff;
+
+/**
+ * The results for codes [0, count) of one dictionary, and for rows without a code. Dictionaries of hot segments
+ * grow, and this with them.
+ */
+export class CodeValues {
+  /** Of a row whose text is NULL. */
+  absent: Value;
+  /** Result by code; strings and JSON by their index in `texts`, NULL as `noCode`. */
+  readonly values: Value[] = [];
+  /** Different result texts, encoded one after the other; `ends[i]` is the end of the i-th. */
+  readonly textCodes: number[] = [];
+  readonly ends: number[] = [];
+  #bytes = Buffer.alloc(0);
+  #size = 0;
+  readonly #indexes = new Map<string, number>();
+  /** Whether a text's result can't be told; perhaps no row has it. */
+  failed = false;
+
+  constructor(absent: Value) {
+    this.absent = absent;
+  }
+
+  /** With what `valueOfNull` says, if it can be told. */
+  static of(valueOfNull: () => Value): CodeValues {
+    const values = new CodeValues(null);
+    const known = values.#attempt(() => {
+      values.absent = valueOfNull();
+    });
+    values.failed = !known;
+    return values;
+  }
+
+  get count(): number {
+    return Math.max(this.values.length, this.textCodes.length);
+  }
+
+  /** Bytes that this holds, about. */
+  get size(): number {
+    return (
+      256 +
+      this.values.length * 12 +
+      this.textCodes.length * 8 +
+      this.#size * 2 +
+      this.ends.length * 60
+    );
+  }
+
+  get bytes(): Uint8Array {
+    return this.#bytes.subarray(0, this.#size);
+  }
+
+  /** Adds the results of the codes up to `count`; answers false when one of them can't be told. */
+  extend(count: number, isText: boolean, valueOf: (code: number) => Value): boolean {
+    this.failed = !this.#attempt(() => {
+      for (let code = this.count; code < count; code++) {
+        const value = valueOf(code);
+        if (isText) this.textCodes.push(value === null ? noCode : this.textCode(value));
+        else this.values.push(value);
+      }
+    });
+    return !this.failed;
+  }
+
+  /** False where a value can't be told. */
+  #attempt(compute: () => void): boolean {
+    try {
+      compute();
+      return true;
+    } catch (error) {
+      if (!(error instanceof InputError) && !(error instanceof LimitError)) throw error;
+      return false;
+    }
+  }
+
+  /** Index of a result text, which is added when it is new. */
+  textCode(value: NonNullable<Value>): number {
+    const text = value instanceof JsonText ? value.text : (value as string);
+    const known = this.#indexes.get(text);
+    if (known !== undefined) return known;
+    const size = Buffer.byteLength(text);
+    if (this.#size + size > this.#bytes.length) {
+      const larger = Buffer.alloc(Math.max(1024, (this.#size + size) * 2));
+      larger.set(this.bytes);
+      this.#bytes = larger;
+    }
+    this.#bytes.write(text, this.#size);
+    this.#size += size;
+    this.#indexes.set(text, this.ends.length);
+    return this.ends.push(this.#size) - 1;
+  }
+}
+
+/** The results that one thread keeps, the least recently used go first. */
+export class KeptCodeValues {
+  readonly #kept = new Map<string, CodeValues>();
+  readonly #sizes = new Map<string, number>();
+  #size = 0;
+
+  /** `make` says what NULL yields. Call `settle` when the result has grown. */
+  of(key: string, make: () => CodeValues): CodeValues {
+    const known = this.#kept.get(key);
+    if (known !== undefined) {
+      this.#kept.delete(key);
+      this.#kept.set(key, known);
+      return known;
+    }
+    const made = make();
+    this.#kept.set(key, made);
+    return made;
+  }
+
+  /** Counts what `key` has grown by, and forgets others to keep within bounds. */
+  settle(key: string, values: CodeValues): void {
+    this.#size += values.size - (this.#sizes.get(key) ?? 0);
+    this.#sizes.set(key, values.size);
+    for (const oldest of this.#kept.keys()) {
+      if (this.#size <= keptBytesMax) return;
+      this.#size -= this.#sizes.get(oldest) ?? 0;
+      this.#sizes.delete(oldest);
+      this.#kept.delete(oldest);
+    }
+  }
+}
+
+const byThread = new WeakMap<Core, KeptCodeValues>();
+
+/** A thread attaches one core: what it keeps goes with that. */
+export function keptCodeValues(core: Core): KeptCodeValues {
+  let kept = byThread.get(core);
+  if (kept === undefined) {
+    kept = new KeptCodeValues();
+    byThread.set(core, kept);
+  }
+  return kept;
+}

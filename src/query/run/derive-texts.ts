@@ -1,0 +1,199 @@
+// Expressions over one column of text: computed once for each text of its dictionary, and given to the rows by code.
+
+import {
+  COLUMN_DICT_COUNT,
+  LANE_BOOLEAN,
+  LANE_JSON,
+  LANE_NUMBER,
+  LANE_STRING,
+  PAGE_F64,
+  PAGE_I64,
+  PAGE_U8,
+} from "../../core/layout.ts";
+import type { Expression } from "../expression/expression.ts";
+import type { LeafValue } from "../expression/scalar.ts";
+import { onlyText } from "../expression/shape.ts";
+import type { Value } from "../result.ts";
+import type { LaneColumn } from "./cells.ts";
+import { CodeValues, keptCodeValues, noCode } from "./code-values.ts";
+import type { Derivation } from "./derivation.ts";
+import { checked, derivedColumn, selectionSize } from "./derivation.ts";
+import { codeEncoding, isDouble } from "./derived.ts";
+
+/** What an expression yields for every text of a column. */
+export interface TextResults {
+  readonly column: number;
+  readonly count: number;
+  readonly values: CodeValues;
+}
+
+export interface Compiled {
+  readonly expression: Expression;
+  readonly key: string;
+  readonly evaluate: (leaf: LeafValue) => Value;
+}
+
+/**
+ * The results for every text of the one column that an expression reads. Null where it reads anything else, where the
+ * texts are more than the rows (which then go one by one), or where one text has no result.
+ */
+export function textResults(of: Derivation, compiled: Compiled, mask: number): TextResults | null {
+  const { expression, key, evaluate } = compiled;
+  const path = expression.type === "variant" ? null : onlyText(expression);
+  if (path === null) return null;
+  const column = of.find(path.path, LANE_STRING);
+  if (column === 0) return null;
+  const { run, segment, words, cells } = of;
+  const count = Atomics.load(run.core.u32, (column + COLUMN_DICT_COUNT) >>> 2);
+  const kept = keptCodeValues(run.core);
+  const name = `${segment.hot ? segment.id : -1 - segment.id} ${segment.firstSequence} ${key}`;
+  const values = kept.of(name, () => CodeValues.of(() => evaluate(() => null)));
+  if (values.failed) return null;
+  const missing = count - values.count;
+  if (missing > 256 && missing > run.kernels.selectionCount(mask, words)) return null;
+  const isText = expression.type === "string" || expression.type === "json";
+  if (missing > 0) {
+    let text: Value = null;
+    const leaf: LeafValue = () => text;
+    const whole = values.extend(count, isText, (code) => {
+      text = cells.text(column, code);
+      return evaluate(leaf);
+    });
+    kept.settle(name, values);
+    if (!whole) return null;
+  }
+  return { column, count, values };
+}
+
+/** The derived column of such results; null where one column can't hold them. */
+export function textColumns(
+  of: Derivation,
+  type: Expression["type"],
+  results: TextResults,
+  mask: number,
+): LaneColumn[] | null {
+  if (type === "boolean") return booleanColumn(of, results, mask);
+  if (type === "string" || type === "json") return codeColumn(of, type, results, mask);
+  return numberColumn(of, results, mask);
+}
+
+function booleanColumn(of: Derivation, { column, count, values }: TextResults, mask: number) {
+  const code = (value: Value): number => (value === null ? noCode : Number(value as boolean));
+  const table = new Uint32Array(count + 1);
+  for (let i = 0; i < count; i++) table[i] = code(values.values[i] as Value);
+  table[count] = code(values.absent);
+  return mapped(of, LANE_BOOLEAN, PAGE_U8, column, table, count, mask);
+}
+
+function codeColumn(
+  of: Derivation,
+  type: "string" | "json",
+  { column, count, values }: TextResults,
+  mask: number,
+): LaneColumn[] {
+  const table = new Uint32Array(count + 1);
+  for (let i = 0; i < count; i++) table[i] = values.textCodes[i] as number;
+  table[count] = values.absent === null ? noCode : values.textCode(values.absent);
+  const encoding = codeEncoding(values.ends.length);
+  const lane = type === "json" ? LANE_JSON : LANE_STRING;
+  const columns = mapped(of, lane, encoding, column, table, count, mask);
+  const [made] = columns;
+  if (made) of.writer.encodedDictionary(made.address, values.bytes, values.ends);
+  return columns;
+}
+
+function mapped(
+  of: Derivation,
+  lane: number,
+  encoding: number,
+  column: number,
+  codes: Uint32Array,
+  count: number,
+  mask: number,
+): LaneColumn[] {
+  const { run, kernels, words } = of;
+  const target = derivedColumn(of, lane, encoding, mask);
+  const mark = run.scratch.mark();
+  const table = run.scratch.take(codes.length * 4);
+  run.core.u32.set(codes, table >>> 2);
+  checked(kernels.mapCodes(column, target, words, mask, table, count, run.cancel), "");
+  run.scratch.release(mark);
+  return [{ lane, address: target }];
+}
+
+/** Whole numbers as i64, others as f64; where both occur, the small whole ones as doubles too. */
+function numberColumn(
+  of: Derivation,
+  { column, count, values }: TextResults,
+  mask: number,
+): LaneColumn[] | null {
+  const { run, kernels, words } = of;
+  const all = [...values.values.slice(0, count), values.absent] as (number | bigint | null)[];
+  const present = all.filter((value) => value !== null);
+  const hasDoubles = present.some(isDouble);
+  // A double cannot stand for an integer beyond 2^53: such a mixture is left to the rows.
+  if (hasDoubles && present.some((value) => typeof value === "bigint")) return null;
+  const target = derivedColumn(of, LANE_NUMBER, hasDoubles ? PAGE_F64 : PAGE_I64, mask);
+  const mark = run.scratch.mark();
+  const table = run.scratch.take((count + 1) * 8);
+  const has = run.scratch.take(count + 1);
+  for (let i = 0; i <= count; i++) {
+    const value = all[i] as number | bigint | null;
+    run.core.u8[has + i] = value === null ? 0 : 1;
+    if (value === null) continue;
+    if (hasDoubles) run.core.view.setFloat64(table + i * 8, value as number, true);
+    else run.core.view.setBigInt64(table + i * 8, BigInt(value), true);
+  }
+  checked(kernels.mapValues(column, target, words, mask, table, has, count, run.cancel), "");
+  run.scratch.release(mark);
+  return [{ lane: LANE_NUMBER, address: target }];
+}
+
+/** Writes to `out` the rows of `mask` whose text yields `wanted`; answers how many. */
+export function selectTexts(
+  of: Derivation,
+  { column, count, values }: TextResults,
+  wanted: boolean,
+  mask: number,
+  out: number,
+): number {
+  const { run, words, segment } = of;
+  const { core, kernels, scratch } = run;
+  const mark = scratch.mark();
+  const table = scratch.take(count + 1);
+  for (let i = 0; i < count; i++) core.u8[table + i] = values.values[i] === wanted ? 1 : 0;
+  let absent = 0;
+  if (values.absent === wanted) {
+    absent = scratch.take(selectionSize(segment.rows));
+    kernels.selectPresent(column, words, mask, absent);
+    kernels.selectionAndNot(mask, absent, absent, words);
+  }
+  let selected = checked(selectTable(of, column, table, count, mask, out), "");
+  if (absent !== 0) selected = kernels.selectionOr(out, absent, out, words);
+  scratch.release(mark);
+  return selected;
+}
+
+/** Rows whose code has a byte of 1. Codes that are one run are a range, which the quicker kernel takes. */
+function selectTable(
+  { run, words }: Derivation,
+  column: number,
+  table: number,
+  count: number,
+  mask: number,
+  out: number,
+): number {
+  const { core, kernels, cancel } = run;
+  const set = core.u8.subarray(table, table + count);
+  const low = set.indexOf(1);
+  if (low < 0) {
+    kernels.selectionRange(out, words, 0, 0);
+    return 0;
+  }
+  const high = set.lastIndexOf(1);
+  const gap = set.indexOf(0, low);
+  if (gap < 0 || gap > high) {
+    return kernels.selectRange(column, words, mask, out, 0, low, high, 0n, 0n, 0, 0, cancel);
+  }
+  return kernels.selectCodes(column, words, mask, out, table, cancel);
+}
