@@ -62,6 +62,8 @@ describe("how examples are read", () => {
     ["a\nb", "a\nb\n\n", "text", true],
     ["a.b", "axb", "text", false],
     ["a\n…", "a", "text", true],
+    ["2 rows in 1.5 ms", "2 rows in 730 µs", "text", true],
+    ["2 rows in 1.5 ms", "3 rows in 730 µs", "text", false],
   ] as const)("%j shows %j as %s: %s", (shown, got, kind, expected) => {
     expect(isShown(shown, got, kind)).toBe(expected);
   });

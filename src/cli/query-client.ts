@@ -22,9 +22,12 @@ export class RefusedError extends MillraceError {
   readonly position: unknown;
 
   constructor(status: number, problem: Record<string, unknown>, text: string) {
-    const { code, detail, title, position } = problem;
+    const { code, detail, title, position, request_id: requestId } = problem;
     const sentence = [detail, title].find((one) => typeof one === "string") as string | undefined;
-    super(String(code ?? "refused"), sentence ?? `status ${status}: ${text.slice(0, 200)}`);
+    // What the server's log says more is found by the request.
+    const place = status >= 500 && requestId !== undefined ? ` (request ${String(requestId)})` : "";
+    const words = sentence ?? `status ${status}: ${text.slice(0, 200)}`;
+    super(String(code ?? "refused"), words + place);
     this.status = status;
     this.position = position;
   }

@@ -71,7 +71,7 @@ export function unexplained(page: string): number[] {
 
 /**
  * Whether `got` is what a page shows. `…` stands for anything, in text for anything within its line, alone on a line
- * for any lines. White space of JSON does not matter, nor that at the ends of lines.
+ * for any lines; a duration such as `1.2 ms` for any other. White space of JSON does not matter, nor that at the ends of lines.
  */
 export function isShown(shown: string, got: string, kind: "json" | "text"): boolean {
   const pattern = kind === "json" ? jsonPattern(shown) : textPattern(shown);
@@ -100,10 +100,15 @@ function jsonPattern(shown: string): RegExp {
 
 function textPattern(shown: string): RegExp {
   const lines = tidied(shown).split("\n");
-  const parts = lines.map((line) =>
-    line.trim() === "…" ? "(?:.*\n)*" : `${escaped(line).replaceAll("…", ".*")}\n`,
-  );
+  const parts = lines.map((line) => (line.trim() === "…" ? "(?:.*\n)*" : `${linePattern(line)}\n`));
   return new RegExp(`^${parts.join("")}$`);
+}
+
+/** Of a duration only the form is compared. */
+function linePattern(line: string): string {
+  return escaped(line)
+    .replaceAll("…", ".*")
+    .replace(/\d+(?:\\\.\d+)? (?:µs|ms|s)\b/g, "[\\d.]+ (?:µs|ms|s)");
 }
 
 /** The commands of a session and what it shows below each. */

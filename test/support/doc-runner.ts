@@ -48,6 +48,11 @@ export class DocRunner {
 case "$1" in
   query|tail|import)
     command=$1; shift
+    case "$DOCS_TERMINAL $command $*" in
+      *--format*) ;;
+      "1 query "*) set -- --format table "$@" ;;
+      "1 tail "*) set -- --format pretty "$@" ;;
+    esac
     exec "${process.execPath}" "${main}" "$command" --url "${this.#url}" "$@" ;;
   *) exec "${process.execPath}" "${main}" "$@" ;;
 esac
@@ -165,7 +170,7 @@ esac
 
   async #session({ text, line }: Example): Promise<void> {
     for (const { command, shown } of commandsOf(text)) {
-      const output = await this.#shell(command);
+      const output = await this.#shell(command, true);
       if (shownAlways) process.stdout.write(`$ ${command}\n${output}`);
       if (shown.trim() !== "")
         this.#expectShown(shown, output, `${this.#page}:${line}: ${command}`);
@@ -198,14 +203,18 @@ esac
     return text.replaceAll(/(?:localhost|127\.0\.0\.1):8080/g, new URL(this.#url).host);
   }
 
-  /** What a command writes, both streams together. */
-  #shell(command: string): Promise<string> {
+  /** What a command writes, both streams together; in a session it writes as it would on a terminal. */
+  #shell(command: string, onTerminal = false): Promise<string> {
     const options = {
       cwd: this.#folder,
       encoding: "utf8" as const,
       timeout: 30_000,
       maxBuffer: 64 * 1024 * 1024,
-      env: { ...process.env, PATH: `${join(this.#folder, "bin")}${delimiter}${process.env.PATH}` },
+      env: {
+        ...process.env,
+        DOCS_TERMINAL: onTerminal ? "1" : "",
+        PATH: `${join(this.#folder, "bin")}${delimiter}${process.env.PATH}`,
+      },
     };
     const script = `exec 2>&1\n${this.#local(command)}`;
     return new Promise((resolve, reject) => {
