@@ -48,17 +48,18 @@ export async function runQuery(argv: string[]): Promise<number> {
   const interrupt = () => asking.cancel();
   process.on("SIGINT", interrupt).on("SIGTERM", interrupt);
   // A reader that has had enough, such as `head`, closes the pipe: that ends the command in peace.
-  process.stdout.on("error", interrupt);
+  const gone = () => asking.readerGone();
+  process.stdout.on("error", gone);
   try {
     for (const sql of statements) {
       const code = await asking.run(sql);
-      if (process.stdout.destroyed) return 0;
+      if (asking.isUnread) return 0;
       if (code !== 0) return code;
     }
     return 0;
   } finally {
     process.off("SIGINT", interrupt).off("SIGTERM", interrupt);
-    process.stdout.off("error", interrupt);
+    process.stdout.off("error", gone);
   }
 }
 
@@ -87,6 +88,7 @@ export class Asking {
   #controller: AbortController | null = null;
   /** Whether tables are followed by their count and time. */
   timing = true;
+  isUnread = false;
 
   constructor(options: QueryOptions, output: NodeJS.WriteStream) {
     this.#options = options;
@@ -97,6 +99,12 @@ export class Asking {
   cancel(): boolean {
     this.#controller?.abort(interrupted);
     return this.#controller !== null;
+  }
+
+  /** Nobody reads what is printed any more. */
+  readerGone(): void {
+    this.isUnread = true;
+    this.cancel();
   }
 
   /** The exit code: 0, 1 for a failure that has been told, 130 when it was cancelled. */
@@ -153,8 +161,8 @@ export class Asking {
   }
 
   #failed(error: unknown, sql: string): number {
+    if (this.isUnread) return 0;
     if (error === interrupted) {
-      if (this.#output.destroyed) return 0;
       console.error("cancelled");
       return 130;
     }
@@ -169,7 +177,6 @@ export class Asking {
       console.error(`millrace query: ${error.message}`);
     } else {
       const { code, message } = error as { code?: string; message: string };
-      if (code === "EPIPE") return 0;
       // Whatever else has a code has happened to the connection.
       if (code === undefined && !(error instanceof SyntaxError)) throw error;
       console.error(`millrace query: the answer was cut off: ${message}`);
