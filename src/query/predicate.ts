@@ -1,9 +1,11 @@
 // Building blocks of predicates that SQL and the JSON form share, so that the same condition becomes the same
 // value whichever way it was written.
 
+import { Buckets } from "./expression/bucket.ts";
 import type { Expression } from "./expression/expression.ts";
 import { pathType } from "./paths.ts";
 import type { CompareOp, Literal, Predicate, Query } from "./query.ts";
+import { timeUsMin } from "./time.ts";
 
 export const unknown: Predicate = { kind: "constant", value: null };
 
@@ -176,10 +178,45 @@ function literalOf(of: Expression | undefined, path: string): Literal | null | u
 }
 
 function leafOfComparison(op: CompareOp, path: Expression, constant: Expression): Predicate | null {
+  if (path.kind === "bucket") return leafOfBucket(op, path, constant);
   if (path.kind !== "path") return null;
   const value = literalOf(constant, path.path);
   if (value === undefined) return null;
   return value === null ? unknown : { kind: "compare", path: path.path, op, value };
+}
+
+/** Buckets rise with their timestamps: to compare one with a constant is to compare its timestamp with a bound. */
+function leafOfBucket(
+  op: CompareOp,
+  bucket: Extract<Expression, { kind: "bucket" }>,
+  constant: Expression,
+): Predicate | null {
+  const { of } = bucket;
+  if (of.kind !== "path" || pathType(of.path) !== "time") return null;
+  const value = literalOf(constant, of.path);
+  if (value === null) return unknown;
+  if (typeof value !== "bigint") return null;
+  const buckets = new Buckets(bucket);
+  const { startUs, endUs } = buckets.span(value);
+  // The first bucket that begins at `value` or later.
+  const nextUs = startUs === value ? startUs : endUs;
+  const is = (own: CompareOp, us: bigint): Predicate => ({
+    kind: "compare",
+    path: of.path,
+    op: own,
+    value: us,
+  });
+  if (op === ">=") return is(">=", nextUs);
+  if (op === ">") return is(">=", endUs);
+  if (op === "=" || op === "!=") {
+    if (startUs !== value) return op === "=" ? { kind: "constant", value: false } : null;
+    const within = both([is(">=", startUs), is("<", endUs)]);
+    return op === "=" ? within : negation(within);
+  }
+  // A bucket that begins before the first year is NULL.
+  const first = buckets.span(timeUsMin);
+  const below = is("<", op === "<" ? nextUs : endUs);
+  return first.startUs < timeUsMin ? both([is(">=", first.endUs), below]) : below;
 }
 
 function leafOfList([path, ...items]: readonly Expression[]): Predicate | null {

@@ -6,10 +6,8 @@ import type {
   ValueType,
 } from "../../src/query/expression/expression.ts";
 import { barePath } from "../../src/query/expression/expression.ts";
-import { resolveNow } from "../../src/query/expression/now.ts";
 import type { Predicate } from "../../src/query/query.ts";
-import { parseSql, parseWhere } from "../../src/query/sql/statement.ts";
-import { mulberry32 } from "../support/random.ts";
+import { parseSql } from "../../src/query/sql/statement.ts";
 
 function failure(run: () => unknown): InputError {
   try {
@@ -23,20 +21,14 @@ function failure(run: () => unknown): InputError {
 
 const compare = (path: string, op: string, value: unknown): Predicate =>
   ({ kind: "compare", path, op, value }) as Predicate;
-const not = (of: Predicate): Predicate => ({ kind: "not", of });
 const path = (name: string, type: ValueType): Expression => ({ kind: "path", type, path: name });
 const literal = (type: ValueType, value: never): Expression => ({ kind: "literal", type, value });
 const number = (value: number): Expression => literal("number", value as never);
-const text = (value: string): Expression => literal("string", value as never);
 const call = (type: ValueType, fn: ScalarFunction, ...args: Expression[]): Expression => ({
   kind: "call",
   type,
   fn,
   args,
-});
-const tested = (fn: ScalarFunction, ...args: Expression[]): Predicate => ({
-  kind: "test",
-  of: call("boolean", fn, ...args),
 });
 
 describe("statements", () => {

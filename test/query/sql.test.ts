@@ -5,7 +5,6 @@ import type {
   ScalarFunction,
   ValueType,
 } from "../../src/query/expression/expression.ts";
-import { barePath } from "../../src/query/expression/expression.ts";
 import { resolveNow } from "../../src/query/expression/now.ts";
 import type { Predicate } from "../../src/query/query.ts";
 import { parseSql, parseWhere } from "../../src/query/sql/statement.ts";
@@ -188,6 +187,29 @@ describe("conditions", () => {
     ],
   ])("%s is typed", (where, predicate) => {
     expect(parseWhere(where)).toEqual(predicate);
+  });
+
+  test.each([
+    [
+      "date_trunc('day', timestamp) = '2026-11-23T00:00:00Z'",
+      "2026-11-23T00:00",
+      "2026-11-24T00:00",
+    ],
+    ["timestamp::date = date '2026-11-23'", "2026-11-23T00:00", "2026-11-24T00:00"],
+    ["time_bucket('1h', timestamp) > '2026-11-23T00:00:00Z'", "2026-11-23T01:00", null],
+    ["time_bucket('1h', timestamp) >= '2026-11-23T00:00:01Z'", "2026-11-23T01:00", null],
+    ["time_bucket('1h', timestamp) < '2026-11-23T00:00:01Z'", null, "2026-11-23T01:00"],
+    ["time_bucket('1h', timestamp) <= '2026-11-23T00:00:00Z'", null, "2026-11-23T01:00"],
+    [
+      "date_trunc('month', timestamp, 'Europe/Berlin') = '2026-10-31T23:00:00Z'",
+      "2026-10-31T23:00",
+      "2026-11-30T23:00",
+    ],
+  ])("%s is a time range", (where, from, to) => {
+    const us = (time: string | null) =>
+      time === null ? null : BigInt(Date.parse(`${time}Z`)) * 1000n;
+    const query = parseSql(`SELECT count(*) FROM events WHERE ${where}`);
+    expect([query.where, query.fromUs, query.toUs]).toEqual([null, us(from), us(to)]);
   });
 
   test("of now() become leaves when the instant is known, and the time range is lifted", () => {

@@ -4,6 +4,7 @@ import { InputError } from "../../errors.ts";
 import { bucketOf, zoneName } from "../bucket.ts";
 import { intervalOfText } from "../duration.ts";
 import type { Expression, Interval } from "../expression/expression.ts";
+import { intervalField } from "../expression/fields.ts";
 import { extractFields, truncations } from "../expression/signatures.ts";
 import { compileTimeFormat } from "../expression/to-char.ts";
 import { compileNumberFormat } from "../expression/to-char-number.ts";
@@ -123,7 +124,18 @@ export function extractField(field: Term, of: Term, zone: string): Expression {
     const problem = `the field ${showLiteral(written.slice(0, 32))} of a time: not supported yet`;
     throw field.place.error("not_implemented", problem, 501);
   }
-  const value = of.of.type === "interval" ? of.of : coerce(of, "timestamp", "extract()");
+  const isInterval = of.of.type === "interval";
+  const value = isInterval ? of.of : coerce(of, "timestamp", "extract()");
+  try {
+    if (isInterval) intervalField(name);
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    throw field.place.error(
+      "not_implemented",
+      `the field ${name} of an interval: not supported yet`,
+      501,
+    );
+  }
   return call("number", "extract", [literal("string", name), value, literal("string", zone)]);
 }
 
