@@ -21,7 +21,7 @@
 // value. Length and CRC are those of the inflated bytes, so that one checksum covers the whole way. The
 // core takes inflated bytes only.
 //
-// Version 1 is the same without ENCODING_ID_BITS.
+// Version 1 is the same without ENCODING_ID_BITS and STREAM_RUNS.
 //
 // A **word** is 8 bytes; the form says what a word means, the encoding how the words of the present rows
 // are stored. Text bytes is the sum of the lengths of all dictionary texts, as they are when decoded.
@@ -85,7 +85,8 @@ export const PRESENCE_ABSENT_ROWS = 4; // a packed stream of the absent rows, as
 //
 //   0    count u32 │ 4 length u32, a multiple of 16 │ 8 blocks u32 │ 12 zero
 //   16   directory: blocks × { 0 payload offset u32 │ 4 width u8 │ 5 mode u8 │ 6 zeros │ 8 base i64 }
-//        payloads, each 8-byte aligned: first i64 if STREAM_DELTA │ step u64 if STREAM_STEP │ packed words
+//        payloads, each 8-byte aligned: first i64 if STREAM_DELTA │ step u64 if STREAM_STEP │ packed words; or
+//          STREAM_RUNS alone: runs u32 │ zeros u32 │ lengths - 1, packed in RUN_WIDTH bits │ packed words, one a run
 //
 // Packed words are `width` bits each, least significant bit first, without gaps. Arithmetic wraps at 64 bits:
 //   direct   word i = base + step × packed i
@@ -102,6 +103,8 @@ export const STREAM_BLOCK_MODE = 5;
 export const STREAM_BLOCK_BASE = 8;
 export const STREAM_DELTA = 1;
 export const STREAM_STEP = 2;
+export const STREAM_RUNS = 4; // word i is base + the packed word of the run that it is in; since version 2
+export const RUN_WIDTH = 12;
 
 // ── XOR blocks: words that differ from their predecessor in few low bytes ─────────────────────────────
 //

@@ -1,4 +1,5 @@
 // Packed streams: integers as a base and a fixed number of bits each, or as the differences between neighbours.
+import { bitsAt, packedBytes, packWords, wideBitsAt } from "./bits";
 import {
   BLOCK_VALUES,
   STREAM_BLOCKS,
@@ -11,11 +12,13 @@ import {
   STREAM_DELTA,
   STREAM_HEADER_SIZE,
   STREAM_LENGTH,
+  STREAM_RUNS,
   STREAM_STEP,
 } from "./format";
+import { readRuns, runsBytes, writeRuns } from "./runs";
 
 // A plan holds one entry for each block: what the block's measurement chose.
-//   0 base i64 │ 8 first i64 │ 16 step u64 │ 24 payload bytes u32 │ 28 width u8 │ 29 mode u8
+//   0 base i64 │ 8 first i64 │ 16 step u64, or the number of runs │ 24 payload bytes u32 │ 28 width u8 │ 29 mode u8
 const PLAN_BASE = 0;
 const PLAN_FIRST = 8;
 const PLAN_STEP = 16;
@@ -34,11 +37,6 @@ export function blockCount(count: u32): u32 {
 @inline
 function bitWidth(range: u64): u32 {
   return 64 - <u32>clz(range);
-}
-
-@inline
-function packedBytes(count: u32, width: u32): u32 {
-  return ((count * width + 63) >> 6) << 3;
 }
 
 @inline
@@ -70,7 +68,7 @@ function narrowed(divisor: u64, value: u64): u64 {
 /**
  * Measures a stream of `count` words and writes its plan.
  *
- * Each block gets the cheaper of a frame of reference and of differences; differences must save an eighth,
+ * Each block gets the cheapest of a frame of reference, of differences and of runs; differences must save an eighth,
  * because their prefix sum decodes more slowly. The step is the greatest common divisor of what is packed.
  *
  * Returns the bytes of the whole stream.
@@ -95,11 +93,13 @@ function planBlock(words: usize, n: u32, plan: usize): u32 {
   let step: u64 = 0;
   let deltaStep: u64 = 0;
   let previous = first;
+  let runs: u32 = 1;
   const end = words + ((<usize>n) << 3);
   for (let at = words + 8; at < end; at += 8) {
     const value = load<i64>(at);
     const delta = value - previous;
     previous = value;
+    runs += <u32>(delta != 0);
     low = value < low ? value : low;
     high = value > high ? value : high;
     deltaLow = delta < deltaLow ? delta : deltaLow;
@@ -114,6 +114,17 @@ function planBlock(words: usize, n: u32, plan: usize): u32 {
   const bytes = packedBytes(n, width) + (step > 1 ? 8 : 0);
   const deltaBytes = packedBytes(n - 1, deltaWidth) + (deltaStep > 1 ? 16 : 8);
   const useDelta = n > 2 && deltaBytes + (deltaBytes >> 3) < bytes;
+  const runWidth = bitWidth(<u64>(high - low));
+  const runBytes = runsBytes(runs, runWidth);
+  const others = useDelta ? deltaBytes : bytes;
+  if (runBytes < others) {
+    store<i64>(plan, low, PLAN_BASE);
+    store<u64>(plan, runs, PLAN_STEP);
+    store<u32>(plan, runBytes, PLAN_BYTES);
+    store<u8>(plan, <u8>runWidth, PLAN_WIDTH);
+    store<u8>(plan, STREAM_RUNS, PLAN_MODE);
+    return runBytes;
+  }
   store<i64>(plan, useDelta ? deltaLow : low, PLAN_BASE);
   store<i64>(plan, first, PLAN_FIRST);
   const used = useDelta ? deltaStep : step;
@@ -158,6 +169,10 @@ export function writeStream(
 function writeBlock(words: usize, n: u32, plan: usize, deltas: usize, out: usize): void {
   const mode = <u32>load<u8>(plan, PLAN_MODE);
   const step = load<u64>(plan, PLAN_STEP);
+  if (mode == STREAM_RUNS) {
+    writeRuns(words, n, <u32>step, load<u8>(plan, PLAN_WIDTH), load<i64>(plan, PLAN_BASE), deltas, out);
+    return;
+  }
   let source = words;
   let count = n;
   if (mode & STREAM_DELTA) {
@@ -179,26 +194,6 @@ function writeBlock(words: usize, n: u32, plan: usize, deltas: usize, out: usize
   packWords(source, count, load<u8>(plan, PLAN_WIDTH), load<i64>(plan, PLAN_BASE), step, out);
 }
 
-function packWords(words: usize, n: u32, width: u32, base: i64, step: u64, out: usize): void {
-  if (width == 0) return;
-  let bits: u64 = 0;
-  let filled: u32 = 0;
-  const end = words + ((<usize>n) << 3);
-  for (let at = words; at < end; at += 8) {
-    let value = <u64>(load<i64>(at) - base);
-    if (step > 1) value /= step;
-    bits |= value << filled;
-    filled += width;
-    if (filled >= 64) {
-      store<u64>(out, bits);
-      out += 8;
-      filled -= 64;
-      bits = filled == 0 ? 0 : value >> (width - filled);
-    }
-  }
-  if (filled > 0) store<u64>(out, bits);
-}
-
 /**
  * Whether a stream of exactly `count` words lies within `available` bytes, its directory and payloads within
  * itself. After a yes the stream may be read block by block without further checks.
@@ -216,8 +211,14 @@ export function isStream(stream: usize, available: u32, count: u32): bool {
     const offset = load<u32>(entry, STREAM_BLOCK_OFFSET);
     const width = <u32>load<u8>(entry, STREAM_BLOCK_WIDTH);
     const mode = <u32>load<u8>(entry, STREAM_BLOCK_MODE);
-    if (width > 64 || mode > <u32>(STREAM_DELTA | STREAM_STEP)) return false;
+    if (width > 64 || mode > <u32>STREAM_RUNS) return false;
     const n = min<u32>(BLOCK_VALUES, count - block * BLOCK_VALUES) - (mode & STREAM_DELTA);
+    if (mode == STREAM_RUNS) {
+      if (offset < start || offset > length || length - offset < 8) return false;
+      const runs = load<u32>(stream + offset);
+      if (runs == 0 || runs > n || runsBytes(runs, width) > length - offset) return false;
+      continue;
+    }
     const bytes =
       packedBytes(n, width) + ((mode & STREAM_DELTA) << 3) + ((mode & STREAM_STEP) << 2);
     if (offset < start || offset > length || bytes > length - offset) return false;
@@ -235,6 +236,7 @@ export function readBlock<T>(stream: usize, block: u32, n: u32, added: u64, out:
   const mode = <u32>load<u8>(entry, STREAM_BLOCK_MODE);
   const base = load<u64>(entry, STREAM_BLOCK_BASE);
   let payload = stream + load<u32>(entry, STREAM_BLOCK_OFFSET);
+  if (mode == STREAM_RUNS) return readRuns<T>(payload, n, width, base + added, out);
   let first: u64 = 0;
   let step: u64 = 1;
   if (mode & STREAM_DELTA) {
@@ -255,19 +257,6 @@ export function readBlock<T>(stream: usize, block: u32, n: u32, added: u64, out:
 function fill<T>(out: usize, n: u32, value: u64): void {
   const end = out + <usize>n * sizeof<T>();
   for (; out < end; out += sizeof<T>()) store<T>(out, <T>value);
-}
-
-@inline
-function bitsAt(source: usize, bit: usize, mask: u64): u64 {
-  return (load<u64>(source + (bit >> 3)) >> (bit & 7)) & mask;
-}
-
-@inline
-function wideBitsAt(source: usize, bit: usize, mask: u64): u64 {
-  const at = source + (bit >> 3);
-  const shift = <u64>(bit & 7);
-  const low = load<u64>(at) >> shift;
-  return (shift == 0 ? low : low | ((<u64>load<u8>(at, 8)) << (64 - shift))) & mask;
 }
 
 /** Eight values begin at the same bit of a byte again, so the shifts of a round of eight are loop invariants. */

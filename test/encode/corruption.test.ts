@@ -35,7 +35,9 @@ const samples = [
   ["booleans", "half", 500],
   ["ids", "half", 20],
   ["ids of a row number", "most", 90],
-  ["ids, every second bit", "all", 4200],
+  ["ids, every second bit", "all", 90],
+  ["long runs", "half", 900],
+  ["runs of texts", "all", 3000],
   ["nulls", "rare", 4200],
 ] as const;
 

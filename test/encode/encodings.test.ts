@@ -52,6 +52,20 @@ describe("numbers", () => {
     expect(got.bitsPerRow).toBeLessThan(4.2);
   });
 
+  test("runs take what they are, not what is in them", () => {
+    const far = [0n, 2n ** 60n, -(2n ** 61n)];
+    const got = look(numbers((row) => far[Math.floor(row / 700) % 3] as bigint));
+    expect(got).toMatchObject({ form: 0, page: layout.PAGE_I64 });
+    expect(got.bitsPerRow).toBeLessThan(0.25);
+    const one = look(numbers(() => 5n));
+    expect(one.bitsPerRow, "a constant has no runs, and no bits").toBeLessThan(0.09);
+    const source = look(texts((row) => `worker ${Math.floor(row / 500) % 6}`));
+    expect(source).toMatchObject({ encoding: 5, page: layout.PAGE_U8 });
+    expect(source.bitsPerRow, "3 bits without runs").toBeLessThan(0.35);
+    const mobile = numbers((row) => Math.floor(row / 300) % 2 === 0);
+    expect(look({ ...mobile, lane: layout.LANE_BOOLEAN }).bitsPerRow).toBeLessThan(0.2);
+  });
+
   test("few far values take the bits of their codes", () => {
     const values = [200n, 201n, 404n, 500n];
     const got = look(numbers(() => values[below(random, 4)] as bigint));
@@ -81,13 +95,19 @@ describe("numbers", () => {
     expect(got).toMatchObject({ form: 1, page: layout.PAGE_F64 });
   });
 
-  test("other f64 are XORed where they repeat and raw where nothing helps", () => {
+  test("other f64 are XORed where they resemble the one before, raw where nothing helps", () => {
+    let jump = Math.PI;
+    const alike = numbers((row) => {
+      if (row % 50 === 0) jump = random();
+      return jump * (1 + below(random, 200) * 2 ** -52);
+    });
+    expect(look(alike)).toMatchObject({ form: 2, encoding: 3, page: layout.PAGE_F64 });
     let value = Math.PI;
     const repeating = numbers((row) => {
       if (row % 8 === 0) value = random();
       return value;
     });
-    expect(look(repeating)).toMatchObject({ form: 2, encoding: 3, page: layout.PAGE_F64 });
+    expect(look(repeating)).toMatchObject({ form: 2, encoding: 1, page: layout.PAGE_F64 });
     const any = new Float64Array(1);
     const bits = new Uint32Array(any.buffer);
     const noise = numbers(() => {

@@ -46,6 +46,8 @@ const files: readonly (readonly [file: string, shape: string, presence: string, 
 const files2: typeof files = [
   ["id-bits", "ids of a row number", "half", 9000],
   ["id-raw", "ids", "all", 100],
+  ["i64-runs", "long runs", "half", 5000],
+  ["text-runs", "runs of texts", "all", 9000],
   ["text-sorted", "users", "most", 5000],
 ];
 

@@ -70,6 +70,20 @@ export const numberShapes: Record<string, MakeCells> = {
   "decimals and minus zero": (random) => () => (random() < 0.01 ? -0 : below(random, 9) / 10),
   "decimals and large i64": (random) => () =>
     random() < 0.5 ? 2n ** 53n + 1n : below(random, 9) / 10,
+  "long runs": (random) => {
+    let value = wide(random);
+    return () => {
+      if (random() < 0.01) value = wide(random);
+      return value;
+    };
+  },
+  "long runs of few": (random) => {
+    let value = 0n;
+    return () => {
+      if (random() < 0.003) value = BigInt(below(random, 6)) * 7n;
+      return value;
+    };
+  },
   "any f64": (random) => () => bitsOf(random),
   "any number": (random) => () => (random() < 0.5 ? wide(random) : bitsOf(random)),
   "tiny and huge": (random) => () => oneOf(random, [5e-324, -5e-324, 1.7976931348623157e308, 0]),
@@ -105,11 +119,28 @@ export const textShapes: Record<string, MakeCells> = {
   "zero bytes": (random) => () => "\0".repeat(below(random, 40)) + oneOf(random, ["", "b", "\0b"]),
   "every first byte": (random) => () => String.fromCodePoint(1 + below(random, 0xd000)),
   "lengths around eight": (random) => () => "abcdefghijklmnopq".slice(0, below(random, 18)),
+  "runs of texts": (random) => {
+    let text = "web";
+    return () => {
+      if (random() < 0.004) text = `worker-${below(random, 12)}`;
+      return text;
+    };
+  },
   large: (random) => () => word(random, below(random, random() < 0.02 ? 3000 : 20)),
 };
 
 export const otherShapes: Record<string, { lane: number; cells: MakeCells }> = {
   booleans: { lane: layout.LANE_BOOLEAN, cells: (random) => () => random() < 0.5 },
+  "runs of booleans": {
+    lane: layout.LANE_BOOLEAN,
+    cells: (random) => {
+      let value = true;
+      return () => {
+        if (random() < 0.005) value = !value;
+        return value;
+      };
+    },
+  },
   "always true": { lane: layout.LANE_BOOLEAN, cells: () => () => true },
   ids: {
     lane: layout.LANE_ID,

@@ -29,6 +29,10 @@ function readStream(view: DataView, offset: number): { words: bigint[]; length: 
     const mode = view.getUint8(entry + 5);
     const base = view.getBigInt64(entry + 8, true);
     let payload = offset + view.getUint32(entry, true);
+    if (mode === 4) {
+      words.push(...readRuns(view, payload, width, base));
+      continue;
+    }
     let value = 0n;
     if (mode & 1) {
       value = view.getBigInt64(payload, true);
@@ -48,6 +52,17 @@ function readStream(view: DataView, offset: number): { words: bigint[]; length: 
     }
   }
   return { words, length: view.getUint32(offset + 4, true) };
+}
+
+function readRuns(view: DataView, payload: number, width: number, base: bigint): bigint[] {
+  const runs = view.getUint32(payload, true);
+  const lengths = payload + 8;
+  const values = lengths + Math.ceil((runs * 12) / 64) * 8;
+  return Array.from({ length: runs }, (_, run) => {
+    const length = Number(readBits(view, lengths, run * 12, 12)) + 1;
+    const word = BigInt.asIntN(64, base + readBits(view, values, run * width, width));
+    return new Array<bigint>(length).fill(word);
+  }).flat();
 }
 
 function readBits(view: DataView, offset: number, from: number, width: number): bigint {
