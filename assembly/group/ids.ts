@@ -114,7 +114,8 @@ export function groupRange(column: usize, rows: usize, count: u32, out: usize, c
     if (encoding == PAGE_I64 && exponent) return 0;
     if (page && encoding <= <u32>PAGE_U16) {
       low = min(low, base);
-      high = max(high, base + (encoding == PAGE_U8 ? 0xff : 0xffff));
+      const most: i64 = encoding == PAGE_U8 ? 0xff : 0xffff;
+      high = max(high, base > i64.MAX_VALUE - most ? i64.MAX_VALUE : base + most);
     } else if (page) {
       for (let n = i; n < end; n++) {
         const row = load<u32>(rows + (<usize>n << 2)) & PAGE_MASK;

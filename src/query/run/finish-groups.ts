@@ -14,7 +14,7 @@ import { compareOrdered } from "../values.ts";
 import { fillGaps } from "./fill.ts";
 import { byKeys, type Compare, firstOf } from "./group-order.ts";
 import type { GroupTable } from "./group-table.ts";
-import { shownValue } from "./shown.ts";
+import { compileResult, shownValue } from "./shown.ts";
 
 export interface FinishParts {
   readonly query: Query;
@@ -41,7 +41,7 @@ export function finishGroups(parts: FinishParts): Value[][] {
       { needed: chosen.length, limit: parts.rowsMax },
     );
   }
-  const select = query.select.map(({ of }) => ({ value: compileExpression(of), type: of.type }));
+  const select = query.select.map(({ of }) => ({ value: compileResult(of), type: of.type }));
   return Array.from(chosen, (row) => {
     const leaf = rows.leaf(row);
     return select.map(({ value, type }) => shownValue(value(leaf), type));

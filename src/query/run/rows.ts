@@ -7,7 +7,6 @@
 import { LimitError } from "../../errors.ts";
 import { resultRowsMax } from "../../limits.ts";
 import type { PartialReader, PartialWriter } from "../aggregate/partial-bytes.ts";
-import { compileExpression } from "../expression/evaluate.ts";
 import type { LeafValue } from "../expression/scalar.ts";
 import type { Filter } from "../plan/filter.ts";
 import { planFilter } from "../plan/filter.ts";
@@ -22,7 +21,7 @@ import { RowValues } from "./row-values.ts";
 import type { QueryThreadState } from "./scan.ts";
 import { Scan } from "./scan.ts";
 import { selectionSize, selectionWords } from "./select.ts";
-import { shownType, shownValue } from "./shown.ts";
+import { compileResult, shownType, shownValue } from "./shown.ts";
 import { topByTime } from "./top.ts";
 import { readValue, writeValue } from "./value-bytes.ts";
 
@@ -64,7 +63,7 @@ export class RowsExecution implements QueryExecution {
     this.#rowsMax = limits.rows ?? resultRowsMax;
     this.#end = query.offset + (query.limit ?? this.#rowsMax + 1);
     this.#byTime = isByTime(query.orderBy);
-    this.#select = query.select.map(({ of }) => compileExpression(of));
+    this.#select = query.select.map(({ of }) => compileResult(of));
     this.#scan = new Scan(state, planFilter(query), {
       expressions: [...query.select, ...query.orderBy].map(({ of }) => of),
       deadlineMs: limits.deadlineMs,
