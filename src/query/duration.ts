@@ -95,8 +95,11 @@ export function parseDuration(text: string): bigint {
   return total;
 }
 
-const isoIntervalPattern =
-  /^P(?:(-?[\d.]+)Y)?(?:(-?[\d.]+)M)?(?:(-?[\d.]+)W)?(?:(-?[\d.]+)D)?(?:T(?:(-?[\d.]+)H)?(?:(-?[\d.]+)M)?(?:(-?[\d.]+)S)?)?$/i;
+const isoPart = (letter: string): string => `(?:(-?[\\d.]+)${letter})?`;
+const isoIntervalPattern = new RegExp(
+  `^P${["Y", "M", "W", "D"].map(isoPart).join("")}(?:T${["H", "M", "S"].map(isoPart).join("")})?$`,
+  "i",
+);
 const isoUnits = ["year", "month", "week", "day", "hour", "minute", "second"];
 
 /**

@@ -103,9 +103,3 @@ export function holdsText(path: string): boolean {
   const type = pathType(path);
   return type === "text" || type === "property";
 }
-
-/** Whether `path` can hold numbers to add up. */
-export function holdsNumbers(path: string): boolean {
-  const type = pathType(path);
-  return type === "integer" || type === "property";
-}

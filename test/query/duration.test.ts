@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { formatDuration, parseDuration } from "../../src/query/duration.ts";
+import { InputError } from "../../src/errors.ts";
+import { formatDuration, intervalOfText, parseDuration } from "../../src/query/duration.ts";
 
 const second = 1_000_000n;
 
@@ -58,3 +59,22 @@ describe("durations", () => {
     expect(formatDuration(parseDuration("7d"))).toBe("1w");
   });
 });
+
+test.each([
+  ["1 month 2 days 03:04:05.5", { months: 1, days: 2, us: 11_045_500_000n }],
+  ["1h30m", { months: 0, days: 0, us: 5_400_000_000n }],
+  ["3 days ago", { months: 0, days: -3, us: 0n }],
+  ["-90 minutes", { months: 0, days: 0, us: -5_400_000_000n }],
+  ["2 weeks", { months: 0, days: 14, us: 0n }],
+  ["250 µs", { months: 0, days: 0, us: 250n }],
+  ["P1Y2M3DT4H", { months: 14, days: 3, us: 14_400_000_000n }],
+])("the interval %s keeps months, days and microseconds apart", (text, interval) => {
+  expect(intervalOfText(text)).toEqual(interval);
+});
+
+test.each(["", "x", "1", "1 parsec", "99999999 years", "P", "1 month 2"])(
+  "%j is no interval",
+  (text) => {
+    expect(() => intervalOfText(text)).toThrow(InputError);
+  },
+);

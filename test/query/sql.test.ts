@@ -302,7 +302,8 @@ describe("any text", () => {
     BETWEEN 1 AND OR NOT IS NULL TRUE DISTINCT count * GROUP BY ORDER LIMIT $1 :: int timestamptz CASE WHEN THEN END
     time_bucket '1m' timestamp ANY ARRAY [ ] "q" é interval AS n HAVING ? || + - FILTER OVER ROW AT ZONE cast coalesce
     extract x'1f' VALUES ; /*c*/ now() lower( sum( count(*) quantile( topk( locf( date_trunc( 'day' ELSE FILTER (WHERE
-    DISTINCT NOT ILIKE ~ '[a' SIMILAR interval '1 month' timestamp::date properties.a::numeric percentile_cont(0.5) WITHIN
+    DISTINCT NOT ILIKE ~
+    '[a' SIMILAR interval '1 month' timestamp::date properties.a::numeric percentile_cont(0.5) WITHIN
     to_char( 'YYYY' HAVING nullif( greatest( concat( substring( FOR repeat( 99999999 ^ % IS TRUE UNKNOWN 1e300`.split(
       /\s+/,
     );
