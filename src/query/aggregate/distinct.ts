@@ -25,7 +25,7 @@ export class DistinctState implements Accumulator {
   constructor(of: Expression, context: AggregateContext) {
     this.#context = context;
     this.#of = of;
-    this.#members = new Members(context, MEMBER_SIZE);
+    this.#members = new Members(context, "members");
     this.#counts = new GroupStates(context.run, 8);
   }
 

@@ -44,11 +44,10 @@ export class Members {
   readonly #texts: Texts;
   readonly #heap: Heap;
 
-  /** `size`: MEMBER_SIZE or TALLY_SIZE. */
-  constructor(context: AggregateContext, size: number) {
+  constructor(context: AggregateContext, slots: "members" | "tallies") {
     this.#context = context;
     this.#kernels = aggregateKernels(context.run.core);
-    this.table = new HashTable(context.run, size);
+    this.table = new HashTable(context.run, slots);
     this.#texts = new Texts(context.run);
     this.#heap = new Heap(context.run);
   }

@@ -8,7 +8,7 @@
 //
 // Partial:  0 tag u8 = 0x05 │ then of each group: bins u32, bins × { bin u32, 0 u32, count u64 }, ascending by value
 
-import { CELL_SIZE, LANE_NUMBER, VECTOR_WANT_F64 } from "../../core/layout.ts";
+import { LANE_NUMBER, VECTOR_WANT_F64 } from "../../core/layout.ts";
 import type { Expression } from "../expression/expression.ts";
 import type { Aggregate } from "../query.ts";
 import type { Value } from "../result.ts";
@@ -48,7 +48,7 @@ export class QuantileState implements Accumulator {
     this.#kernels = aggregateKernels(context.run.core);
     this.#of = of;
     this.#arrays = new GroupStates(context.run, 4);
-    this.#table = new HashTable(context.run, CELL_SIZE);
+    this.#table = new HashTable(context.run, "cells");
     this.#heap = new Heap(context.run);
   }
 

@@ -7,14 +7,7 @@
 //   up to 4,096: registers × u32, number << 8 | rank, ascending
 //   else 0xffffffff, and 16,384 × rank u8
 
-import {
-  CELL_SIZE,
-  LANE_BOOLEAN,
-  LANE_ID,
-  LANE_JSON,
-  LANE_NULL,
-  LANE_NUMBER,
-} from "../../core/layout.ts";
+import { LANE_BOOLEAN, LANE_ID, LANE_JSON, LANE_NULL, LANE_NUMBER } from "../../core/layout.ts";
 import type { Expression } from "../expression/expression.ts";
 import type { Value } from "../result.ts";
 import type { Accumulator, AggregateContext, GroupRows } from "./accumulator.ts";
@@ -49,7 +42,7 @@ export class RegisterState implements Accumulator {
     this.#kernels = aggregateKernels(context.run.core);
     this.#of = of;
     this.#arrays = new GroupStates(context.run, 4);
-    this.#table = new HashTable(context.run, CELL_SIZE);
+    this.#table = new HashTable(context.run, "cells");
     this.#heap = new Heap(context.run);
   }
 

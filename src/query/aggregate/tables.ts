@@ -5,10 +5,12 @@ import {
   CELL_GROUP,
   CELL_NUMBER,
   CELL_SIZE,
+  MEMBER_SIZE,
   TABLE_MASK,
   TABLE_SIZE,
   TABLE_SLOTS,
   TABLE_USED,
+  TALLY_SIZE,
   TEXTS_CAPACITY,
   TEXTS_COUNT,
   TEXTS_ENTRIES,
@@ -25,17 +27,24 @@ import { countAt } from "./states.ts";
 
 const slotsMin = 256;
 
-/** A table of slots of `size` bytes: CELL, MEMBER or TALLY. */
+export type Slots = "cells" | "members" | "tallies";
+
+const sizes = { cells: CELL_SIZE, members: MEMBER_SIZE, tallies: TALLY_SIZE } as const;
+
+/** A table of CELLs, MEMBERs or TALLYs, which have `size` bytes each. */
 export class HashTable {
   readonly #run: QueryRun;
   readonly #kernels: AggregateKernels;
   readonly size: number;
   #address = 0;
 
-  constructor(run: QueryRun, size: number) {
+  readonly #slots: Slots;
+
+  constructor(run: QueryRun, slots: Slots) {
     this.#run = run;
     this.#kernels = aggregateKernels(run.core);
-    this.size = size;
+    this.#slots = slots;
+    this.size = sizes[slots];
   }
 
   /** Address of its TABLE. */
@@ -86,7 +95,7 @@ export class HashTable {
     while (used + more > (slots >>> 3) * 5) slots *= 2;
     this.#fresh(slots);
     this.#set(TABLE_USED, 0);
-    if (this.size === CELL_SIZE) this.#kernels.rehashCells(from, count, table);
+    if (this.#slots === "cells") this.#kernels.rehashCells(from, count, table);
     else this.#kernels.rehashMembers(from, count, this.size, table);
   }
 

@@ -10,7 +10,7 @@
 //
 // Partial:  0 tag u8 = 0x08 │ 1 members with counts and errors, as members.ts says │ groups × floor u64
 
-import { MEMBER_GROUP, TALLY_COUNT, TALLY_ERROR, TALLY_SIZE } from "../../core/layout.ts";
+import { MEMBER_GROUP, TALLY_COUNT, TALLY_ERROR } from "../../core/layout.ts";
 import type { Expression } from "../expression/expression.ts";
 import type { Aggregate } from "../query.ts";
 import { JsonText, type Value } from "../result.ts";
@@ -51,7 +51,7 @@ export class TopState implements Accumulator {
     this.#of = of;
     this.#counters = Math.max(countersMin, countersEach * k);
     this.#uncut = uncut;
-    this.#members = new Members(context, TALLY_SIZE);
+    this.#members = new Members(context, "tallies");
     this.#counts = new GroupStates(context.run, 8);
   }
 
