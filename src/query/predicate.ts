@@ -24,7 +24,48 @@ export function both(predicates: readonly Predicate[]): Predicate {
 
 /** OR of all, flattened and folded. */
 export function either(predicates: readonly Predicate[]): Predicate {
-  return join("or", predicates, false);
+  const joined = join("or", predicates, false);
+  return joined.kind === "or" ? mergeEquals(joined.of) : joined;
+}
+
+type Listed = Extract<Predicate, { kind: "in" }>;
+
+/** `a = 1 OR a = 2` is `a IN (1, 2)`: values of one type are looked up at once. */
+function mergeEquals(terms: readonly Predicate[]): Predicate {
+  const lists = new Map<string, { at: number; values: Literal[] }>();
+  const of: Predicate[] = [];
+  for (const one of terms) {
+    const listed = listOf(one);
+    const [value] = listed?.values ?? [];
+    const type = typeof value === "bigint" ? "number" : typeof value;
+    const isUniform = listed?.values.every((other) => isOfType(other, type)) ?? false;
+    if (!listed || !isUniform || type === "boolean") {
+      of.push(one);
+      continue;
+    }
+    const key = `${type} ${listed.path}`;
+    const known = lists.get(key);
+    if (known === undefined) {
+      lists.set(key, { at: of.push(one) - 1, values: [...listed.values] });
+    } else {
+      known.values.push(...listed.values);
+      of[known.at] = { kind: "in", path: listed.path, values: known.values };
+    }
+  }
+  const [first] = of;
+  return of.length === 1 && first ? first : { kind: "or", of };
+}
+
+function isOfType(value: Literal, type: string): boolean {
+  return type === "number"
+    ? typeof value === "bigint" || typeof value === "number"
+    : typeof value === type;
+}
+
+function listOf(one: Predicate): Listed | null {
+  if (one.kind === "in") return one;
+  if (one.kind !== "compare" || one.op !== "=") return null;
+  return { kind: "in", path: one.path, values: [one.value] };
 }
 
 /** `neutral` leaves the result as it is, its opposite decides it. */

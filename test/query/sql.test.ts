@@ -291,8 +291,20 @@ describe("conditions", () => {
   });
 
   test("many terms are one flat condition", () => {
-    const text = Array.from({ length: 2000 }, (_, i) => `properties.é = ${i}`).join(" OR ");
+    const text = Array.from({ length: 2000 }, (_, i) => `properties.é > ${i}`).join(" OR ");
     expect(parseWhere(text)).toMatchObject({ kind: "or", of: { length: 2000 } });
+  });
+
+  test("equalities of one path are one list", () => {
+    expect(parseWhere("source = 'a' OR user_id = 'x' OR source IN ('b', 'c')")).toEqual({
+      kind: "or",
+      of: [{ kind: "in", path: "source", values: ["a", "b", "c"] }, compare("user_id", "=", "x")],
+    });
+    // Numbers and texts are in lanes of their own.
+    expect(parseWhere("properties.n = 1 OR properties.n = '1'")).toEqual({
+      kind: "or",
+      of: [compare("properties.n", "=", 1), compare("properties.n", "=", "1")],
+    });
   });
 });
 
