@@ -1,15 +1,18 @@
 // A dataset where queries read it: some rows in hot slots, some in stored segments, some in both, and one reader over
 // them, all on this thread.
 
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { systemClock } from "../../src/base/clock.ts";
 import { attachCore, type Core } from "../../src/core/core.ts";
 import * as layout from "../../src/core/layout.ts";
 import { createMemory, region } from "../../src/core/memory.ts";
 import { HotSlots } from "../../src/core/slots.ts";
+import { QueryPool } from "../../src/engine/query-pool.ts";
 import { resolveNow } from "../../src/query/expression/now.ts";
+import type { Query } from "../../src/query/query.ts";
 import { Reader } from "../../src/query/reader.ts";
 import type { QueryResult } from "../../src/query/result.ts";
 import { parseSql } from "../../src/query/sql/statement.ts";
@@ -17,14 +20,16 @@ import { sealSlot } from "../../src/storage/seal.ts";
 import { encodeSegmentMeta } from "../../src/storage/segment.ts";
 import { Store } from "../../src/storage/store.ts";
 import type { OracleRow } from "../oracle/query.ts";
+import { compileForWorker } from "../support/compiled.ts";
 import { makeBatch } from "../support/make-batch.ts";
 import type { Dataset } from "./dataset.ts";
 
 const mib = 1024 * 1024;
 const slotBytes = 8 * mib;
 const slotCount = 6;
-/** Reader 0 answers, reader 1 lends its memory to the sealer. */
-const readers = [80 * mib, 32 * mib];
+const threadCount = 3;
+/** Reader 0 answers. The others are a pool's; the first of them lends its memory to the sealer before. */
+const readers = [80 * mib, ...Array.from({ length: threadCount }, () => 80 * mib)];
 
 export class Bed {
   readonly #core: Core;
@@ -107,12 +112,52 @@ export class Bed {
   }
 
   query(sql: string): QueryResult {
-    const query = resolveNow(parseSql(sql), systemClock.nowUs());
-    return this.#reader.run({ type: "query", query }) as QueryResult;
+    return this.run(parseSql(sql));
+  }
+
+  run(query: Query): QueryResult {
+    const resolved = resolveNow(query, systemClock.nowUs());
+    return this.#reader.run({ type: "query", query: resolved }) as QueryResult;
+  }
+
+  /** What a pool of threads needs to read the same rows. */
+  get parts(): { core: Core; folder: string } {
+    return { core: this.#core, folder: this.#folder };
   }
 
   async close(): Promise<void> {
     await this.#store.close();
     rmSync(this.#folder, { recursive: true, force: true });
+  }
+}
+
+/** Opens pools of query threads, which run compiled sources. */
+export class Threads {
+  readonly #compiled = compileForWorker("src/engine/query-thread.ts");
+
+  constructor() {
+    const modules = fileURLToPath(new URL("../../node_modules", import.meta.url));
+    symlinkSync(modules, join(this.#compiled.directory, "node_modules"));
+    process.env.MILLRACE_WASM ??= fileURLToPath(new URL("../../build/core.wasm", import.meta.url));
+  }
+
+  /** A pool that answers nothing on the calling thread and shares out the least of work. */
+  open(bed: Bed): { query(sql: string): Promise<QueryResult>; close(): Promise<void> } {
+    const threadUrl = pathToFileURL(this.#compiled.path);
+    const pool = new QueryPool({
+      ...bed.parts,
+      workers: threadCount,
+      threadUrl,
+      ownCells: -1,
+      helperCells: 1,
+    });
+    return {
+      query: async (sql) => pool.query(resolveNow(parseSql(sql), systemClock.nowUs())),
+      close: () => pool.close(),
+    };
+  }
+
+  remove(): void {
+    rmSync(this.#compiled.directory, { recursive: true, force: true });
   }
 }

@@ -116,6 +116,46 @@ export function difference(
   return null;
 }
 
+/** How far two sketches of the same rows may be apart, relative to the value. */
+const sketchWithin = 0.03;
+
+/** Whether two answers of Millrace to a query without LIMIT have the same rows; what differs, or null. */
+export function sameRows(
+  { select }: QueryTree,
+  got: readonly (readonly Value[])[],
+  want: readonly (readonly Value[])[],
+): string | null {
+  if (got.length !== want.length) return `got ${got.length} rows, want ${want.length}`;
+  const rules = select.map((expr): Rule => {
+    const rule = ruleOf(expr);
+    if (rule.kind !== "judged") return rule;
+    const isAny = expr.k === "aggregate" && expr.fn === "any_value";
+    return {
+      kind: "judged",
+      accepts: (a, b) =>
+        isAny ||
+        millraceKey("variant", a as Value) === millraceKey("variant", b as Value) ||
+        Math.abs(Number(a) - Number(b)) <= Math.max(2, sketchWithin * Math.abs(Number(b))),
+    };
+  });
+  const near = rules.flatMap((rule, i) => (rule.kind === "exact" ? [] : [i]));
+  const line = (row: readonly Value[]): Line => ({
+    exact: rules
+      .flatMap((rule, i) =>
+        rule.kind === "exact" ? [millraceKey(select[i]?.type ?? "int", row[i])] : [],
+      )
+      .join("\u0001"),
+    near: near.map((i) => (row[i] ?? null) as DuckValue),
+  });
+  const left = missing(
+    got.map(line),
+    want.map(line),
+    near.map((i) => rules[i] as Rule),
+    near.map((i) => select[i]?.type ?? "float"),
+  );
+  return left && `got ${showLine(left)}, which the other has not`;
+}
+
 function showLine({ exact, near }: Line): string {
   return `[${exact.replaceAll("\u0001", " | ")}${near.length > 0 ? ` ≈ ${near.join(", ")}` : ""}]`;
 }

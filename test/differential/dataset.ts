@@ -261,8 +261,8 @@ export function makeDataset(random: Random, count: number): Dataset {
       cells,
     };
   });
+  // A batch is received at one instant, and stays a batch in whichever layout.
   const chunks = chunksOf(random, count);
-  // A batch is received at one instant.
   let next = 0;
   for (const chunk of chunks) {
     receivedAtUs += BigInt(int(random, 5_000_000));
@@ -271,6 +271,15 @@ export function makeDataset(random: Random, count: number): Dataset {
     }
   }
   return { fields, rows, chunks };
+}
+
+/** The same batches, hot and stored as it comes. */
+export function rechunked(random: Random, dataset: Dataset): Dataset {
+  const chunks = dataset.chunks.map(({ rows }) => ({
+    rows,
+    then: pick(random, ["hot", "seal", "free"] as const),
+  }));
+  return { ...dataset, chunks };
 }
 
 type StoredCell = null | boolean | string | { i: string } | { f: string } | { json: string };

@@ -2,6 +2,7 @@
 
 import { aggregateOf } from "../differential/aggregates.ts";
 import type { Field } from "../differential/dataset.ts";
+import { isJudged } from "../differential/grammar.ts";
 import { operatorOf } from "../differential/operators.ts";
 import type { Expr, Order, QueryTree, Type } from "../differential/tree.ts";
 import { fixedColumns, type Lane, laneColumn } from "./duckdb.ts";
@@ -74,7 +75,12 @@ export class DuckSql {
       case "aggregate": {
         const form = aggregateOf(expr.fn);
         const filter = expr.filter ? ` FILTER (WHERE ${this.expr(expr.filter)})` : "";
-        return form.duckdb(expr.args.map((arg) => this.expr(arg)).join(", "), filter);
+        // Times within a list leave as microseconds too.
+        const judged = form.rule.kind === "judged";
+        const args = expr.args.map((arg) =>
+          judged ? shownSql(arg.type, this.expr(arg)) : this.expr(arg),
+        );
+        return form.duckdb(args.join(", "), filter);
       }
     }
   }
@@ -114,7 +120,9 @@ export class DuckSql {
     const hidden = query.orderBy.map(({ item, expr }, i) =>
       item === undefined && expr ? `${this.expr(expr)} AS o${i}` : `NULL AS o${i}`,
     );
-    const outer = query.select.map((expr, i) => shownSql(expr.type, `c${i}`));
+    const outer = query.select.map((expr, i) =>
+      isJudged(expr) ? `c${i}` : shownSql(expr.type, `c${i}`),
+    );
     const shown = query.orderBy.map((order, i) =>
       shownSql(orderType(query, order), keyName(order, i)),
     );
