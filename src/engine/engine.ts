@@ -1,6 +1,8 @@
+import type { ExplainFormat } from "../query/plan/explain-text.ts";
 import type { Query } from "../query/query.ts";
 import type { EventsPage, EventsRequest, QueryResult } from "../query/result.ts";
 import type { ResultFormat } from "../query/result-text.ts";
+import type { CatalogPath } from "../query/sql/catalog.ts";
 import type { BodyPlace, IngestDone, IngestRequest } from "./ingest.ts";
 
 /** Bytes of a region: the address space that is set aside, and what holds something now, where that is known. */
@@ -139,6 +141,12 @@ export interface QueryInfo {
   readonly memoryBytes: number;
 }
 
+/** What EXPLAIN is asked for. */
+export interface Explain {
+  readonly analyze: boolean;
+  readonly format: ExplainFormat;
+}
+
 /** A result as bytes of text. */
 export interface ResultText {
   readonly asOf: string;
@@ -186,6 +194,10 @@ export interface Engine {
   events(request: EventsRequest, options?: QueryOptions): Promise<EventsPage>;
   /** As `query`, but as text, which is made where the rows are; a large one is read piece by piece. */
   answer(query: Query, format: ResultFormat, options?: QueryOptions): Promise<ResultText>;
+  /** How the query would be run, as rows of text; with `analyze` it is run, and what happened stands beside it. */
+  explain(query: Query, explain: Explain, options?: QueryOptions): Promise<QueryResult>;
+  /** The property paths that are stored now, and the types of their values. */
+  catalog(): CatalogPath[];
   /** The queries that wait or run, oldest first. */
   queries(): QueryInfo[];
   /** Ends a query; false when there is none of this id. Its caller gets `query_cancelled` with `by`. */

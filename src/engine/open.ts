@@ -6,6 +6,7 @@ import { MillraceError, OverloadError } from "../errors.ts";
 import type { Query } from "../query/query.ts";
 import type { EventsPage, EventsRequest, QueryResult } from "../query/result.ts";
 import type { ResultFormat } from "../query/result-text.ts";
+import type { CatalogPath } from "../query/sql/catalog.ts";
 import type { Config } from "../settings.ts";
 import { type FolderLock, lockFolder } from "../storage/lock.ts";
 import { BodyMemory, ReservedPlace } from "./body-memory.ts";
@@ -13,6 +14,7 @@ import { Catalog } from "./catalog.ts";
 import type {
   Engine,
   EngineStats,
+  Explain,
   QueryFigures,
   QueryInfo,
   QueryOptions,
@@ -156,6 +158,14 @@ class ThreadedEngine implements Engine {
 
   async answer(query: Query, format: ResultFormat, options?: QueryOptions): Promise<ResultText> {
     return (await this.#pool).answer(query, format, options);
+  }
+
+  async explain(query: Query, explain: Explain, options?: QueryOptions): Promise<QueryResult> {
+    return (await this.#pool).explain(query, explain, options);
+  }
+
+  catalog(): CatalogPath[] {
+    return this.#livePool?.catalog() ?? [];
   }
 
   queries(): QueryInfo[] {

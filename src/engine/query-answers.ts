@@ -1,11 +1,25 @@
 // What becomes of a worker's answer, and of its end, on the thread that asked.
 
+import { LANE_BOOLEAN, LANE_JSON, LANE_NUMBER, LANE_STRING } from "../core/layout.ts";
 import { LimitError, MillraceError, OverloadError } from "../errors.ts";
 import type { ReadAnswer } from "../query/read-job.ts";
 import { JsonText, type QueryResult, type Value } from "../query/result.ts";
 import { type ResultFormat, resultBytes } from "../query/result-text.ts";
+import type { LaneType } from "../query/sql/catalog.ts";
 import type { ResultText } from "./engine.ts";
 import { nextChunk } from "./kept-results.ts";
+
+const lanes: readonly [lane: number, type: LaneType][] = [
+  [LANE_BOOLEAN, "boolean"],
+  [LANE_NUMBER, "number"],
+  [LANE_STRING, "string"],
+  [LANE_JSON, "json"],
+];
+
+/** The types of the values that a path has in these lanes. */
+export function laneTypes(of: ReadonlySet<number>): LaneType[] {
+  return lanes.flatMap(([lane, type]) => (of.has(lane) ? [type] : []));
+}
 
 /** Messages keep no classes: JSON cells are the only objects among values. */
 export function revive(answer: ReadAnswer): ReadAnswer {

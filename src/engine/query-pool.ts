@@ -14,6 +14,8 @@ import {
 } from "../errors.ts";
 import { resultGroupsMax, resultRowsMax } from "../limits.ts";
 import { eventsFilter } from "../query/events/events-filter.ts";
+import { resolveNow } from "../query/expression/now.ts";
+import { explainResult } from "../query/plan/explain-text.ts";
 import type { Query } from "../query/query.ts";
 import type { ReadAnswer, ReadJob } from "../query/read-job.ts";
 import { Reader, snapshotChanged } from "../query/reader.ts";
@@ -21,9 +23,11 @@ import type { EventsPage, EventsRequest, QueryResult } from "../query/result.ts"
 import type { ResultFormat } from "../query/result-text.ts";
 import { CancelledError } from "../query/run/kernels.ts";
 import { SharedScan } from "../query/shared-scan.ts";
-import type { QueryFigures, QueryInfo, QueryOptions, ResultText } from "./engine.ts";
+import type { CatalogPath } from "../query/sql/catalog.ts";
+import type { ThreadFacts } from "../query/thread-facts.ts";
+import type { Explain, QueryFigures, QueryInfo, QueryOptions, ResultText } from "./engine.ts";
 import { unpackFailure } from "./failure.ts";
-import { closedError, ownText, revive, threadFailure } from "./query-answers.ts";
+import { closedError, laneTypes, ownText, revive, threadFailure } from "./query-answers.ts";
 import type { FromQueryThread, TextAnswer } from "./query-thread.ts";
 import { QueryWorker, type QueryWorkerParts } from "./query-worker.ts";
 import { ResultStream } from "./result-stream.ts";
@@ -114,7 +118,7 @@ export class QueryPool {
   }
 
   query(query: Query, options: QueryOptions = {}): Promise<QueryResult> {
-    return this.#run({ type: "query", query }, null, options) as Promise<QueryResult>;
+    return this.#run(this.#job(query), null, options) as Promise<QueryResult>;
   }
 
   async answer(
@@ -122,13 +126,13 @@ export class QueryPool {
     format: ResultFormat,
     options: QueryOptions = {},
   ): Promise<ResultText> {
-    const answer = await this.#run({ type: "query", query }, format, options);
+    const answer = await this.#run(this.#job(query), format, options);
     if ("rows" in answer) return ownText(answer, format);
     return answer as ResultText;
   }
 
   async events(request: EventsRequest, options: QueryOptions = {}): Promise<EventsPage> {
-    const filter = eventsFilter(request);
+    const filter = eventsFilter(request, this.#clock.nowUs());
     // The condition is compiled: the workers have no parser, and must not need one.
     const { where: _, ...rest } = request;
     return (await this.#run(
@@ -136,6 +140,21 @@ export class QueryPool {
       null,
       options,
     )) as EventsPage;
+  }
+
+  async explain(
+    asked: Query,
+    { analyze, format }: Explain,
+    options: QueryOptions = {},
+  ): Promise<QueryResult> {
+    const query = resolveNow(asked, this.#clock.nowUs());
+    const plan = this.#own.plan(query);
+    const done = analyze ? await this.query(query, options) : null;
+    return explainResult(plan, done?.stats ?? null, format, done?.asOf ?? this.#own.asOf());
+  }
+
+  catalog(): CatalogPath[] {
+    return [...this.#own.lanes()].map(([path, lanes]) => ({ path, types: laneTypes(lanes) }));
   }
 
   /** What the engine thread says about stored segments: encoded metas, ids, the sequence after all that ever were. */
@@ -175,6 +194,11 @@ export class QueryPool {
     for (const query of [...this.#waiting, ...this.#running]) this.#fail(query, closedError());
     for (const { stream } of this.#sending.values()) stream?.fail(closedError());
     await Promise.all(this.#workers.map((worker) => worker.close()));
+  }
+
+  /** `now()` is one instant, wherever the query runs. */
+  #job(query: Query): ReadJob {
+    return { type: "query", query: resolveNow(query, this.#clock.nowUs()) };
   }
 
   async #run(
@@ -306,11 +330,13 @@ export class QueryPool {
       return;
     } else {
       const query = worker.query as RunningQuery;
-      if (message.type === "partial" && message.bytes !== null) {
-        query.lead?.urge({ type: "partial", run: message.run, bytes: message.bytes });
+      if (message.type === "partial" && message.partial !== null) {
+        const { run, partial } = message;
+        this.#sawMemory(query, partial.facts);
+        query.lead?.urge({ type: "partial", run, partial });
         query.scan?.arrived();
       }
-      if (message.type !== "failure") this.#sawMemory(query, message.memoryPeak);
+      if (message.type === "answer") this.#sawMemory(query, message.facts);
       this.#letGo(worker, query);
       if (message.type === "failure") this.#failed(query, unpackFailure(message.failure));
       else if (message.type === "answer") this.#answer(query, worker, message.answer);
@@ -319,9 +345,9 @@ export class QueryPool {
     this.#next();
   }
 
-  #sawMemory(query: RunningQuery, bytes: number): void {
-    query.memoryPeak = Math.max(query.memoryPeak, bytes);
-    this.#counts.memoryPeak = Math.max(this.#counts.memoryPeak, bytes);
+  #sawMemory(query: RunningQuery, { memoryPeak }: ThreadFacts): void {
+    query.memoryPeak = Math.max(query.memoryPeak, memoryPeak);
+    this.#counts.memoryPeak = Math.max(this.#counts.memoryPeak, memoryPeak);
   }
 
   #answer(query: RunningQuery, worker: QueryWorker, answer: ReadAnswer | TextAnswer): void {

@@ -10,9 +10,10 @@ import { assert } from "../base/assert.ts";
 import { systemClock } from "../base/clock.ts";
 import { attachCore } from "../core/core.ts";
 import type { ReadAnswer, ReadJob, ReadLimits } from "../query/read-job.ts";
-import { Reader } from "../query/reader.ts";
+import { type Partial, Reader } from "../query/reader.ts";
 import type { ResultFormat } from "../query/result-text.ts";
 import { SharedScan, type SharedScanData } from "../query/shared-scan.ts";
+import type { ThreadFacts } from "../query/thread-facts.ts";
 import { Store } from "../storage/store.ts";
 import { type FailureMessage, packFailure } from "./failure.ts";
 import { KeptResults, type TextChunk } from "./kept-results.ts";
@@ -60,7 +61,7 @@ export type ToQueryThread =
 
 export type UrgentMessage =
   /** A partial of another thread, for the one that leads the run. */
-  | { readonly type: "partial"; readonly run: number; readonly bytes: Uint8Array }
+  | { readonly type: "partial"; readonly run: number; readonly partial: Partial }
   /** The next chunk of the run's result is wanted, or nothing of it any more. */
   | { readonly type: "more" | "drop"; readonly run: number };
 
@@ -75,7 +76,7 @@ export type FromQueryThread =
       readonly type: "answer";
       readonly run: number;
       readonly answer: ReadAnswer | TextAnswer;
-      readonly memoryPeak: number;
+      readonly facts: ThreadFacts;
     }
   /** What "more" has asked for; null when it is not there any more. */
   | { readonly type: "chunk"; readonly run: number; readonly chunk: TextChunk | null }
@@ -83,8 +84,7 @@ export type FromQueryThread =
       readonly type: "partial";
       readonly run: number;
       /** Null when there was nothing left to help with. */
-      readonly bytes: Uint8Array | null;
-      readonly memoryPeak: number;
+      readonly partial: Partial | null;
     }
   | { readonly type: "failure"; readonly run: number; readonly failure: FailureMessage };
 
@@ -127,10 +127,10 @@ function attend(): void {
 }
 
 /** The next partial of run `run`. */
-function nextPartial(run: number): Uint8Array | null {
+function nextPartial(run: number): Partial | null {
   attend();
   const at = partials.findIndex((one) => one.run === run);
-  return partials.splice(at, at < 0 ? 0 : 1)[0]?.bytes ?? null;
+  return partials.splice(at, at < 0 ? 0 : 1)[0]?.partial ?? null;
 }
 
 function perform(task: QueryTask): void {
@@ -145,18 +145,18 @@ function perform(task: QueryTask): void {
     );
   }
   const bytes = reader.help(job.query, shared, options);
-  const transfer = bytes === null ? [] : buffersOf([bytes]);
-  reply({ type: "partial", run, bytes, memoryPeak: reader.memoryPeak }, transfer);
+  const partial = bytes && { bytes, facts: reader.facts() };
+  reply({ type: "partial", run, partial }, buffersOf(bytes === null ? [] : [bytes]));
 }
 
 function answer({ run, format }: QueryTask, result: ReadAnswer): void {
-  const { memoryPeak } = reader;
+  const facts = reader.facts();
   if (format === null || !("rows" in result)) {
-    return reply({ type: "answer", run, answer: result, memoryPeak });
+    return reply({ type: "answer", run, answer: result, facts });
   }
   const chunk = kept.begin(run, result, format);
   const text = { asOf: result.asOf, ...chunk };
-  reply({ type: "answer", run, answer: text, memoryPeak }, buffersOf(chunk.pieces));
+  reply({ type: "answer", run, answer: text, facts }, buffersOf(chunk.pieces));
 }
 
 function buffersOf(pieces: readonly Uint8Array[]): ArrayBuffer[] {

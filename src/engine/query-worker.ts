@@ -114,7 +114,8 @@ export class QueryWorker {
 
   /** Says something that it takes in between two ranges too. */
   urge(message: UrgentMessage): void {
-    const transfer = message.type === "partial" ? [message.bytes.buffer as ArrayBuffer] : [];
+    const transfer =
+      message.type === "partial" ? [message.partial.bytes.buffer as ArrayBuffer] : [];
     this.#urgent?.postMessage(message, transfer);
   }
 

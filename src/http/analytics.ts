@@ -2,16 +2,15 @@ import { randomUUID } from "node:crypto";
 import type { HttpBindings } from "@hono/node-server";
 import { type Context, Hono } from "hono";
 import { z } from "zod";
+import type { Question } from "../api/ask.ts";
 import type { Front } from "../api/front.ts";
 import { queryParameters } from "../api/query-string.ts";
 import { parseExactJson } from "../base/exact-json.ts";
 import type { QueryOptions, ResultText } from "../engine/engine.ts";
 import { InputError } from "../errors.ts";
-import { parseEventsParams, parseQuery } from "../query/form/schema.ts";
+import { parseEventsParams } from "../query/form/schema.ts";
 import { parseShape, strictShape } from "../query/form/shape.ts";
-import type { Query } from "../query/query.ts";
 import { pageBytes, type ResultFormat } from "../query/result-text.ts";
-import { parseSql } from "../query/sql/statement.ts";
 import { type LimitFields, limitFields, sqlBodySchema } from "./answers.ts";
 import { type BodyDone, type BodyRules, openBodyRules, readBody, refuseByLength } from "./body.ts";
 import { refuseEncoding } from "./compression.ts";
@@ -48,7 +47,8 @@ export function analyticsRoutes(
     const type = negotiate(c.req.header("accept"), [json, ndjson]);
     const request = parseEventsParams(queryParameters(searchOf(c.req.url)));
     const startedMs = front.clock.monotonicMs();
-    const page = await front.engine.events(request, optionsOf(c, searchOf(c.req.url)));
+    const text = searchOf(c.req.url).slice(0, textCharsMax);
+    const page = await front.engine.events(request, { ...optionsOf(c), text });
     observeQuery("events", (front.clock.monotonicMs() - startedMs) / 1000);
     c.header("Millrace-As-Of", page.asOf);
     if (page.nextCursor !== null) c.header("Millrace-Next-Cursor", page.nextCursor);
@@ -60,10 +60,11 @@ export function analyticsRoutes(
 
   app.post("/custom-query", async (c) => {
     const type = negotiate(c.req.header("accept"), [json, ndjson, csv]);
-    const { query, text, limits } = compile(await readJson(rules, c));
+    const { question, limits } = questionOf(await readJson(rules, c));
     const startedMs = front.clock.monotonicMs();
     const format = formatOf[type] as ResultFormat;
-    const result = await front.engine.answer(query, format, { ...optionsOf(c, text), ...limits });
+    const options = { ...optionsOf(c), ...limits };
+    const result = await front.questions.text(question, format, options);
     observeQuery("custom_query", (front.clock.monotonicMs() - startedMs) / 1000);
     c.header("Millrace-As-Of", result.asOf);
     return sendText(c, type === csv ? `${csv}; charset=utf-8; header=present` : type, result);
@@ -71,24 +72,23 @@ export function analyticsRoutes(
   return app;
 }
 
-/** Characters of a query that the list of running ones shows. */
+/** Characters of a request's parameters that the list of running queries shows. */
 const textCharsMax = 4096;
 
 /** How the engine is to run it. The id is in the answer's head, and in the log where the request fails. */
-function optionsOf(c: AppContext, text: string): QueryOptions {
+function optionsOf(c: AppContext): QueryOptions {
   const id = randomUUID();
   c.header("Millrace-Query-Id", id);
   c.set("queryId", id);
   const { signal } = c.req.raw;
-  return { id, signal, requestId: c.get("requestId"), text: text.slice(0, textCharsMax) };
+  return { id, signal, requestId: c.get("requestId") };
 }
 
 /** The query itself is checked by its parser, which explains more. */
 const queryBodyShape = strictShape({ query: z.unknown(), ...limitFields });
 
 interface Asked {
-  readonly query: Query;
-  readonly text: string;
+  readonly question: Question;
   /** What it may take, where the caller says less than the settings. */
   readonly limits: QueryOptions;
 }
@@ -102,7 +102,7 @@ function limitsOf(body: LimitFields): QueryOptions {
   };
 }
 
-function compile(body: unknown): Asked {
+function questionOf(body: unknown): Asked {
   if (typeof body === "object" && body !== null && !Array.isArray(body)) {
     const [hasSql, hasQuery] = [Object.hasOwn(body, "sql"), Object.hasOwn(body, "query")];
     if (hasSql === hasQuery) {
@@ -111,17 +111,11 @@ function compile(body: unknown): Asked {
     }
     if (hasQuery) {
       const { query, ...limits } = parseShape(queryBodyShape, body);
-      return { query: parseQuery(query), text: jsonText(query), limits: limitsOf(limits) };
+      return { question: { query }, limits: limitsOf(limits) };
     }
   }
   const { sql, params, ...limits } = parseShape(sqlBodySchema, body);
-  return { query: parseSql(sql, params), text: sql, limits: limitsOf(limits) };
-}
-
-function jsonText(value: unknown): string {
-  return JSON.stringify(value, (_key, one: unknown) =>
-    typeof one === "bigint" ? String(one) : one,
-  );
+  return { question: { sql, params }, limits: limitsOf(limits) };
 }
 
 /** The JSON body of a request; integers beyond 2^53 come as bigints. */

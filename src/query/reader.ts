@@ -11,6 +11,7 @@ import { ColumnCache } from "../storage/column-cache.ts";
 import { decodeSegmentMeta, type SegmentMeta } from "../storage/segment.ts";
 import { readEvents } from "./events/events.ts";
 import { estimate } from "./plan/estimate.ts";
+import { explainPlan, type QueryPlan } from "./plan/explain.ts";
 import type { Filter } from "./plan/filter.ts";
 import { planFilter } from "./plan/filter.ts";
 import { mayMatch } from "./plan/prune.ts";
@@ -26,7 +27,9 @@ import { Scratch } from "./run/scratch.ts";
 import { FoundCodes } from "./run/text-codes.ts";
 import { LiveSource, StoredSegments } from "./segments/segments.ts";
 import type { Segment, Snapshot } from "./segments/source.ts";
+import { StoredPaths } from "./segments/stored-paths.ts";
 import { cutRanges, partOf, type SharedScan, type SharedScanData } from "./shared-scan.ts";
+import { type ThreadFacts, withFacts } from "./thread-facts.ts";
 
 /** Where the stored segments are read from. */
 export interface SegmentStore {
@@ -78,6 +81,12 @@ export interface PartOptions {
   readonly between?: () => void;
 }
 
+/** What a thread has of a query that another one leads. */
+export interface Partial {
+  readonly bytes: Uint8Array;
+  readonly facts: ThreadFacts;
+}
+
 export class Reader {
   readonly #core: Core;
   readonly #index: number;
@@ -86,6 +95,8 @@ export class Reader {
   readonly #source: LiveSource;
   readonly #stored: StoredSegments;
   readonly #store: SegmentStore | null;
+  readonly #paths = new StoredPaths();
+  #before = { hits: 0, decoded: 0, decodedBytes: 0 };
 
   /**
    * `index` among the reading threads. Without a store it knows of stored segments, but reads none. Of its region
@@ -139,9 +150,24 @@ export class Reader {
     this.#stored.reach(end);
   }
 
-  /** Most bytes of working memory that the last job has used at once. */
-  get memoryPeak(): number {
-    return this.#state.run.scratch.peak;
+  /** What the last job has cost this thread. */
+  facts(): ThreadFacts {
+    const { hits = 0, decoded = 0, decodedBytes = 0 } = this.#cache ?? {};
+    const before = this.#before;
+    return {
+      threads: 1,
+      memoryPeak: this.#state.run.scratch.peak,
+      columnsCached: hits - before.hits,
+      columnsDecoded: decoded - before.decoded,
+      bytesDecoded: decodedBytes - before.decodedBytes,
+    };
+  }
+
+  /** Nothing of the job before is there any more: it may use so much working memory. */
+  #begin(memoryBytes: number | undefined): void {
+    const { hits = 0, decoded = 0, decodedBytes = 0 } = this.#cache ?? {};
+    this.#before = { hits, decoded, decodedBytes };
+    this.#state.run.scratch.reset(memoryBytes);
   }
 
   run(job: ReadJob, limits: ReadLimits = {}): ReadAnswer {
@@ -165,16 +191,19 @@ export class Reader {
     query: Query,
     scan: SharedScan,
     options: PartOptions,
-    partial: () => Uint8Array | null,
+    partial: () => Partial | null,
   ): QueryResult {
     const execution = this.#part(query, scan, options, () => false);
+    const others: ThreadFacts[] = [];
     const take = (): boolean => {
-      const bytes = partial();
-      if (bytes !== null) execution.merge(bytes);
-      return bytes !== null;
+      const one = partial();
+      if (one === null) return false;
+      execution.merge(one.bytes);
+      others.push(one.facts);
+      return true;
     };
     scan.collect(scan.shut(), take, () => this.#isSet(this.#state.run.cancel));
-    return execution.finish(scan.asOf);
+    return withFacts(execution.finish(scan.asOf), [this.facts(), ...others]);
   }
 
   /** Helps with a query that another thread leads; null when there was nothing left to do. Errors as of `lead`. */
@@ -192,7 +221,7 @@ export class Reader {
     stop: () => boolean,
   ): QueryExecution {
     const { run } = this.#state;
-    run.scratch.reset(limits?.memoryBytes);
+    this.#begin(limits?.memoryBytes);
     return this.#withSnapshot(fresh, (snapshot) => {
       const execution = startQuery(query, this.#state, limits?.query);
       for (const range of scan.ranges(this.#index, threads, stop)) {
@@ -214,7 +243,7 @@ export class Reader {
   }
 
   #once(job: ReadJob, limits: ReadLimits, fresh: boolean): ReadAnswer {
-    this.#state.run.scratch.reset(limits.memoryBytes);
+    this.#begin(limits.memoryBytes);
     return this.#withSnapshot(fresh, (snapshot) => this.#answer(job, snapshot, limits));
   }
 
@@ -239,7 +268,34 @@ export class Reader {
     }
     const execution = startQuery(job.query, this.#state, limits);
     execution.run(snapshot);
-    return execution.finish(snapshot.asOf);
+    return withFacts(execution.finish(snapshot.asOf), [this.facts()]);
+  }
+
+  /** The sequence after all that is published. */
+  asOf(): string {
+    const snapshot = this.#source.snapshot();
+    snapshot.release();
+    return String(snapshot.asOf);
+  }
+
+  /** How a query would be run now. */
+  plan(query: Query): QueryPlan {
+    const snapshot = this.#source.snapshot();
+    try {
+      return explainPlan(query, snapshot);
+    } finally {
+      snapshot.release();
+    }
+  }
+
+  /** The lanes of every property path that this thread knows of. */
+  lanes(): ReadonlyMap<string, ReadonlySet<number>> {
+    const snapshot = this.#source.snapshot();
+    try {
+      return this.#paths.lanes(snapshot.segments);
+    } finally {
+      snapshot.release();
+    }
   }
 
   /** The answer, when everything that it needs is hot and it costs at most `cellsMax`; and what it costs, in cells. */
@@ -256,7 +312,7 @@ export class Reader {
       const isOwn =
         cells <= cellsMax && needed.every(({ hot }) => hot) && this.#isComplete(snapshot);
       if (!isOwn) return { answer: null, cells };
-      this.#state.run.scratch.reset(limits.memoryBytes);
+      this.#begin(limits.memoryBytes);
       return { answer: this.#answer(job, { ...snapshot, segments: needed }, limits), cells };
     } finally {
       snapshot.release();

@@ -174,7 +174,7 @@ export function uniqueNames(columns: readonly { readonly name: string }[]): stri
 
 /** What the query did, in the words of the API: counts, bytes, and microseconds by stage. */
 export function statsDocument(stats: QueryStats): object {
-  const { groups, memoryBytes, stages } = stats;
+  const { groups, memoryBytes, stages, threads } = stats;
   return {
     rows_scanned: stats.rowsScanned,
     rows_matched: stats.rowsMatched,
@@ -182,6 +182,12 @@ export function statsDocument(stats: QueryStats): object {
     segments_pruned: stats.segmentsPruned,
     execution_us: stats.executionUs,
     ...(groups !== undefined && { groups }),
+    ...(threads !== undefined && {
+      threads,
+      columns_cached: stats.columnsCached,
+      columns_decoded: stats.columnsDecoded,
+      bytes_decoded: stats.bytesDecoded,
+    }),
     ...(memoryBytes !== undefined && { memory_bytes: memoryBytes }),
     ...(stages !== undefined && { stages_us: stages }),
   };

@@ -26,6 +26,12 @@ export interface QueryStats {
   readonly groups?: number;
   /** Bytes of working memory that were used at most on one thread. */
   readonly memoryBytes?: number;
+  /** Threads that have read rows. */
+  readonly threads?: number;
+  /** Stored columns that were decoded already, those that had to be decoded, and the bytes of these. */
+  readonly columnsCached?: number;
+  readonly columnsDecoded?: number;
+  readonly bytesDecoded?: number;
 }
 
 /** Microseconds in each stage of a query: zone maps, finding and decoding columns, conditions, group ids, … */

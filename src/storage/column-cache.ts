@@ -62,6 +62,11 @@ export class ColumnCache {
     this.#space = new RegionSpace(region.base, region.size - OVER_READ);
   }
 
+  /** Columns that were asked for and were there, that had to be decoded, and the bytes of these, since the start. */
+  hits = 0;
+  decoded = 0;
+  decodedBytes = 0;
+
   /** Starts a query: every column that it asks for stays until its next step or its end. */
   begin(): void {
     assert(!this.#running, "one query at a time uses the cache");
@@ -94,8 +99,14 @@ export class ColumnCache {
     assert(this.#running, "a query is running");
     const key = keyOf(meta.id, columnIndex);
     let cached = this.#columns.get(key);
-    if (cached === undefined) cached = this.#decode(meta, columnIndex);
-    else this.#columns.delete(key);
+    if (cached === undefined) {
+      cached = this.#decode(meta, columnIndex);
+      this.decoded++;
+      this.decodedBytes += cached.size;
+    } else {
+      this.#columns.delete(key);
+      this.hits++;
+    }
     cached.step = this.#step;
     this.#columns.set(key, cached);
     return cached.address;

@@ -47,7 +47,7 @@ function plainEvent(row: OracleRow): Json {
 }
 
 function read(bed: QueryBed, snapshot: Snapshot, request: EventsRequest): EventsPage {
-  return readEvents(request, eventsFilter(request), snapshot, bed.state);
+  return readEvents(request, eventsFilter(request, 0n), snapshot, bed.state);
 }
 
 function sequences(page: EventsPage): bigint[] {

@@ -28,6 +28,7 @@ describe("statements", () => {
     expect(ask(`EXPLAIN ${select}`)).toEqual({
       kind: "explain",
       analyze: false,
+      format: "text",
       query: parseSql(select),
     });
     for (const head of ["EXPLAIN ANALYZE", "EXPLAIN (ANALYZE)", "explain (analyze on)"]) {
@@ -85,7 +86,7 @@ describe("statements", () => {
   test.each([
     ["DESCRIBE event", 400, "unknown_table", 10],
     ["SHOW work_mem", 501, "not_implemented", 1],
-    ["EXPLAIN (FORMAT json) SELECT count(*) FROM events", 501, "not_implemented", 10],
+    ["EXPLAIN (FORMAT yaml) SELECT count(*) FROM events", 501, "not_implemented", 10],
     ["EXPLAIN DELETE FROM events", 400, "sql_semantics", 1],
     ["DELETE FROM events", 400, "sql_semantics", 1],
     ["SELECT nme FROM information_schema.tables", 400, "unknown_column", 8],

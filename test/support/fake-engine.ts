@@ -2,6 +2,7 @@ import type {
   ColumnSummary,
   Engine,
   EngineStats,
+  Explain,
   QueryFigures,
   QueryInfo,
   QueryOptions,
@@ -22,6 +23,7 @@ import { InputError, MillraceError } from "../../src/errors.ts";
 import type { Query } from "../../src/query/query.ts";
 import type { EventsPage, EventsRequest, QueryResult } from "../../src/query/result.ts";
 import { type ResultFormat, resultBytes } from "../../src/query/result-text.ts";
+import type { CatalogPath } from "../../src/query/sql/catalog.ts";
 
 interface StoredEvent {
   readonly event_type: string;
@@ -65,6 +67,7 @@ export class FakeEngine implements Engine {
   readonly options: QueryOptions[] = [];
   /** What the list of running queries says, and which of them were killed by whom. */
   running: QueryInfo[] = [];
+  paths: CatalogPath[] = [];
   /** What follows the beginning of a result. */
   rest: ResultRest | null = null;
   readonly killed: [id: string, by: string][] = [];
@@ -181,6 +184,14 @@ export class FakeEngine implements Engine {
 
   storedSegments(): readonly SegmentSummary[] {
     return storedSegments;
+  }
+
+  async explain(query: Query, _explain: Explain, options?: QueryOptions): Promise<QueryResult> {
+    return this.query(query, options);
+  }
+
+  catalog(): CatalogPath[] {
+    return this.paths;
   }
 
   queries(): QueryInfo[] {

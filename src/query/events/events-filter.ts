@@ -1,24 +1,47 @@
+import { resolveNow } from "../expression/now.ts";
 import { parsePredicate } from "../form/schema.ts";
-import { bind, type Filter, joinFilters, timeFilter } from "../plan/filter.ts";
+import { bind, type Filter, joinFilters, planFilter, timeFilter } from "../plan/filter.ts";
+import type { Query } from "../query.ts";
 import type { EventsRequest } from "../result.ts";
 
-/** Conditions as text or JSON, compiled: streams ask with the same one for every page. */
-const compiled = new Map<string, Filter>();
-const compiledMax = 1024;
-
-function conditionOf(where: unknown): Filter {
-  const key = JSON.stringify(where);
-  let filter = compiled.get(key);
-  if (!filter) {
-    filter = bind(parsePredicate(where), false);
-    if (compiled.size >= compiledMax) compiled.clear();
-    compiled.set(key, filter);
-  }
-  return filter;
+/** A condition as text or JSON, compiled: streams ask with the same one for every page. */
+interface Compiled {
+  readonly query: Query;
+  readonly filter: Filter;
 }
 
-/** The filter of a request, all but its cursor. @throws InputError where its condition can't be read. */
-export function eventsFilter(request: EventsRequest): Filter {
+const compiled = new Map<string, Compiled>();
+const compiledMax = 1024;
+
+function conditionOf(where: unknown, nowUs: bigint): Filter {
+  const key = JSON.stringify(where);
+  let known = compiled.get(key);
+  if (!known) {
+    const query = { ...everything, where: parsePredicate(where) };
+    known = { query, filter: planFilter(query) };
+    if (compiled.size >= compiledMax) compiled.clear();
+    compiled.set(key, known);
+  }
+  const query = resolveNow(known.query, nowUs);
+  return query === known.query ? known.filter : planFilter(query);
+}
+
+const everything: Query = {
+  select: [],
+  where: null,
+  fromUs: null,
+  toUs: null,
+  groupBy: [],
+  aggregates: [],
+  having: null,
+  orderBy: [],
+  limit: null,
+  offset: 0,
+  fill: null,
+};
+
+/** The filter of a request at the time `nowUs`, all but its cursor. @throws InputError where its condition can't be read. */
+export function eventsFilter(request: EventsRequest, nowUs: bigint): Filter {
   const { fromUs, toUs } = request;
   const filters: Filter[] = [];
   if (fromUs !== undefined || toUs !== undefined) {
@@ -33,6 +56,6 @@ export function eventsFilter(request: EventsRequest): Filter {
   for (const [path, value] of fields) {
     if (value !== undefined) filters.push(bind({ kind: "compare", path, op: "=", value }, false));
   }
-  if (request.where !== undefined) filters.push(conditionOf(request.where));
+  if (request.where !== undefined) filters.push(conditionOf(request.where, nowUs));
   return joinFilters("and", filters);
 }

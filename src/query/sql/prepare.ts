@@ -26,7 +26,12 @@ export interface StatementContext {
 
 export type Statement =
   | { readonly kind: "select"; readonly query: Query }
-  | { readonly kind: "explain"; readonly analyze: boolean; readonly query: Query }
+  | {
+      readonly kind: "explain";
+      readonly analyze: boolean;
+      readonly format: "text" | "json";
+      readonly query: Query;
+    }
   | ({ readonly kind: "rows" } & StatementRows);
 
 /** A statement that has been compiled: `rows` are read when they are asked for, since paths come and go. */
@@ -121,19 +126,26 @@ function prepareExplain(
   params: readonly unknown[],
 ): Prepared {
   let analyze = false;
+  let format: "text" | "json" = "text";
   for (const option of explain.options ?? []) {
     if (!("DefElem" in option)) continue;
     const { defname = "", location = 0 } = option.DefElem;
-    if (defname !== "analyze") {
-      throw source.notImplemented(`EXPLAIN's option ${defname.toUpperCase()}`, location);
-    }
-    analyze = isOn(option.DefElem);
+    if (defname === "analyze") analyze = isOn(option.DefElem);
+    else if (defname === "format") format = formatOf(option.DefElem, source);
+    else throw source.notImplemented(`EXPLAIN's option ${defname.toUpperCase()}`, location);
   }
   const { query } = explain;
   if (!query || !("SelectStmt" in query)) {
     throw source.errorAt("sql_semantics", "EXPLAIN wants a SELECT", 1);
   }
-  return { kind: "explain", analyze, query: queryOfSelect(query.SelectStmt, source, params) };
+  const select = queryOfSelect(query.SelectStmt, source, params);
+  return { kind: "explain", analyze, format, query: select };
+}
+
+function formatOf({ arg, location = 0 }: DefElem, source: SqlSource): "text" | "json" {
+  const format = arg && "String" in arg ? nameOf([arg]).toLowerCase() : "";
+  if (format === "text" || format === "json") return format;
+  throw source.notImplemented(`EXPLAIN (FORMAT ${format.toUpperCase()})`, location);
 }
 
 /** `ANALYZE`, `ANALYZE true`, `ANALYZE off`. */
