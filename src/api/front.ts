@@ -3,6 +3,7 @@ import type { Log } from "../base/log.ts";
 import type { Engine } from "../engine/engine.ts";
 import { FrontCounters } from "../monitoring/counters.ts";
 import type { Config } from "../settings.ts";
+import { Questions } from "./ask.ts";
 import { BodyBudget } from "./body-budget.ts";
 
 export interface FrontParts {
@@ -16,6 +17,7 @@ export interface FrontParts {
 /** What every route and every socket shares. */
 export interface Front extends FrontParts {
   readonly counters: FrontCounters;
+  readonly questions: Questions;
   /** Bytes of all bodies being received. */
   readonly bodyBudget: BodyBudget;
   readonly startedMs: number;
@@ -27,6 +29,7 @@ export function openFront(parts: FrontParts): Front {
   return {
     ...parts,
     counters: new FrontCounters(),
+    questions: new Questions(parts.engine, parts.clock),
     bodyBudget: new BodyBudget(parts.config.bodiesBytesMax),
     startedMs: parts.clock.monotonicMs(),
     stopping: false,

@@ -1,3 +1,4 @@
+import { type Question, Questions } from "../api/ask.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
 import { type Log, silentLog } from "../base/log.ts";
 import type { Engine, EngineStats, QueryInfo } from "../engine/engine.ts";
@@ -6,8 +7,7 @@ import { checkMemory } from "../engine/memory-plan.ts";
 import { openEngine } from "../engine/open.ts";
 import { MillraceError } from "../errors.ts";
 import { type RunningServer, startServer } from "../http/server.ts";
-import { parseQuery, type QueryForm } from "../query/form/schema.ts";
-import { parseSql } from "../query/sql/statement.ts";
+import type { QueryForm } from "../query/form/schema.ts";
 import type { Config } from "../settings.ts";
 import { version } from "../version.ts";
 import {
@@ -82,6 +82,7 @@ export class Millrace {
   readonly config: Config;
   readonly #log: Log;
   readonly #clock: Clock;
+  readonly #questions: Questions;
   readonly #live: Live;
   readonly #servers = new Set<RunningServer>();
   readonly #closed = new AbortController();
@@ -92,6 +93,7 @@ export class Millrace {
     this.config = config;
     this.#log = log;
     this.#clock = clock;
+    this.#questions = new Questions(engine, clock);
     this.#live = new Live(engine, config.subscriberLagMax);
   }
 
@@ -123,8 +125,8 @@ export class Millrace {
     params: readonly unknown[] = [],
     limits: QueryLimits = {},
   ): Promise<Table<Row>> {
-    const { compiled, options } = this.#asked(query, params, limits);
-    return new Table<Row>(await this.engine.query(compiled, options));
+    this.#refuseClosed();
+    return new Table<Row>(await this.#questions.rows(questionOf(query, params), limits));
   }
 
   /**
@@ -146,15 +148,8 @@ export class Millrace {
     params: readonly unknown[] = [],
     limits: QueryLimits = {},
   ): AsyncGenerator<Uint8Array, void> {
-    const { compiled, options } = this.#asked(query, params, limits);
-    yield* piecesOf(await this.engine.answer(compiled, format, options));
-  }
-
-  #asked(query: string | QueryForm, params: readonly unknown[], limits: QueryLimits) {
     this.#refuseClosed();
-    const isSql = typeof query === "string";
-    const compiled = isSql ? parseSql(query, params) : parseQuery(query);
-    return { compiled, options: { ...limits, text: isSql ? query : "a query in its JSON form" } };
+    yield* piecesOf(await this.#questions.text(questionOf(query, params), format, limits));
   }
 
   /** One page of whole events. */
@@ -244,6 +239,10 @@ export class Millrace {
   #refuseClosed(): void {
     if (this.#closing !== null) throw closedError();
   }
+}
+
+function questionOf(query: string | QueryForm, params: readonly unknown[]): Question {
+  return typeof query === "string" ? { sql: query, params } : { query };
 }
 
 function closedError(): MillraceError {
