@@ -65,10 +65,14 @@ export class AggregateBed {
   readonly bed: QueryBed;
   readonly context: AggregateContext;
 
+  readonly #create: typeof createAccumulator;
+
   constructor(
     rateSeconds?: (group: number) => number,
-    bed: QueryBed = new QueryBed(96 * 1024 * 1024, 256 * 1024 * 1024),
+    bed: QueryBed = new QueryBed(48 * 1024 * 1024, 128 * 1024 * 1024),
+    create: typeof createAccumulator = createAccumulator,
   ) {
+    this.#create = create;
     this.bed = bed;
     const { run, cells } = this.bed.state;
     this.context = { run, cells, computed: lanes, rateSeconds };
@@ -141,7 +145,7 @@ export class AggregateBed {
     const partials: { bytes: Uint8Array; numbers: number[] }[] = [];
     for (let thread = 0; thread < threads; thread++) {
       const numbers = shuffled(count, random);
-      const accumulator = createAccumulator(aggregate, this.context);
+      const accumulator = this.#create(aggregate, this.context);
       parts.forEach((part, i) => {
         if (i % threads !== thread) return;
         const mark = run.scratch.mark();
@@ -169,7 +173,7 @@ export class AggregateBed {
     random: Random,
   ): Value[] {
     const target = shuffled(count, random);
-    const accumulator = createAccumulator(aggregate, this.context);
+    const accumulator = this.#create(aggregate, this.context);
     for (const which of shuffled(partials.length, random)) {
       const { bytes, numbers } = partials[which] as (typeof partials)[number];
       // The i-th partial is of the group whose number on that thread was i.
@@ -193,7 +197,7 @@ export class AggregateBed {
   ): Uint8Array {
     const { run } = this.context;
     run.scratch.reset();
-    const accumulator = createAccumulator(aggregate, this.context);
+    const accumulator = this.#create(aggregate, this.context);
     for (const part of parts) {
       const mark = run.scratch.mark();
       accumulator.add(this.rowsOf(part, groupCount ?? 1, groupCount ? (g) => g : undefined));

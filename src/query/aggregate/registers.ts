@@ -8,6 +8,7 @@
 //   else 0xffffffff, and 16,384 × rank u8
 
 import { LANE_BOOLEAN, LANE_ID, LANE_JSON, LANE_NULL, LANE_NUMBER } from "../../core/layout.ts";
+import { CorruptionError } from "../../errors.ts";
 import type { Expression } from "../expression/expression.ts";
 import type { Value } from "../result.ts";
 import type { Accumulator, AggregateContext, GroupRows } from "./accumulator.ts";
@@ -79,43 +80,45 @@ export class RegisterState implements Accumulator {
   }
 
   finish(): (group: number) => Value {
-    return (group) => Math.round(estimate(this.#ranks(group)));
+    return (group) => Math.round(estimate(this.#hashes(group)));
   }
 
-  /** The group's registers, written over the next time. */
-  readonly #found = new Uint8Array(registers);
-
-  #ranks(group: number): Uint8Array {
+  /** The group's registers that are set, number << 8 | rank, ascending. */
+  #hashes(group: number): Uint32Array {
     const { run } = this.#context;
     this.#cells ??= cellsByGroup(run, this.#table, this.#arrays.capacity);
+    const { starts, numbers, counts } = this.#cells;
     const slot = this.#arrays.at(group);
     const array = slot === 0 ? 0 : (run.core.u32[slot >>> 2] as number);
-    if (array > sparseMax) this.#found.set(run.core.u8.subarray(array, array + registers));
-    else this.#found.fill(0);
-    const { starts, numbers, counts } = this.#cells;
-    for (let i = starts[group] ?? 0, end = starts[group + 1] ?? 0; i < end; i++) {
-      const number = numbers[i] as number;
-      const rank = counts[i] as number;
-      if (rank > (this.#found[number] as number)) this.#found[number] = rank;
+    const [from, to] = [starts[group] ?? 0, starts[group + 1] ?? 0];
+    if (array <= sparseMax) {
+      const hashes = new Uint32Array(to - from);
+      for (let i = from; i < to; i++) {
+        hashes[i - from] = ((numbers[i] as number) << 8) | (counts[i] as number);
+      }
+      return hashes.sort();
     }
-    return this.#found;
+    const ranks = run.core.u8.slice(array, array + registers);
+    for (let i = from; i < to; i++) {
+      const number = numbers[i] as number;
+      ranks[number] = Math.max(ranks[number] as number, counts[i] as number);
+    }
+    return hashesOf(ranks);
   }
 
   encode(groupCount: number, out: PartialWriter): void {
     out.u8(tag);
     this.#arrays.room(groupCount);
     for (let group = 0; group < groupCount; group++) {
-      const ranks = this.#ranks(group);
-      const set: number[] = [];
-      ranks.forEach((rank, number) => {
-        if (rank > 0) set.push((number << 8) | rank);
-      });
-      if (set.length > listedMax) {
+      const hashes = this.#hashes(group);
+      if (hashes.length > listedMax) {
+        const ranks = new Uint8Array(registers);
+        for (const hash of hashes) ranks[hash >>> 8] = hash & 0xff;
         out.u32(whole);
         out.raw(ranks);
       } else {
-        out.u32(set.length);
-        for (const one of set) out.u32(one);
+        out.u32(hashes.length);
+        for (const hash of hashes) out.u32(hash);
       }
     }
   }
@@ -141,23 +144,41 @@ export class RegisterState implements Accumulator {
 
 function readHashes(partials: PartialReader): Uint32Array {
   const count = partials.u32();
-  if (count !== whole) return Uint32Array.from({ length: count }, () => partials.u32());
-  const ranks = partials.raw(registers);
-  const set: number[] = [];
-  ranks.forEach((rank, number) => {
-    if (rank > 0) set.push((number << 8) | rank);
-  });
-  return Uint32Array.from(set);
+  if (count === whole) return hashesOf(partials.raw(registers));
+  if (count > listedMax) {
+    throw new CorruptionError(
+      "partial_bounds",
+      `a partial of approx_count_distinct lists ${count} registers, want at most ${listedMax}`,
+    );
+  }
+  const hashes = Uint32Array.from({ length: count }, () => partials.u32());
+  if (hashes.every((hash) => hash >>> 8 < registers && (hash & 0xff) <= rankMax)) return hashes;
+  throw new CorruptionError(
+    "partial_bounds",
+    "a partial of approx_count_distinct names a register or a rank that there is none of",
+  );
 }
 
-/** How many different values the registers tell of. */
-export function estimate(ranks: Uint8Array): number {
-  const multiplicity = new Float64Array(rankMax + 1);
-  for (const rank of ranks) multiplicity[rank] = (multiplicity[rank] as number) + 1;
+function hashesOf(ranks: Uint8Array): Uint32Array {
+  const hashes = new Uint32Array(registers);
+  let count = 0;
+  for (let number = 0; number < registers; number++) {
+    const rank = ranks[number] as number;
+    if (rank > 0) hashes[count++] = (number << 8) | rank;
+  }
+  return hashes.subarray(0, count);
+}
+
+/** How many different values the registers that are set tell of. */
+export function estimate(hashes: Uint32Array): number {
+  const multiplicity = new Float64Array(256);
+  for (const hash of hashes) {
+    multiplicity[hash & 0xff] = (multiplicity[hash & 0xff] as number) + 1;
+  }
   const count = (rank: number) => multiplicity[rank] as number;
   let z = registers * tau(1 - count(rankMax) / registers);
   for (let rank = rankMax - 1; rank >= 1; rank--) z = 0.5 * (z + count(rank));
-  z += registers * sigma(count(0) / registers);
+  z += registers * sigma(1 - hashes.length / registers);
   return (registers / (2 * Math.LN2)) * (registers / z);
 }
 
