@@ -324,7 +324,7 @@ describe("any text", () => {
     const seed = 42;
     const random = mulberry32(seed);
     const pick = (): string => words[Math.floor(random() * words.length)] ?? "";
-    for (let i = 0; i < 9000; i++) {
+    for (let i = 0; i < 5000; i++) {
       const text = Array.from({ length: 1 + Math.floor(random() * 14) }, pick).join(" ");
       try {
         if (i % 3 === 0) parseWhere(text, ["v"]);
