@@ -46,8 +46,8 @@ export function writeRuns(
 }
 
 /**
- * Writes `n` words as numbers of type T. Runs that are longer than what is left are cut, and where they are too short the
- * last word goes on: forged bytes decode to something, and write nowhere else.
+ * Writes `n` words as numbers of type T. Runs that are longer than what is left are cut, and where they are too short
+ * the last word goes on: forged bytes decode to something, and write nowhere else.
  */
 export function readRuns<T>(payload: usize, n: u32, width: u32, base: u64, out: usize): void {
   const runs = load<u32>(payload);

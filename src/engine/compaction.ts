@@ -20,11 +20,8 @@ export interface CompactionParts {
   readonly segments: Segments;
   readonly sealer: MessagePort;
   readonly bounds: CompactionBounds;
-  /** Segments that a commit on its way removes, whoever asked for it. */
-  readonly leaving: Set<number>;
   /** The disk has less room than its reserve: merging would need some for a while. */
   readonly isDiskFull: () => boolean;
-  readonly commit: (compacted: CompactedSegment) => void;
   readonly warn: (message: string) => void;
 }
 
@@ -33,6 +30,10 @@ export interface CompactionParts {
  * engine thread only chooses and commits. Sources stay what they are until the commit that replaces them.
  */
 export class Compaction {
+  /** Segments that a commit on its way removes, whoever asked for it. */
+  readonly leaving = new Set<number>();
+  /** Called with a merged segment that is ready to be committed. */
+  onMerged: (compacted: CompactedSegment) => void = () => {};
   readonly #parts: CompactionParts;
   /** Sources that can't be merged: damaged, or too large together. */
   readonly #refused = new Set<number>();
@@ -56,13 +57,13 @@ export class Compaction {
   /** Starts on a run of segments if there is one and nothing speaks against it now. */
   look(): void {
     if (this.#stopped || this.#running || this.#committing || this.#timer) return;
-    const { segments, clock, sealer, bounds, leaving } = this.#parts;
+    const { segments, clock, sealer, bounds } = this.#parts;
     if (segments.isSealing || this.#parts.isDiskFull()) return;
     const hot = segments.hotIds();
     const sources = nextRun(
       segments.metas,
       bounds,
-      ({ id }) => !hot.has(id) && !leaving.has(id) && !this.#refused.has(id),
+      ({ id }) => !hot.has(id) && !this.leaving.has(id) && !this.#refused.has(id),
     );
     if (sources === null) return;
     const id = segments.takeId();
@@ -110,16 +111,16 @@ export class Compaction {
     if (message.type !== "compacted" || running?.id !== message.segmentId) return;
     this.#running = null;
     const { sources, startMs } = running;
-    const { segments, leaving, commit, clock } = this.#parts;
+    const { segments, clock } = this.#parts;
     const tookMs = clock.monotonicMs() - startMs;
     this.#rest(Math.max(REST_MS_MIN, REST_FACTOR * tookMs));
     const stored = new Set(segments.metas.map(({ id }) => id));
     // Retention may have dropped a source meanwhile: what was made of it must not come back.
-    if (sources.some(({ id }) => leaving.has(id) || !stored.has(id))) return;
+    if (sources.some(({ id }) => this.leaving.has(id) || !stored.has(id))) return;
     if ("failure" in message) return this.#failed(sources, message.failure);
-    for (const { id } of sources) leaving.add(id);
+    for (const { id } of sources) this.leaving.add(id);
     this.#committing = { ...message.sealed, sources };
-    commit(this.#committing);
+    this.onMerged(this.#committing);
   }
 
   #failed(sources: readonly SegmentMeta[], { message, detail }: FailureMessage): void {

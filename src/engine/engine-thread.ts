@@ -54,8 +54,6 @@ interface StatsParts {
   readonly slots: HotSlots;
   readonly segments: Segments;
   readonly compaction: Compaction;
-  /** Segments that a commit on its way removes. */
-  readonly leaving: Set<number>;
   readonly dedup: Dedup;
   readonly span: DedupSpan;
   readonly watermarks: Watermarks;
@@ -121,6 +119,11 @@ function hotIds(core: Core, slots: HotSlots, sealedEnd: bigint): SegmentIds[] {
     }));
 }
 
+/** The ids of a segment can't be loaded. */
+function unreadable(error: CorruptionError): void {
+  tell({ type: "warning", message: `${error.message}; duplicates of its ids are not found` });
+}
+
 async function run(): Promise<void> {
   const core = attachCore(memory);
   const store = new Store(config.data);
@@ -152,24 +155,10 @@ async function run(): Promise<void> {
   const span = new DedupSpan();
   const reusable = () => store.reusableBytes();
   const disk = new DiskReserve(config.data, config.diskReserveBytes, clock, reusable);
-  const leaving = new Set<number>();
-  const compaction = new Compaction({
-    clock,
-    segments,
-    sealer,
-    bounds: {
-      spanUs: config.retentionAgeMs === null ? null : segmentSpanUs(config.retentionAgeMs),
-    },
-    leaving,
-    isDiskFull: () => disk.refusal() !== null,
-    // Nothing is merged before `follow` has looked for the first time, and then there is a writer.
-    commit: (compacted) => writer.commitCompacted(compacted),
-    warn: (message) => tell({ type: "warning", message }),
-  });
-  segments.onCompacted = (compacted) => compaction.committed(compacted);
+  const compaction = openCompaction(segments, disk);
   const own: StatsParts = {
-    ...{ core, store, ring, decoder, disk, slots, segments, dedup, span, watermarks, tally },
-    ...{ compaction, leaving },
+    ...{ core, store, ring, decoder, disk, slots, segments, compaction, dedup, span },
+    ...{ watermarks, tally },
   };
   // Who waits for reads may look at the figures at once.
   tell({ type: "stats", stats: statsOf(own) });
@@ -181,8 +170,6 @@ async function run(): Promise<void> {
   // As it is now: a slot that is sealed while ids are loaded is not among these segments.
   const [known, knownEnd] = [[...segments.metas], segments.storedEnd()];
   const hot = (): SegmentIds[] => hotIds(core, slots, knownEnd);
-  const unreadable = (error: CorruptionError) =>
-    tell({ type: "warning", message: `${error.message}; duplicates of its ids are not found` });
   const mark = (receivedAtUs: bigint) => span.mark(entered(dedup), receivedAtUs);
   await loadIds(core, store, known, hot, dedup, batches.scratch(), unreadable, mark);
   const writer = new Writer(
@@ -208,6 +195,21 @@ async function run(): Promise<void> {
   follow(writer, own);
 }
 
+/** Merges nothing before it is looked at for the first time. */
+function openCompaction(segments: Segments, disk: DiskReserve): Compaction {
+  const { retentionAgeMs: ageMs } = config;
+  const compaction = new Compaction({
+    clock,
+    segments,
+    sealer,
+    bounds: { spanUs: ageMs === null ? null : segmentSpanUs(ageMs) },
+    isDiskFull: () => disk.refusal() !== null,
+    warn: (message) => tell({ type: "warning", message }),
+  });
+  segments.onCompacted = (compacted) => compaction.committed(compacted);
+  return compaction;
+}
+
 /** A segment spans at most an eighth of the time that events are kept. */
 function segmentSpanUs(retentionAgeMs: number): bigint {
   return BigInt(Math.floor(retentionAgeMs / 8)) * 1000n;
@@ -220,7 +222,9 @@ async function expireReceipts(store: Store, stopped: () => boolean): Promise<voi
 
 /** Follows the ring until it is told to close. */
 function follow(writer: Writer, parts: StatsParts): void {
-  const { store, segments, compaction, leaving } = parts;
+  const { store, segments, compaction } = parts;
+  const { leaving } = compaction;
+  compaction.onMerged = (compacted) => writer.commitCompacted(compacted);
   const stats = (): EngineStats => statsOf(parts);
   const statsTimer = setInterval(() => tell({ type: "stats", stats: stats() }), STATS_MS);
   const retain = (): void => {

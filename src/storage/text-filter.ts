@@ -58,7 +58,7 @@ export function makeTextFilter({ exports, u8 }: Core, source: FilterSource): Uin
   return bytes;
 }
 
-/** Whether the bytes are a filter, and those that were written. `checksum` is the CRC-32C, by whoever has the fastest. */
+/** Whether the bytes are a filter, and those that were written. `checksum` computes a CRC-32C. */
 export function isTextFilter(bytes: Uint8Array, checksum = crc32c): boolean {
   if (bytes.length < HEADER_SIZE + BLOCK_SIZE) return false;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

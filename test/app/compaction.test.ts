@@ -109,7 +109,7 @@ async function checkFolder(data: string, rows: number): Promise<number> {
 }
 
 test(`${ROUNDS} kills while segments are merged leave the old or the new, seed ${SEED}`, {
-  timeout: 20_000 + ROUNDS * 5000,
+  timeout: 90_000 + ROUNDS * 5000,
 }, async () => {
   const data = dataFolder();
   const rows = await storeSegments(data, 300, SEED);
@@ -126,16 +126,20 @@ test(`${ROUNDS} kills while segments are merged leave the old or the new, seed $
   for (const [i, question] of QUESTIONS.entries()) {
     expect((await sql(server.url, question)).rows, `${question} ${counts}`).toEqual(answers[i]);
   }
-  await until("the rest to be merged", async () => {
-    const { body } = await get<{ segments: number }>(server.url, "/api/v1/health");
-    return body.segments < 12;
-  });
+  await until(
+    "the rest to be merged",
+    async () => {
+      const { body } = await get<{ segments: number }>(server.url, "/api/v1/health");
+      return body.segments < 12;
+    },
+    60_000,
+  );
   expect(await server.stop()).toEqual({ code: 0, signal: null });
   expect(await checkFolder(data, rows)).toBeLessThan(12);
 });
 
 test("a query that runs while segments are merged sees every row once", {
-  timeout: 60_000,
+  timeout: 120_000,
 }, async () => {
   const data = dataFolder();
   const rows = await storeSegments(data, 300, SEED + 1);
@@ -153,10 +157,14 @@ test("a query that runs while segments are merged sees every row once", {
   };
   const asking = Promise.all([ask(0), ask(1), ask(3)]);
   try {
-    await until("all to be merged", async () => {
-      const { body } = await get<{ segments: number }>(server.url, "/api/v1/health");
-      return body.segments < 12;
-    });
+    await until(
+      "all to be merged",
+      async () => {
+        const { body } = await get<{ segments: number }>(server.url, "/api/v1/health");
+        return body.segments < 12;
+      },
+      60_000,
+    );
     await delay(50);
   } finally {
     merged = true;

@@ -161,17 +161,16 @@ describe("compaction", () => {
       hotIds: () => state.hot,
       takeId: () => state.nextId++,
     } as unknown as Segments;
-    const leaving = new Set<number>();
     const compaction = new Compaction({
       clock: { nowUs: () => 0n, monotonicMs: () => state.ms },
       segments,
       sealer: port1,
       bounds: anySpan,
-      leaving,
       isDiskFull: () => state.full,
-      commit: (segment) => committed.push(segment),
       warn: (message) => warnings.push(message),
     });
+    const { leaving } = compaction;
+    compaction.onMerged = (segment) => committed.push(segment);
     /** Lets messages through. */
     const settle = async () => {
       for (let turn = 0; turn < 20; turn++) await nextTurn();
