@@ -56,10 +56,11 @@ export function tableText({ columns, rows }: TableResult, style: TableStyle): st
   const widths = names.map((name, i) =>
     cells.reduce((width, row) => Math.max(width, textWidth(row[i] as string)), textWidth(name)),
   );
-  // A space before the first cell and one after the last one.
+  // A space before the first cell and one after the last one. A column that is alone, as a plan is, has no other
+  // that its lines could push away: the terminal may break them.
   const room = style.width - 2 - gap * (columns.length - 1);
-  const cap = widestCell(widths, room);
-  if (cap < columnWidthMin && columns.length > 1) return listText(names, rows, cells, style);
+  const cap = columns.length === 1 ? Infinity : widestCell(widths, room);
+  if (cap < columnWidthMin) return listText(names, rows, cells, style);
   const isNumber = (value: unknown) => typeof value === "number" || typeof value === "bigint";
   const table = new Table({
     head: names.map((name) => cutText(name, cap)),

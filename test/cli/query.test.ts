@@ -185,6 +185,11 @@ describe("the table", () => {
     ]);
   });
 
+  test("leaves a column whole that is alone", () => {
+    const one = { columns: columns.slice(0, 1), rows: [["x".repeat(100)]] };
+    expect(tableText(one, { width: 40, colors: false })).toContain("x".repeat(100));
+  });
+
   test("NULL is dim where there are colours; no rows are a head", () => {
     const one = { columns: columns.slice(0, 1), rows: [[null]] };
     expect(tableText(one, { width: 80, colors: true })).toContain("\u001b[2mNULL\u001b[22m");
