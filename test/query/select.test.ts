@@ -198,6 +198,7 @@ describe("statements", () => {
     ["SELECT count(*) FROM events GROUP BY source ORDER BY user_id", 400, "sql_semantics", 54],
     ["SELECT sum(event_type) FROM events", 400, "sql_type", 12],
     ["SELECT avg(properties->>'a') FROM events", 400, "sql_type", 22],
+    ["SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY source) FROM events", 400, "sql_type", 52],
     ["SELECT sum(count(*)) FROM events", 400, "sql_semantics", 12],
     ["SELECT count(*) FROM events GROUP BY count(*)", 400, "sql_semantics", 38],
     ["SELECT 1 FROM events WHERE count(*) > 1", 400, "sql_semantics", 28],

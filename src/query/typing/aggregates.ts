@@ -8,8 +8,11 @@ import { wholeProperties } from "./conditions.ts";
 import type { AggregateList, Place, Term } from "./term.ts";
 import { isNull } from "./term.ts";
 
-/** `count`: anything, or rows. `rows`: a number, or rows. `ordered`: anything that has an order. */
-type Takes = "count" | "rows" | "number" | "ordered" | "boolean";
+/**
+ * `count`: anything, or rows. `rows`: a number, or rows. `ordered`: anything that has an order. `size`: a number or a
+ * timestamp.
+ */
+type Takes = "count" | "rows" | "number" | "size" | "ordered" | "boolean";
 
 interface AggregateRow {
   readonly fn: AggregateFunction;
@@ -47,7 +50,7 @@ const rows: readonly (readonly [string, AggregateRow])[] = [
   ["percentile", row("quantile", "number", "percent")],
   ["median", row("median", "number")],
   ["percentile_cont", row("percentile_cont", "number", "fraction")],
-  ["percentile_disc", row("percentile_disc", "ordered", "fraction")],
+  ["percentile_disc", row("percentile_disc", "size", "fraction")],
   ["topk approx_top_k", row("topk", "ordered", "count")],
   ["histogram", row("histogram", "number", "bounds")],
   ["rate", row("rate", "rows")],
@@ -148,6 +151,7 @@ function valueOf(value: Term, name: string, takes: Takes): Expression {
   if (of.kind === "path" && of.path === "properties") throw wholeProperties(place);
   if (takes === "boolean") return coerce(value, "boolean", `${name}()`);
   if (takes === "count" || takes === "ordered") return of;
+  if (takes === "size" && of.type === "timestamp") return of;
   if (value.spelling !== "text" && narrow(of, "number") === null) {
     const hint =
       value.spelling === "arrow-text" ? "; without ->>, or cast to numeric, it is one" : "";
