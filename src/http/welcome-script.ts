@@ -65,7 +65,8 @@ async function run() {
     const body = JSON.parse(await answer.text(), exact);
     if (answer.ok) {
       const us = body.stats.execution_us;
-      note.textContent = count(body.rows.length, "row") + " in " + (us < 1000 ? us + " µs" : (us / 1000).toFixed(1) + " ms")
+      note.textContent = count(body.rows.length, "row") + " in "
+        + (us < 1000 ? us + " µs" : (us / 1000).toFixed(1) + " ms")
         + (body.rows.length > rowsMax ? ", the first " + rowsMax + " shown" : "");
     }
     out.replaceChildren(answer.ok ? table(body) : refusal(body, sql));

@@ -84,6 +84,23 @@ describe("one engine", () => {
     expect(table.rows).toEqual([[45]]);
   });
 
+  test("answers what looks around, and explains", async () => {
+    const described = await db.query<{ column: string; type: string }>("DESCRIBE events");
+    expect(described.objects()).toContainEqual(
+      expect.objectContaining({ column: "properties.big", type: "numeric" }),
+    );
+    expect((await db.query("SHOW TABLES")).rows).toContainEqual(["public", "events"]);
+    const plan = await db.query("EXPLAIN SELECT count(*) FROM events");
+    expect(plan.columns[0]?.name).toBe("QUERY PLAN");
+    let text = "";
+    for await (const piece of db.text("csv", "SHOW TABLES")) text += Buffer.from(piece).toString();
+    expect(text).toBe("schema,name\r\npublic,events\r\n");
+    const timed = await db.query(
+      "SELECT now() AS at, interval '26 hours' AS span FROM events LIMIT 1",
+    );
+    expect(timed.rows[0]).toEqual([expect.stringMatching(/^2\d{3}-.*Z$/), "PT26H"]);
+  });
+
   test("says where a statement is wrong", async () => {
     await expect(db.query("SELECT nonsense FROM events")).rejects.toMatchObject({
       name: "InputError",

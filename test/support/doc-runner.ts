@@ -46,7 +46,7 @@ export class DocRunner {
     // A client's address follows its command, so that an example need not name it.
     const wrapper = `#!/bin/sh
 case "$1" in
-  query|tail|import)
+  query|tail|import|stats)
     command=$1; shift
     case "$DOCS_TERMINAL $command $*" in
       *--format*) ;;
