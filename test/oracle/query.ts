@@ -165,7 +165,8 @@ export function compareValues(a: Value, b: Value): number {
   if (rank(a) !== rank(b)) return rank(a) - rank(b);
   if (typeof a === "string") return compareBytes(a, b as string);
   if (a instanceof JsonText) return compareBytes(a.text, (b as JsonText).text);
-  return a < (b as number) ? -1 : a > (b as number) ? 1 : 0;
+  const [x, y] = [a as number, b as number];
+  return x < y ? -1 : x > y ? 1 : 0;
 }
 
 function compareOrdered(a: Value, b: Value, { descending, nullsFirst }: Order): number {
@@ -240,7 +241,7 @@ export function aggregateOf(
     case "avg": {
       const sum = sumOf(numbers);
       if (sum === "overflow")
-        return Number(numbers.reduce((a, b) => a + BigInt(b), 0n)) / numbers.length;
+        return Number(numbers.reduce<bigint>((a, b) => a + BigInt(b), 0n)) / numbers.length;
       return sum === null ? null : Number(sum) / numbers.length;
     }
     case "var_pop":

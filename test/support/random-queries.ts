@@ -1,7 +1,15 @@
 // Random rows and random queries over them, for comparing the engine with the plain way.
 
-import type { LegacyQuery as Query, LegacyItem as SelectItem } from "../../src/query/legacy.ts";
-import type { Literal, Predicate } from "../../src/query/query.ts";
+import type { Expression } from "../../src/query/expression/expression.ts";
+import { barePath, typeOfAggregate } from "../../src/query/expression/expression.ts";
+import type {
+  Aggregate,
+  AggregateFunction,
+  Literal,
+  Order,
+  Predicate,
+  Query,
+} from "../../src/query/query.ts";
 import type { OracleCell, OracleRow } from "../oracle/query.ts";
 
 export type Random = () => number;
@@ -164,42 +172,105 @@ export function makePredicate(random: Random, rows: readonly OracleRow[], depth 
   return { kind: "compare", path, op, value: literalFor(random, path, rows) };
 }
 
-const aggregates: readonly SelectItem[] = [
-  { kind: "aggregate", fn: "count", path: null, as: "n" },
-  ...["properties.small", "properties.wide", "properties.price", "properties.float"].flatMap(
-    (path): SelectItem[] => [
-      { kind: "aggregate", fn: "sum", path, as: `sum ${path}` },
-      { kind: "aggregate", fn: "avg", path, as: `avg ${path}` },
-    ],
-  ),
-  { kind: "aggregate", fn: "sum", path: "properties.any", as: "sum any" },
-  { kind: "aggregate", fn: "sum", path: "lateness_us", as: "sum late" },
-  ...paths.flatMap((path): SelectItem[] => [
-    { kind: "aggregate", fn: "count", path, as: `count ${path}` },
-    { kind: "aggregate", fn: "min", path, as: `min ${path}` },
-    { kind: "aggregate", fn: "max", path, as: `max ${path}` },
-  ]),
-];
-
 function some<T>(random: Random, list: readonly T[], most: number): T[] {
   return Array.from({ length: 1 + integer(random, most) }, () => pick(random, list));
 }
 
-/** A query with aggregates, grouped or not. */
-export function makeAggregateQuery(random: Random, rows: readonly OracleRow[]): Query {
-  const groupBy = random() < 0.4 ? [] : makeKeys(random);
+const numeric: readonly AggregateFunction[] = [
+  "sum",
+  "avg",
+  "var_pop",
+  "var_samp",
+  "stddev_pop",
+  "stddev_samp",
+  "median",
+  "percentile_cont",
+  "rate",
+];
+const general: readonly AggregateFunction[] = [
+  "count",
+  "count_distinct",
+  "min",
+  "max",
+  "first",
+  "last",
+  "any",
+];
+/** Paths whose sums neither overflow nor lose what the oracle keeps. */
+const summed: readonly string[] = ["small", "wide", "price", "any", "rare", "nowhere"];
+
+function makeAggregate(
+  random: Random,
+  rows: readonly OracleRow[],
+  make: (type: Expression["type"]) => Expression,
+): Aggregate {
+  const filter = random() < 0.25 ? makePredicate(random, rows, 1) : null;
+  if (random() < 0.2) {
+    const fn = random() < 0.8 ? "count" : "rate";
+    return { fn, of: null, filter, type: "number", parameters: [] };
+  }
+  const isNumeric = random() < 0.5;
+  const fn = pick(random, isNumeric ? numeric : general);
+  const path = `properties.${pick(random, summed)}`;
+  const numbers: Expression = { kind: "path", type: "number", path };
+  const any =
+    random() < 0.7 ? barePath(pick(random, paths)) : make(pick(random, ["number", "string"]));
+  const of = isNumeric ? numbers : any;
+  const parameters = fn === "percentile_cont" ? [pick(random, [0, 0.25, 0.9, 1])] : [];
+  return { fn, of, filter, type: typeOfAggregate(fn, of), parameters };
+}
+
+/**
+ * A query with aggregates, grouped or not. `make` gives expressions of a type, for keys and arguments: they come from
+ * where the functions are known.
+ */
+export function makeAggregateQuery(
+  random: Random,
+  rows: readonly OracleRow[],
+  make: (type: Expression["type"]) => Expression,
+): Query {
+  const times = makeTimes(random, rows);
+  const fill = random() < 0.15 ? pick(random, ["null", "zero", "previous"] as const) : null;
+  const groupBy = random() < 0.35 && fill === null ? [] : makeKeys(random, make, fill !== null);
+  const aggregates = Array.from({ length: 1 + integer(random, 3) }, () =>
+    makeAggregate(random, rows, make),
+  );
+  const leaves: Expression[] = [
+    ...groupBy.map(({ of }, key): Expression => ({ kind: "key", type: of.type, key })),
+    ...aggregates.map(
+      ({ type }, aggregate): Expression => ({ kind: "aggregate", type, aggregate }),
+    ),
+  ];
+  const orderBy = random() < 0.4 ? [] : makeOrders(random, leaves);
   return {
-    select: [
-      ...groupBy.map((_, key): SelectItem => ({ kind: "key", key, as: `k${key}` })),
-      ...some(random, aggregates, 4),
-    ],
+    select: leaves.map((of, i) => ({ of, as: `c${i}` })),
     where: random() < 0.2 ? null : makePredicate(random, rows),
-    ...makeTimes(random, rows),
+    ...times,
     groupBy,
-    orderBy: [],
-    limit: null,
-    offset: 0,
+    aggregates,
+    having: random() < 0.8 ? null : makeHaving(random, leaves),
+    orderBy: orderBy.filter(({ of }) => {
+      // The value of `any` is one of many, and sums of doubles differ in their last bits.
+      const own = of.kind === "aggregate" ? aggregates[of.aggregate] : undefined;
+      return own === undefined || (general.includes(own.fn) && own.fn !== "any");
+    }),
+    limit: random() < 0.6 ? null : integer(random, 12),
+    offset: random() < 0.8 ? 0 : integer(random, 5),
+    fill,
   };
+}
+
+function makeHaving(random: Random, leaves: readonly Expression[]): Expression {
+  const of = pick(random, leaves);
+  const isNull: Expression = { kind: "call", type: "boolean", fn: "is_null", args: [of] };
+  return random() < 0.5 ? isNull : { kind: "call", type: "boolean", fn: "not", args: [isNull] };
+}
+
+function makeOrders(random: Random, leaves: readonly Expression[]): Order[] {
+  return some(random, leaves, 2).map((of) => {
+    const descending = random() < 0.5;
+    return { of, descending, nullsFirst: random() < 0.5 };
+  });
 }
 
 function makeTimes(random: Random, rows: readonly OracleRow[]) {
@@ -209,41 +280,62 @@ function makeTimes(random: Random, rows: readonly OracleRow[]) {
   };
 }
 
-function makeKeys(random: Random): Query["groupBy"] {
-  return some(random, paths, 3).map((path, i) =>
-    random() < 0.3
-      ? {
-          kind: "bucket",
-          widthUs: pick(random, [1n, 1000n, 7_777n, 60_000_000n]),
-          originUs: pick(random, [0n, 3n]),
-          as: `k${i}`,
-        }
-      : { kind: "field", path, as: `k${i}` },
-  );
+function makeKeys(
+  random: Random,
+  make: (type: Expression["type"]) => Expression,
+  filled: boolean,
+): Query["groupBy"] {
+  const keys = some(random, paths, filled ? 2 : 3).map((path, i): Expression => {
+    if (filled && i === 0) return makeBucket(random, [100_000n, 1_000_000n]);
+    const choice = random();
+    if (!filled && choice < 0.25) return makeBucket(random, [1n, 1000n, 7_777n, 60_000_000n]);
+    if (choice < 0.45) return make(pick(random, ["number", "string", "boolean"] as const));
+    if (filled) return barePath(pick(random, ["event_type", "source", "properties.small"]));
+    return barePath(path);
+  });
+  return keys.map((of, i) => ({ of, as: `k${i}` }));
+}
+
+function makeBucket(random: Random, widths: readonly bigint[]): Expression {
+  const isCalendar = random() < 0.25;
+  const us = pick(random, widths);
+  return {
+    kind: "bucket",
+    type: "timestamp",
+    of: barePath("timestamp"),
+    width: isCalendar
+      ? pick(random, [
+          { months: 1, days: 0, us: 0n },
+          { months: 0, days: 1, us: 0n },
+        ])
+      : { months: 0, days: 0, us },
+    originUs: random() < 0.5 ? null : pick(random, [0n, 3n]),
+    zone: pick(random, ["UTC", "Europe/Berlin", "America/New_York"]),
+  };
 }
 
 /** A query for rows. */
-export function makeRowQuery(random: Random, rows: readonly OracleRow[]): Query {
-  const select = some(random, paths, 4).map(
-    (path): SelectItem => ({ kind: "field", path, as: path }),
-  );
-  const orders = some(random, [...paths, "timestamp", "timestamp"], 2);
-  const descending = random() < 0.5;
+export function makeRowQuery(
+  random: Random,
+  rows: readonly OracleRow[],
+  make: (type: Expression["type"]) => Expression = () => barePath("properties.any"),
+): Query {
+  const one = (): Expression =>
+    random() < 0.85 ? barePath(pick(random, [...paths, "timestamp"])) : make("number");
+  const select = Array.from({ length: 1 + integer(random, 4) }, one);
+  const orders = random() < 0.2 ? [] : Array.from({ length: 1 + integer(random, 2) }, one);
   return {
-    select,
+    select: select.map((of, i) => ({ of, as: `c${i}` })),
     where: random() < 0.2 ? null : makePredicate(random, rows),
     ...makeTimes(random, rows),
     groupBy: [],
-    // The sequence ends every order, so that there is one right answer.
-    orderBy:
-      random() < 0.2
-        ? []
-        : [...orders.slice(0, random() < 0.5 ? 1 : 2), "sequence"].map((path) => ({
-            path,
-            descending,
-            nullsFirst: random() < 0.5,
-          })),
+    aggregates: [],
+    having: null,
+    orderBy: orders.map((of) => {
+      return { of, descending: random() < 0.5, nullsFirst: random() < 0.5 };
+    }),
     limit: random() < 0.3 ? null : integer(random, 50),
     offset: random() < 0.7 ? 0 : integer(random, 20),
+    fill: null,
   };
 }

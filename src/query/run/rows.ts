@@ -4,7 +4,7 @@
 // Rows that ORDER BY leaves equal come by their sequence, in the direction of its first key; without ORDER BY all come
 // by ascending sequence. So the answer does not depend on how the rows were split.
 
-import { LimitError } from "../../errors.ts";
+import { InputError, LimitError, MillraceError } from "../../errors.ts";
 import { resultRowsMax } from "../../limits.ts";
 import type { PartialReader, PartialWriter } from "../aggregate/partial-bytes.ts";
 import type { LeafValue } from "../expression/scalar.ts";
@@ -23,7 +23,7 @@ import { Scan } from "./scan.ts";
 import { selectionSize, selectionWords } from "./select.ts";
 import { compileResult, shownType, shownValue } from "./shown.ts";
 import { topByTime } from "./top.ts";
-import { readValue, writeValue } from "./value-bytes.ts";
+import { readError, readValue, writeError, writeValue } from "./value-bytes.ts";
 
 /** A row that is among the first so far. */
 interface Found {
@@ -35,8 +35,8 @@ interface Found {
   /** Where it is, until its values are read. */
   readonly segment?: Segment;
   readonly row?: number;
-  /** By column of the result. */
-  values?: readonly Value[];
+  /** By column of the result; an error where one of them can't be told, which counts if the row is answered. */
+  values?: readonly Value[] | MillraceError;
 }
 
 /** Rows of a segment that are looked at before the last of the best so far says which others need be. */
@@ -241,10 +241,18 @@ export class RowsExecution implements QueryExecution {
       for (const i of indexes) {
         const { row, sequence, keys, timeUs } = this.#found[i] as Found;
         values.at(row as number);
-        const own = this.#select.map((value) => value(values.leaf));
-        this.#found[i] = { sequence, keys, timeUs, values: own };
+        this.#found[i] = { sequence, keys, timeUs, values: this.#valuesOf(values) };
       }
       run.scratch.release(mark);
+    }
+  }
+
+  #valuesOf(row: RowValues): readonly Value[] | MillraceError {
+    try {
+      return this.#select.map((value) => value(row.leaf));
+    } catch (error) {
+      if (error instanceof InputError || error instanceof LimitError) return error;
+      throw error;
     }
   }
 
@@ -255,12 +263,14 @@ export class RowsExecution implements QueryExecution {
     });
   }
 
-  /** sequence i64 │ time i64 │ keys │ values */
+  /** sequence i64 │ time i64 │ keys │ 0 u8, values; or 1 u8, an error: its kind, code, message and detail */
   #write({ sequence, timeUs, keys, values }: Found, out: PartialWriter): void {
     out.i64(sequence);
     out.i64(timeUs);
     for (const key of keys) writeValue(key, out);
-    for (const value of values as readonly Value[]) writeValue(value, out);
+    out.u8(values instanceof MillraceError ? 1 : 0);
+    if (values instanceof MillraceError) writeError(values, out);
+    else for (const value of values as readonly Value[]) writeValue(value, out);
   }
 
   merge(bytes: Uint8Array): void {
@@ -279,7 +289,9 @@ export class RowsExecution implements QueryExecution {
     const sequence = content.i64();
     const timeUs = content.i64();
     const keys = this.#byTime ? [] : this.query.orderBy.map(() => readValue(content));
-    return { sequence, timeUs, keys, values: this.query.select.map(() => readValue(content)) };
+    const values =
+      content.u8() === 1 ? readError(content) : this.query.select.map(() => readValue(content));
+    return { sequence, timeUs, keys, values };
   }
 
   finish(asOf: bigint = this.#asOf): QueryResult {

@@ -1,6 +1,7 @@
 // Values in the bytes of a partial: a tag u8, then what it has. Integers beyond 2^53 are bigints on both sides.
 
-import { CorruptionError } from "../../errors.ts";
+import type { ErrorDetail, MillraceError } from "../../errors.ts";
+import { CorruptionError, InputError, LimitError } from "../../errors.ts";
 import type { PartialReader, PartialWriter } from "../aggregate/partial-bytes.ts";
 import type { Value } from "../result.ts";
 import { JsonText } from "../result.ts";
@@ -52,4 +53,20 @@ export function readValue(from: PartialReader): Value {
     default:
       throw new CorruptionError("partial_value", `a value begins with ${tag}`);
   }
+}
+
+/** What a row's values could not be told for: 0 or 1 u8 for a LimitError, code, message and detail as JSON. */
+export function writeError(error: MillraceError, out: PartialWriter): void {
+  out.u8(error instanceof LimitError ? 1 : 0);
+  out.text(error.code);
+  out.text(error.message);
+  out.text(JSON.stringify(error.detail));
+}
+
+export function readError(from: PartialReader): MillraceError {
+  const isLimit = from.u8() === 1;
+  const code = from.text();
+  const message = from.text();
+  const detail = JSON.parse(from.text()) as ErrorDetail;
+  return isLimit ? new LimitError(code, message, detail) : new InputError(code, message, detail);
 }
