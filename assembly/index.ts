@@ -75,5 +75,5 @@ export {
 // Expressions
 export {
   arithmetic, compareColumns, mapBuckets, mapClock, mapCodes, mapConstant, mapSpans, mapTruths,
-  mapValues, mergeNumbers, settleNumbers, unary,
+  mapValues, matchLike, mergeNumbers, settleNumbers, unary,
 } from "./expression/exports";

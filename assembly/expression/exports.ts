@@ -1,5 +1,6 @@
 export { arithmetic } from "./arithmetic";
 export { compareColumns } from "./compare";
+export { matchLike } from "./like";
 export {
   mapBuckets, mapClock, mapCodes, mapConstant, mapSpans, mapTruths, mapValues, mergeNumbers,
   settleNumbers,

@@ -88,6 +88,15 @@ export interface ExpressionKernels {
     buffer: number,
     cancel: number,
   ): number;
+  matchLike(
+    entries: number,
+    from: number,
+    count: number,
+    bytes: number,
+    lengths: number,
+    runs: number,
+    table: number,
+  ): void;
   mapTruths(target: number, words: number, truths: number, falsehoods: number): void;
   mapConstant(target: number, words: number, mask: number, value: number): void;
   mergeNumbers(source: number, target: number, words: number, mask: number, buffer: number): void;

@@ -68,6 +68,12 @@ function parseLike(pattern: string, escape: string, ignoreCase: boolean): Run[] 
   return runs;
 }
 
+/** The literals between the `%` of a pattern, from its beginning to its end; null: it has `_`. */
+export function likeRuns(pattern: string, escape: string): string[] | null {
+  const runs = parseLike(pattern, escape, false);
+  return runs.every((run) => !run.includes(null)) ? runs.map((run) => run.join("")) : null;
+}
+
 function invalid(message: string): InputError {
   return new InputError("invalid_pattern", message);
 }

@@ -3,6 +3,7 @@
 
 import type { Core } from "../../core/core.ts";
 import { InputError, LimitError } from "../../errors.ts";
+import type { ValueType } from "../expression/expression.ts";
 import type { Value } from "../result.ts";
 import { JsonText } from "../result.ts";
 
@@ -19,9 +20,13 @@ export const noCode = 0xffff_ffff;
 export class CodeValues {
   /** Of a row whose text is NULL. */
   absent: Value;
-  /** Result by code; strings and JSON by their index in `texts`, NULL as `noCode`. */
+  /** Numbers by code. */
   readonly values: Value[] = [];
-  /** Different result texts, encoded one after the other; `ends[i]` is the end of the i-th. */
+  /** Booleans by code: 0 false, 1 true, 2 NULL. */
+  #truths = new Uint8Array(0);
+  #truthCount = 0;
+  /** Strings and JSON by code: their index among the result texts, NULL as `noCode`. */
+  /** Where the different result texts end, encoded one after the other. */
   readonly textCodes: number[] = [];
   readonly ends: number[] = [];
   #bytes = Buffer.alloc(0);
@@ -45,7 +50,7 @@ export class CodeValues {
   }
 
   get count(): number {
-    return Math.max(this.values.length, this.textCodes.length);
+    return Math.max(this.values.length, this.textCodes.length, this.#truthCount);
   }
 
   /** Bytes that this holds, about. */
@@ -64,15 +69,39 @@ export class CodeValues {
   }
 
   /** Adds the results of the codes up to `count`; answers false when one of them can't be told. */
-  extend(count: number, isText: boolean, valueOf: (code: number) => Value): boolean {
+  extend(count: number, type: ValueType, valueOf: (code: number) => Value): boolean {
+    const isText = type === "string" || type === "json";
+    const truths = type === "boolean" ? this.#roomForTruths(count) : null;
     this.failed = !this.#attempt(() => {
       for (let code = this.count; code < count; code++) {
         const value = valueOf(code);
-        if (isText) this.textCodes.push(value === null ? noCode : this.textCode(value));
+        if (truths) truths[this.#truthCount++] = value === null ? 2 : Number(value);
+        else if (isText) this.textCodes.push(value === null ? noCode : this.textCode(value));
         else this.values.push(value);
       }
     });
     return !this.failed;
+  }
+
+  /** Adds booleans, none of them NULL. */
+  extendTruths(bytes: Uint8Array): void {
+    const end = this.#truthCount + bytes.length;
+    this.#roomForTruths(end).set(bytes, this.#truthCount);
+    this.#truthCount = end;
+  }
+
+  /** Booleans by code: 0 false, 1 true, 2 NULL. */
+  get truths(): Uint8Array {
+    return this.#truths.subarray(0, this.#truthCount);
+  }
+
+  #roomForTruths(count: number): Uint8Array {
+    if (count > this.#truths.length) {
+      const larger = new Uint8Array(Math.max(count, this.#truths.length * 2));
+      larger.set(this.truths);
+      this.#truths = larger;
+    }
+    return this.#truths;
   }
 
   /** False where a value can't be told. */

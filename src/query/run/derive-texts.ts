@@ -1,6 +1,7 @@
 // Expressions over one column of text: computed once for each text of its dictionary, and given to the rows by code.
 
 import {
+  COLUMN_DICT,
   COLUMN_DICT_COUNT,
   LANE_BOOLEAN,
   LANE_JSON,
@@ -11,7 +12,9 @@ import {
   PAGE_U8,
 } from "../../core/layout.ts";
 import type { Expression } from "../expression/expression.ts";
+import { likeRuns } from "../expression/pattern.ts";
 import type { LeafValue } from "../expression/scalar.ts";
+import { constantOf } from "../expression/scalar.ts";
 import { onlyText } from "../expression/shape.ts";
 import type { Value } from "../result.ts";
 import type { LaneColumn } from "./cells.ts";
@@ -43,7 +46,7 @@ export function textResults(of: Derivation, compiled: Compiled, mask: number): T
   if (path === null) return null;
   const column = of.find(path.path, LANE_STRING);
   if (column === 0) return null;
-  const { run, segment, words, cells } = of;
+  const { run, segment, words } = of;
   const count = Atomics.load(run.core.u32, (column + COLUMN_DICT_COUNT) >>> 2);
   const kept = keptCodeValues(run.core);
   const name = `${segment.hot ? segment.id : -1 - segment.id} ${segment.firstSequence} ${key}`;
@@ -51,18 +54,78 @@ export function textResults(of: Derivation, compiled: Compiled, mask: number): T
   if (values.failed) return null;
   const missing = count - values.count;
   if (missing > 256 && missing > run.kernels.selectionCount(mask, words)) return null;
-  const isText = expression.type === "string" || expression.type === "json";
   if (missing > 0) {
-    let text: Value = null;
-    const leaf: LeafValue = () => text;
-    const whole = values.extend(count, isText, (code) => {
-      text = cells.text(column, code);
-      return evaluate(leaf);
-    });
+    const runs = nativeRuns(expression);
+    const whole =
+      runs === null
+        ? evaluateTexts(of, compiled, column, count, values)
+        : matchTexts(of, runs, column, count, values);
     kept.settle(name, values);
     if (!whole) return null;
   }
   return { column, count, values };
+}
+
+function evaluateTexts(
+  { cells }: Derivation,
+  { expression, evaluate }: Compiled,
+  column: number,
+  count: number,
+  values: CodeValues,
+): boolean {
+  let text: Value = null;
+  const leaf: LeafValue = () => text;
+  return values.extend(count, expression.type, (code) => {
+    text = cells.text(column, code);
+    return evaluate(leaf);
+  });
+}
+
+/** What a text begins with, has within and ends with, where an expression asks for nothing else; otherwise null. */
+function nativeRuns(expression: Expression): string[] | null {
+  if (expression.kind !== "call" || expression.args[0]?.kind !== "path") return null;
+  const [, pattern, escape] = expression.args.map(constantOf);
+  if (typeof pattern !== "string") return null;
+  switch (expression.fn) {
+    case "like":
+      if (expression.args.length > 2 && typeof escape !== "string") return null;
+      return likeRuns(pattern, typeof escape === "string" ? escape : "\\");
+    case "contains":
+      return ["", pattern, ""];
+    case "starts_with":
+      return [pattern, ""];
+    case "ends_with":
+      return ["", pattern];
+    default:
+      return null;
+  }
+}
+
+function matchTexts(
+  { run, kernels }: Derivation,
+  runs: readonly string[],
+  column: number,
+  count: number,
+  values: CodeValues,
+): boolean {
+  const { core, scratch } = run;
+  const from = values.count;
+  const entries = Atomics.load(core.u32, (column + COLUMN_DICT) >>> 2);
+  const pieces = runs.map((piece) => Buffer.from(piece));
+  const bytes = Buffer.concat(pieces);
+  const mark = scratch.mark();
+  const pattern = scratch.take(bytes.length + 16);
+  const lengths = scratch.take(pieces.length * 4);
+  const table = scratch.take(count);
+  core.u8.set(bytes, pattern);
+  core.u32.set(
+    Uint32Array.from(pieces, (piece) => piece.length),
+    lengths >>> 2,
+  );
+  kernels.matchLike(entries, from, count, pattern, lengths, pieces.length, table);
+  values.extendTruths(core.u8.subarray(table + from, table + count));
+  scratch.release(mark);
+  return true;
 }
 
 /** The derived column of such results; null where one column can't hold them. */
@@ -78,10 +141,10 @@ export function textColumns(
 }
 
 function booleanColumn(of: Derivation, { column, count, values }: TextResults, mask: number) {
-  const code = (value: Value): number => (value === null ? noCode : Number(value as boolean));
   const table = new Uint32Array(count + 1);
-  for (let i = 0; i < count; i++) table[i] = code(values.values[i] as Value);
-  table[count] = code(values.absent);
+  const { truths, absent } = values;
+  for (let i = 0; i < count; i++) table[i] = truths[i] === 2 ? noCode : (truths[i] as number);
+  table[count] = absent === null ? noCode : Number(absent);
   return mapped(of, LANE_BOOLEAN, PAGE_U8, column, table, count, mask);
 }
 
@@ -161,7 +224,9 @@ export function selectTexts(
   const { core, kernels, scratch } = run;
   const mark = scratch.mark();
   const table = scratch.take(count + 1);
-  for (let i = 0; i < count; i++) core.u8[table + i] = values.values[i] === wanted ? 1 : 0;
+  const { truths } = values;
+  const code = wanted ? 1 : 0;
+  for (let i = 0; i < count; i++) core.u8[table + i] = truths[i] === code ? 1 : 0;
   let absent = 0;
   if (values.absent === wanted) {
     absent = scratch.take(selectionSize(segment.rows));

@@ -152,12 +152,16 @@ export function fieldColumn(of: Derivation, call: Call, mask: number): LaneColum
     return undefined;
   }
   const fieldOf = fieldName(name);
+  const range = rangeOf(of, times);
+  if (fieldOf === "hour" && range !== null) {
+    const spans = partSpans(zoneOf(zone), range, 3600, (part) => ((part % 24) + 24) % 24);
+    if (spans !== null) return fromSpans(of, times, spans, false, mask);
+  }
   const clock = clocks[fieldOf];
   if (clock) return clockColumn(of, times, clock, fieldOf === "epoch" ? null : zoneOf(zone), mask);
   const ofDay = dayFields[fieldOf];
-  const range = rangeOf(of, times);
   if (!ofDay || range === null) return undefined;
-  const spans = daySpans(zoneOf(zone), range, ofDay);
+  const spans = partSpans(zoneOf(zone), range, 86_400, ofDay);
   return spans === null ? undefined : fromSpans(of, times, spans, false, mask);
 }
 
@@ -196,23 +200,24 @@ function seconds(us: bigint): number {
   return Number(us / secondBig) - (us % secondBig < 0n ? 1 : 0);
 }
 
-/** The local days of a range, and what a field is in them; null where they are too many. */
-function daySpans(
+/** The local days or hours of a range, and what a field is in them; null where they are too many. */
+function partSpans(
   zone: Zone,
   { minUs, maxUs }: Range,
-  ofDay: (day: number) => number,
+  width: number,
+  fieldOf: (part: number) => number,
 ): Span[] | null {
   const spans: Span[] = [];
   const last = seconds(maxUs);
   for (let from = seconds(minUs); from <= last; ) {
     const { to, offset } = zone.span(from);
     const end = Math.min(to, last + 1);
-    // Within one offset, days are 86,400 seconds.
+    // Within one offset all days have 86,400 seconds.
     while (from < end) {
-      const day = Math.floor((from + offset) / 86_400);
-      spans.push({ from: BigInt(from) * secondBig, value: ofDay(day) });
+      const part = Math.floor((from + offset) / width);
+      spans.push({ from: BigInt(from) * secondBig, value: fieldOf(part) });
       if (spans.length > spansMax) return null;
-      from = (day + 1) * 86_400 - offset;
+      from = (part + 1) * width - offset;
     }
     from = end;
   }
