@@ -22,8 +22,8 @@ export interface CompactionBounds {
 }
 
 /**
- * The adjacent segments to merge next, oldest first: of all runs that are worth it the one that saves the most segments
- * for the rows that it writes. null when there is none. `isFree`: the segment may be merged now.
+ * The adjacent segments to merge next, oldest first: of all runs that are worth it the longest one, as each row is then
+ * written the fewest times. null when there is none. `isFree`: the segment may be merged now.
  */
 export function nextRun(
   metas: readonly SegmentMeta[],
@@ -34,7 +34,7 @@ export function nextRun(
     (meta) =>
       meta.rows <= SOURCE_ROWS_MAX && segmentBytes(meta) <= RUN_BYTES_MAX / 2 && isFree(meta),
   );
-  let best: { begin: number; end: number; gain: number } | null = null;
+  let best: { begin: number; end: number; rows: number } | null = null;
   for (const [begin, first] of metas.entries()) {
     if (!small[begin]) continue;
     let { rows } = first;
@@ -48,9 +48,10 @@ export function nextRun(
       if (bytes > RUN_BYTES_MAX || (spanUs !== null && span(first, meta) > spanUs)) break;
       largest = Math.max(largest, meta.rows);
       const growth = rows >= FULL_ROWS_MIN ? FULL_GROWTH_MIN : GROWTH_MIN;
-      const gain = (end - begin) / rows;
-      if (rows < growth * largest || (best !== null && gain <= best.gain)) continue;
-      best = { begin, end: end + 1, gain };
+      if (rows < growth * largest) continue;
+      const longer = end + 1 - begin - (best ? best.end - best.begin : 0);
+      if (longer < 0 || (longer === 0 && best !== null && rows >= best.rows)) continue;
+      best = { begin, end: end + 1, rows };
     }
   }
   return best && metas.slice(best.begin, best.end);

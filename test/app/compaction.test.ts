@@ -112,7 +112,7 @@ test(`${ROUNDS} kills while segments are merged leave the old or the new, seed $
   timeout: 90_000 + ROUNDS * 5000,
 }, async () => {
   const data = dataFolder();
-  const rows = await storeSegments(data, 300, SEED);
+  const rows = await storeSegments(data, 200, SEED);
   const answers = rightAnswers(rows);
   const random = mulberry32(SEED);
   const counts: number[] = [];
@@ -142,7 +142,7 @@ test("a query that runs while segments are merged sees every row once", {
   timeout: 120_000,
 }, async () => {
   const data = dataFolder();
-  const rows = await storeSegments(data, 300, SEED + 1);
+  const rows = await storeSegments(data, 200, SEED + 1);
   const answers = rightAnswers(rows);
   const server = await startServer(data, "--query-workers", "2");
   let merged = false;
@@ -171,7 +171,7 @@ test("a query that runs while segments are merged sees every row once", {
   }
   await asking;
   expect(asked).toBeGreaterThan(20);
-  expect(await metric(server, "compactions_total")).toBeGreaterThanOrEqual(5);
+  expect(await metric(server, "compactions_total")).toBeGreaterThanOrEqual(3);
   expect(await metric(server, "compaction_rows_total")).toBeLessThan(rows * 3);
   expect(await metric(server, "stored_rows")).toBe(rows);
   expect(await metric(server, "segments")).toBeLessThan(12);
