@@ -51,7 +51,9 @@ export function checkMemory(config: Config): void {
     ["--ingest-queue", plan.bodies + plan.ring],
     ["--query-cache and --query-memory with --query-workers", sum(plan.readers)],
   ];
-  const list = shares.map(([name, bytes]) => `${name} takes ${Math.ceil(bytes / MIB)} MiB`);
+  const list = shares.map(([name, bytes]) => {
+    return `${name} ${name.includes(" and ") ? "take" : "takes"} ${Math.ceil(bytes / MIB)} MiB`;
+  });
   const rest = total - sum(shares.map(([, bytes]) => bytes));
   throw new ConfigError(
     "conflicting_settings",

@@ -7,6 +7,7 @@ import { JsonText, type QueryResult, type Value } from "../query/result.ts";
 import { type ResultFormat, resultBytes } from "../query/result-text.ts";
 import type { LaneType } from "../query/sql/catalog.ts";
 import type { ResultText } from "./engine.ts";
+import { type FailureMessage, unpackFailure } from "./failure.ts";
 import { nextChunk } from "./kept-results.ts";
 
 const lanes: readonly [lane: number, type: LaneType][] = [
@@ -26,7 +27,9 @@ export function revive(answer: ReadAnswer): ReadAnswer {
   if (!("rows" in answer)) return answer;
   const rows = answer.rows.map((row) =>
     row.map((value: Value) =>
-      typeof value === "object" && value !== null ? new JsonText(value.text) : value,
+      typeof value === "object" && value !== null && "text" in value
+        ? new JsonText(value.text)
+        : value,
     ),
   );
   return { ...answer, rows };
@@ -42,6 +45,25 @@ export function ownText(result: QueryResult, format: ResultFormat): ResultText {
     onFailure: () => {},
   };
   return { asOf: result.asOf, pieces, rest: done ? null : rest };
+}
+
+/** What a worker could not do: a fault of ours keeps its text for the log. */
+export function queryFailure(failure: FailureMessage): Error {
+  const error = unpackFailure(failure);
+  if (failure.kind !== "other" || failure.code !== "internal") return error;
+  if (/^RangeError: (?:Invalid|Map|Set|Array)/.test(failure.message)) {
+    const reason = failure.message.split("\n")[0];
+    return new LimitError(
+      "query_memory",
+      `the query makes more than JavaScript can hold at once: ${reason}`,
+    );
+  }
+  return new MillraceError(
+    "query_failed",
+    "the query failed on its thread; the log has the cause under this request id",
+    {},
+    { cause: new Error(failure.message) },
+  );
 }
 
 /** Why the thread of a query ended. */

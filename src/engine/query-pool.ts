@@ -26,8 +26,14 @@ import { SharedScan } from "../query/shared-scan.ts";
 import type { CatalogPath } from "../query/sql/catalog.ts";
 import type { ThreadFacts } from "../query/thread-facts.ts";
 import type { Explain, QueryFigures, QueryInfo, QueryOptions, ResultText } from "./engine.ts";
-import { unpackFailure } from "./failure.ts";
-import { closedError, laneTypes, ownText, revive, threadFailure } from "./query-answers.ts";
+import {
+  closedError,
+  laneTypes,
+  ownText,
+  queryFailure,
+  revive,
+  threadFailure,
+} from "./query-answers.ts";
 import type { FromQueryThread, TextAnswer } from "./query-thread.ts";
 import { QueryWorker, type QueryWorkerParts } from "./query-worker.ts";
 import { ResultStream } from "./result-stream.ts";
@@ -338,7 +344,7 @@ export class QueryPool {
       }
       if (message.type === "answer") this.#sawMemory(query, message.facts);
       this.#letGo(worker, query);
-      if (message.type === "failure") this.#failed(query, unpackFailure(message.failure));
+      if (message.type === "failure") this.#failed(query, queryFailure(message.failure));
       else if (message.type === "answer") this.#answer(query, worker, message.answer);
       this.#ifAllEnded(query);
     }

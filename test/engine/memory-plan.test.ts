@@ -9,7 +9,8 @@ test.each([
   [["--body-max", "512KiB", "--ingest-queue", "1MiB", "--query-workers", "1"]],
   [["--query-workers", "14"]],
   [["--hot-memory", "1GiB"]],
-  [["--dedup-ids", "67108864", "--query-workers", "3"]],
+  [["--dedup-ids", "67108864", "--query-workers", "3", "--query-memory", "32MiB"]],
+  [["--query-memory", "512MiB", "--query-workers", "2"]],
 ])("%j fits one memory", (flags) => {
   const config = parseConfig(flags, {});
   checkMemory(config);
@@ -18,7 +19,11 @@ test.each([
 
 test.each([
   [["--hot-memory", "3GiB"], "--hot-memory takes 7680 MiB"],
-  [["--hot-memory", "1GiB", "--query-cache", "2GiB"], "--query-cache with --query-workers takes"],
+  [
+    ["--hot-memory", "1GiB", "--query-cache", "2GiB"],
+    "--query-cache and --query-memory with --query-workers take",
+  ],
+  [["--query-memory", "2GiB"], "--query-cache and --query-memory with --query-workers take"],
   [["--dedup-ids", "67108864", "--hot-memory", "1GiB"], "--dedup-ids takes 2049 MiB"],
   [["--ingest-queue", "1GiB", "--hot-memory", "1GiB"], "--ingest-queue takes"],
 ])("%j is refused by name", (flags, message) => {
