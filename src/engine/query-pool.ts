@@ -40,7 +40,7 @@ import { ResultStream } from "./result-stream.ts";
 import { limitsOf, type QueryBounds, RunningQuery } from "./running-query.ts";
 
 export interface QueryPoolOptions extends Omit<QueryWorkerParts, "memoryBytes"> {
-  /** What a query may take: 32 MiB on each thread, and 30 seconds with the time that it waits, where nothing is said. */
+  /** What a query may take: 32 MiB on each thread, 30 seconds with the time that it waits, where nothing is said. */
   readonly bounds?: Partial<QueryBounds>;
   /** Work that may run on the HTTP thread, in cells: about a millisecond of filtering by default. */
   readonly ownCells?: number;

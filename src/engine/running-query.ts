@@ -119,7 +119,8 @@ export class RunningQuery {
           : `it had read ${rowsDone} of ${rowsTotal} rows`;
     return new TimeoutError(
       "query_timeout",
-      `the query took more than ${this.timeoutMs} ms: ${progress}; a filter, a shorter range of time or a higher limit ends it`,
+      `the query took more than ${this.timeoutMs} ms: ${progress}; a filter, a shorter range of time or a higher ` +
+        "limit lets it end",
       {
         timeoutMs: this.timeoutMs,
         elapsedMs,

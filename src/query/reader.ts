@@ -41,7 +41,7 @@ export interface SegmentStore {
   filter(segmentId: number, columnIndex: number): Uint8Array | undefined;
 }
 
-/** Bytes at the beginning of a reader's region: the cancel word, bytes of decoded columns, the word that asks to leave. */
+/** Bytes at the beginning of a reader's region: the cancel word, bytes of decoded columns, a word that says: leave. */
 const HEAD_SIZE = 64;
 const CACHE_BYTES = 4;
 const LEAVE = 8;

@@ -16,7 +16,7 @@ export interface SharedScanData {
   readonly memory: SharedArrayBuffer;
   /** First sequence of each range and the end of the last one: ranges follow each other without a gap. */
   readonly bounds: BigInt64Array;
-  /** For each range a number that stays the same from query to query: the thread that has its columns takes it first. */
+  /** For each range a number that stays from query to query: the thread that has its columns takes it first. */
   readonly homes: Uint32Array;
 }
 
