@@ -40,7 +40,7 @@ const everything: Query = {
   fill: null,
 };
 
-/** The filter of a request when it is `nowUs`, all but its cursor. @throws InputError where its condition can't be read */
+/** The filter of a request, all but its cursor; `nowUs` is now. @throws InputError where its condition can't be read */
 export function eventsFilter(request: EventsRequest, nowUs: bigint): Filter {
   const { fromUs, toUs } = request;
   const filters: Filter[] = [];
