@@ -33,7 +33,11 @@ export type LimitFields = z.output<z.ZodObject<typeof limitFields>>;
 /** The bodies of `POST /analytics/custom-query`. */
 export const sqlBodySchema = strictShape({
   sql: z.string().min(1).describe("SELECT … FROM events …"),
-  params: z.array(literal).max(1000).default([]).describe("values of $1, $2, …"),
+  params: z
+    .array(z.union([literal, z.array(literal).max(10_000)]))
+    .max(1000)
+    .default([])
+    .describe("values of $1, $2, …; lists for = ANY($1)"),
   ...limitFields,
 });
 export const queryBodySchema = strictShape({ query: querySchema, ...limitFields });

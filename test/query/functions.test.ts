@@ -138,6 +138,7 @@ const rows: [string, unknown][] = [
   ["current_date", "2026-11-23T00:00:00.000Z"],
   ["localtimestamp - interval '1 day 02:00'", "2026-11-22T10:00:00.000Z"],
   ["now() + interval '1 month'", "2026-12-23T12:00:00.000Z"],
+  ["now() - INTERVAL '2' HOUR", "2026-11-23T10:00:00.000Z"],
   ["now() - '1 hour'", "2026-11-23T11:00:00.000Z"],
   ["extract(epoch FROM now() - timestamptz '2026-11-23T11:00:00Z')", 3600],
   ["now() - interval '1 hour' * 2", "2026-11-23T10:00:00.000Z"],

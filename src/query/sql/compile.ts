@@ -9,7 +9,7 @@ import { compare, conditionOf, isNullTest, not } from "../typing/conditions.ts";
 import { foldConstant } from "../typing/fold.ts";
 import { caseOf, choose } from "../typing/functions.ts";
 import type { Term } from "../typing/term.ts";
-import { call, nullOf, term } from "../typing/term.ts";
+import { call, literal, nullOf, term } from "../typing/term.ts";
 import { callTerm, matchSubscript } from "./calls.ts";
 import { constantTerm } from "./constant.ts";
 import { operatorTerm } from "./operators.ts";
@@ -81,10 +81,31 @@ function castOf(node: TypeCast, scope: SqlScope): Expression {
     const feature = "types with a length or dimensions";
     throw scope.source.notImplemented(feature, locationOf(node.arg));
   }
-  // INTERVAL '1' HOUR: the unit stands after the text.
-  if (fields)
-    throw scope.source.notImplemented("INTERVAL '…' with fields after it", locationOf(node.arg));
-  return castTo(scope.compile(node.arg, scope), name, placeAt(scope.source, location));
+  const of = scope.compile(node.arg, scope);
+  return castTo(fields ? withUnit(of, fields, scope) : of, name, placeAt(scope.source, location));
+}
+
+/** PostgreSQL's numbers of the fields that may stand after an interval's text. */
+const fieldUnits: ReadonlyMap<number, string> = new Map([
+  [4, "year"],
+  [2, "month"],
+  [8, "day"],
+  [1024, "hour"],
+  [2048, "minute"],
+  [4096, "second"],
+]);
+
+/** `INTERVAL '1' HOUR`: the unit stands after the text. */
+function withUnit(one: Term, [field, ...more]: readonly Node[], scope: SqlScope): Term {
+  const mask = field && "A_Const" in field ? field.A_Const.ival?.ival : undefined;
+  const unit = fieldUnits.get(mask ?? 0);
+  const { of, place } = one;
+  const isNumber = of.kind === "literal" && /^\s*[+-]?\d+(\.\d+)?\s*$/.test(String(of.value));
+  if (unit === undefined || more.length > 0 || !isNumber) {
+    const feature = "INTERVAL with fields after it, but INTERVAL '1' HOUR and its like";
+    throw scope.source.notImplemented(feature, locationOf(field));
+  }
+  return term(literal("string", `${of.value} ${unit}`), place, "text");
 }
 
 function logicOf({ BoolExpr }: Extract<Node, { BoolExpr: unknown }>, scope: SqlScope): Expression {

@@ -309,7 +309,10 @@ export function compileSelect(select: SelectStmt, outer: SqlScope): Query {
   const { targets, where, ...rest } = compileClauses(select, scope);
   const fill = fillOf(select, scope);
   if (fill !== null && !rest.groupBy.some(({ of }) => of.kind === "bucket")) {
-    throw scope.source.notImplementedAtWord("time_bucket_gapfill() outside GROUP BY", "time_bucket_gapfill");
+    throw scope.source.notImplementedAtWord(
+      "time_bucket_gapfill() outside GROUP BY",
+      "time_bucket_gapfill",
+    );
   }
   return assembleQuery({
     ...rest,
