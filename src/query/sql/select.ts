@@ -249,6 +249,8 @@ function callsOf(tree: unknown, matches: (name: string) => boolean, except = "")
 /** `time_bucket_gapfill` asks for buckets without rows; `locf` says what their aggregates are: all of them, or none. */
 function fillOf(select: SelectStmt, scope: SqlScope): Fill | null {
   const { source } = scope;
+  // Most texts name neither, and their trees need not be walked.
+  if (!/gapfill|locf|\\/i.test(source.text)) return null;
   const outputs = [select.targetList, select.havingClause, select.sortClause];
   const gapfill = callsOf(
     [select.groupClause, select.targetList],
