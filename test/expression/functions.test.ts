@@ -351,6 +351,11 @@ table("fields", "number", [
   ["extract", ["year", interval("2 years 13 months")], 3],
   ["extract", ["day", interval("40 days 1 minute")], 40],
   ["extract", ["epoch", interval("5 days 3 hours")], 442800],
+  [
+    "extract",
+    ["epoch", interval("-91 days -23 hours -59 minutes -59.801982 seconds")],
+    -7948799.801982,
+  ],
   ["extract", ["minute", interval("90 minutes")], 30],
   ["extract", ["hour", interval("80 hours")], 80],
 ]);

@@ -4,6 +4,7 @@ import { InputError } from "../../errors.ts";
 import { localUs, secondOf } from "./bucket.ts";
 import { dayNumber, dayOf, isoWeek, isoWeekday, splitUs } from "./calendar.ts";
 import type { Interval } from "./expression.ts";
+import { fit } from "./scalar.ts";
 import type { Zone } from "./zone.ts";
 
 type Us = number | bigint;
@@ -93,17 +94,18 @@ function unknownField(field: string): InputError {
   });
 }
 
+/** As in PostgreSQL a year is 365.25 days here, a month 30. Divided once, so that what is decimal stays so. */
+function epochOfInterval({ months, days, us }: Interval): number {
+  const seconds = Math.trunc(months / 12) * 31_557_600 + (months % 12) * 2_592_000 + days * 86_400;
+  return epochOf(fit(BigInt(seconds) * 1_000_000n + us)) + 0;
+}
+
 /** @throws InputError `unknown_field` */
 export function intervalField(field: string): (interval: Interval) => number {
   const { trunc } = Math;
   switch (fieldName(field)) {
     case "epoch":
-      // As PostgreSQL does: a year is 365.25 days here, a month 30.
-      return ({ months, days, us }) =>
-        trunc(months / 12) * 31_557_600 +
-        (months % 12) * 2_592_000 +
-        days * 86_400 +
-        Number(us) / 1e6;
+      return epochOfInterval;
     case "millennium":
       return ({ months }) => trunc(months / 12_000) + 0;
     case "century":

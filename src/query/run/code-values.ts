@@ -8,7 +8,7 @@ import type { Value } from "../result.ts";
 import { JsonText } from "../result.ts";
 
 /** Bytes of results that a thread keeps. */
-const keptBytesMax = 64 * 1024 * 1024;
+const keptBytesMax = 32 * 1024 * 1024;
 
 /** A code for no value. */
 export const noCode = 0xffff_ffff;
