@@ -1,6 +1,6 @@
 // HyperLogLog (Flajolet, Fusy, Gandouet, Meunier 2007) of 2^14 registers over 64-bit hashes, as in HyperLogLog++ (Heule,
-// Nunkesser, Hall 2013): a group's first registers are cells of a table that all groups share, from SPARSE_MAX
-// on it has an array of bytes. A register holds the highest rank of all hashes that begin with its number, so the
+// Nunkesser, Hall 2013): a group's first registers are cells of a table that all groups share; when it has a
+// number of them (`limit`, at most SPARSE_MAX) it gets an array of bytes. A register holds the highest rank of all hashes that begin with its number, so the
 // registers are the same however the rows are parted.
 //
 // A PACKED hash is register << 8 | rank. Texts of a dictionary are hashed once a segment, not once a row.
@@ -41,9 +41,9 @@ function packedNumber(bits: u64, double: bool): u32 {
   return packed(mix64(bits + 1));
 }
 
-/** Packed hashes of all texts of a dictionary, u32 each. */
-export function hashTexts(entries: usize, count: u32, seed: u32, out: usize): void {
-  for (let i: u32 = 0; i < count; i++) {
+/** Packed hashes of the texts of the codes [from, count), u32 each. */
+export function hashTexts(entries: usize, from: u32, count: u32, seed: u32, out: usize): void {
+  for (let i = from; i < count; i++) {
     const entry = entries + (<usize>i << 3);
     store<u32>(out + (<usize>i << 2), packedText(load<u32>(entry), load<u32>(entry, 4), seed));
   }
@@ -52,11 +52,11 @@ export function hashTexts(entries: usize, count: u32, seed: u32, out: usize): vo
 /**
  * Adds the values of a column. `hashes` has the packed hash of each code, or is 0: the texts of `entries` are hashed
  * row by row then, and where that is 0 too, codes are booleans. `arrays` has a u32 a group: the address of
- * its registers, or, up to SPARSE_MAX, how many cells it has. Answers 0, -1 when cancelled, 1 when the table
+ * its registers, or, up to `limit`, how many cells it has. Answers 0, -1 when cancelled, 1 when the table
  * must be larger, 2 when the heap must be.
  */
 export function addRegisters(
-  v: usize, hashes: usize, entries: usize, seed: u32, arrays: usize, table: usize, heap: usize,
+  v: usize, hashes: usize, entries: usize, seed: u32, arrays: usize, limit: u32, table: usize, heap: usize,
 ): i32 {
   let found = heldVector(v);
   for (; found > 0; found = heldVector(v)) {
@@ -69,7 +69,7 @@ export function addRegisters(
       // Most of the time goes here.
       for (let i: usize = 0, end = <usize>count << 2; i < end; i += 4) {
         const hash = load<u32>(hashes + (<usize>load<u32>(values + i) << 2));
-        raise(hash, groups ? load<u32>(groups + i) : 0, arrays, table, heap);
+        raise(hash, groups ? load<u32>(groups + i) : 0, arrays, limit, table, heap);
       }
     } else for (let i: u32 = 0; i < count; i++) {
       let hash: u32;
@@ -81,7 +81,7 @@ export function addRegisters(
       } else if (kind == VECTOR_I64 || kind == VECTOR_F64) {
         hash = packedNumber(load<u64>(values + (<usize>i << 3)), kind == VECTOR_F64);
       } else hash = packedText(values + (<usize>i << 4), 16, seed);
-      raise(hash, groups ? load<u32>(groups + (<usize>i << 2)) : 0, arrays, table, heap);
+      raise(hash, groups ? load<u32>(groups + (<usize>i << 2)) : 0, arrays, limit, table, heap);
     }
     if (heapFull(heap)) return 2;
   }
@@ -89,15 +89,15 @@ export function addRegisters(
 }
 
 @inline
-function raise(hash: u32, group: u32, arrays: usize, table: usize, heap: usize): void {
+function raise(hash: u32, group: u32, arrays: usize, limit: u32, table: usize, heap: usize): void {
   const array = <usize>load<u32>(arrays + (<usize>group << 2));
   if (array > <usize>SPARSE_MAX) {
     const register = array + <usize>(hash >> 8);
     if (<u32>load<u8>(register) < (hash & 0xff)) store<u8>(register, hash);
-  } else raiseCell(hash, group, arrays, table, heap);
+  } else raiseCell(hash, group, arrays, limit, table, heap);
 }
 
-function raiseCell(hash: u32, group: u32, arrays: usize, table: usize, heap: usize): void {
+function raiseCell(hash: u32, group: u32, arrays: usize, limit: u32, table: usize, heap: usize): void {
   const cell = cellOf(table, group, hash >> 8);
   const before = load<u64>(cell, CELL_COUNT);
   const rank = <u64>(hash & 0xff);
@@ -105,8 +105,8 @@ function raiseCell(hash: u32, group: u32, arrays: usize, table: usize, heap: usi
   if (before) return;
   const slot = arrays + (<usize>group << 2);
   const cells = load<u32>(slot);
-  if (cells < SPARSE_MAX) store<u32>(slot, cells + 1);
-  else if (cells == SPARSE_MAX) {
+  if (cells < limit) store<u32>(slot, cells + 1);
+  else if (cells <= SPARSE_MAX) {
     const array = heapTake(heap, REGISTERS);
     if (!array) return;
     memory.fill(array, 0, REGISTERS);
@@ -119,6 +119,6 @@ export function mergeRegisters(
   hashes: usize, count: u32, group: u32, arrays: usize, table: usize, heap: usize,
 ): void {
   for (const end = hashes + (<usize>count << 2); hashes < end; hashes += 4) {
-    raise(load<u32>(hashes), group, arrays, table, heap);
+    raise(load<u32>(hashes), group, arrays, SPARSE_MAX, table, heap);
   }
 }

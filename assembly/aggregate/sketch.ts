@@ -5,8 +5,9 @@
 // [a, b) has b / a <= 65 / 64, and its value 2ab / (a + b) is off by at most 1/129 of any number in it. Zero and
 // numbers below 2^-1022 share the bin 0.
 //
-// A group's first bins are cells of a table that all groups share. From SPARSE_MAX cells on it gets an array of
-// counts for the 32 octaves around the number that came then; what lies outside goes on being cells.
+// A group's first bins are cells of a table that all groups share. When it has a number of cells (`limit`, at most
+// SPARSE_MAX) it gets an array of counts for the 32 octaves around the number that came then; what lies outside goes
+// on being cells.
 //
 //   array   0 number of its first bin u32 │ 4 zeros to 16 │ 16 ARRAY_BINS × count u32
 
@@ -23,10 +24,10 @@ const ARRAY_HEADER: u32 = 16;
 const NEGATIVE: u32 = 0x20000;
 
 /**
- * Adds the numbers of a column, as doubles. `arrays` has a u32 a group: the address of its array, or, up to SPARSE_MAX,
+ * Adds the numbers of a column, as doubles. `arrays` has a u32 a group: the address of its array, or, up to `limit`,
  * how many cells it has. Answers 0, -1 when cancelled, 1 when the table must be larger, 2 when the heap must be.
  */
-export function addSketch(v: usize, arrays: usize, table: usize, heap: usize): i32 {
+export function addSketch(v: usize, arrays: usize, limit: u32, table: usize, heap: usize): i32 {
   let found = heldVector(v);
   for (; found > 0; found = heldVector(v)) {
     if (!hasRoom(v, table)) return 1;
@@ -45,14 +46,16 @@ export function addSketch(v: usize, arrays: usize, table: usize, heap: usize): i
           continue;
         }
       }
-      addBin(bin, group, 1, arrays, table, heap);
+      addBin(bin, group, 1, arrays, limit, table, heap);
     }
     if (heapFull(heap)) return 2;
   }
   return found;
 }
 
-function addBin(bin: u32, group: u32, count: u64, arrays: usize, table: usize, heap: usize): void {
+function addBin(
+  bin: u32, group: u32, count: u64, arrays: usize, limit: u32, table: usize, heap: usize,
+): void {
   if ((bin & (NEGATIVE - 1)) < OCTAVE) bin = 0;
   const cell = cellOf(table, group, bin);
   const before = load<u64>(cell, CELL_COUNT);
@@ -60,8 +63,8 @@ function addBin(bin: u32, group: u32, count: u64, arrays: usize, table: usize, h
   if (before) return;
   const slot = arrays + (<usize>group << 2);
   const cells = load<u32>(slot);
-  if (cells < SPARSE_MAX) store<u32>(slot, cells + 1);
-  else if (cells == SPARSE_MAX && bin) {
+  if (cells < limit) store<u32>(slot, cells + 1);
+  else if (cells <= SPARSE_MAX && bin) {
     const array = heapTake(heap, ARRAY_HEADER + ARRAY_BINS * 4);
     if (!array) return;
     memory.fill(array, 0, ARRAY_HEADER + ARRAY_BINS * 4);
@@ -77,6 +80,6 @@ function addBin(bin: u32, group: u32, count: u64, arrays: usize, table: usize, h
 /** Adds `count` pairs { bin u32, unused u32, count u64 } to a group. The table has room. */
 export function mergeBins(bins: usize, count: u32, group: u32, arrays: usize, table: usize, heap: usize): void {
   for (const end = bins + (<usize>count << 4); bins < end; bins += 16) {
-    addBin(load<u32>(bins), group, load<u64>(bins, 8), arrays, table, heap);
+    addBin(load<u32>(bins), group, load<u64>(bins, 8), arrays, SPARSE_MAX, table, heap);
   }
 }

@@ -66,6 +66,8 @@ export class AggregateBed {
   readonly context: AggregateContext;
 
   readonly #create: typeof createAccumulator;
+  /** Numbers of segments are never used again. */
+  #segments = 0;
 
   constructor(
     rateSeconds?: (group: number) => number,
@@ -93,7 +95,7 @@ export class AggregateBed {
         rows: part.rows,
         segment: writeSegment(
           this.bed,
-          i,
+          this.#segments++,
           part.rows.map((row, r) => oracleRow(row, part.from + r)),
           { stored: stored(i) },
         ),

@@ -8,10 +8,12 @@ const blockMax = 1024 * 1024;
 export class Heap {
   readonly #run: QueryRun;
   #address = 0;
-  #block = blockMin;
+  #block: number;
 
-  constructor(run: QueryRun) {
+  /** `first`: bytes of the first block. */
+  constructor(run: QueryRun, first = blockMin) {
     this.#run = run;
+    this.#block = first;
   }
 
   /** Address of its HEAP. */
@@ -35,7 +37,7 @@ export class Heap {
     const missing = core.u32[(this.address + HEAP_MISSING) >>> 2] as number;
     const size = Math.max(this.#block, missing);
     const block = scratch.keep(size);
-    this.#block = Math.min(this.#block * 2, blockMax);
+    this.#block = Math.max(Math.min(this.#block * 2, blockMax), this.#block);
     core.u32[(this.address + HEAP_MISSING) >>> 2] = 0;
     core.u32[(this.address + HEAP_TOP) >>> 2] = block;
     core.u32[(this.address + HEAP_END) >>> 2] = block + size;

@@ -41,7 +41,7 @@ export interface AggregateKernels {
   ): number;
 
   /** 1: the table must be larger, 2: the heap must be. */
-  addSketch(vector: number, arrays: number, table: number, heap: number): number;
+  addSketch(vector: number, arrays: number, limit: number, table: number, heap: number): number;
   mergeBins(
     bins: number,
     count: number,
@@ -50,7 +50,7 @@ export interface AggregateKernels {
     table: number,
     heap: number,
   ): void;
-  hashTexts(entries: number, count: number, seed: number, out: number): void;
+  hashTexts(entries: number, from: number, count: number, seed: number, out: number): void;
   /** 1: the table must be larger, 2: the heap must be. */
   addRegisters(
     vector: number,
@@ -58,6 +58,7 @@ export interface AggregateKernels {
     entries: number,
     seed: number,
     arrays: number,
+    limit: number,
     table: number,
     heap: number,
   ): number;

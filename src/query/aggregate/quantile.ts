@@ -22,6 +22,8 @@ import { openVector } from "./vectors.ts";
 
 const tag = 0x05;
 const sparseMax = 64;
+/** So many groups get their arrays at once. */
+const fewGroups = 256;
 const arrayBins = 2048;
 const arrayHeader = 16;
 const negative = 0x20000;
@@ -49,12 +51,13 @@ export class QuantileState implements Accumulator {
     this.#of = of;
     this.#arrays = new GroupStates(context.run, 4);
     this.#table = new HashTable(context.run, "cells");
-    this.#heap = new Heap(context.run);
+    this.#heap = new Heap(context.run, 16 * (arrayHeader + arrayBins * 4));
   }
 
   add(rows: GroupRows): void {
     const { run, computed } = this.#context;
     const arrays = this.#arrays.room(rows.groupCount);
+    const limit = rows.groupCount <= fewGroups ? 0 : sparseMax;
     this.#cells = undefined;
     const mark = run.scratch.mark();
     for (const { lane, address } of computed.lanes(rows.segment, this.#of, rows.mask)) {
@@ -62,7 +65,7 @@ export class QuantileState implements Accumulator {
       const vector = openVector(run, rows, address, VECTOR_WANT_F64);
       const [table, heap] = [this.#table.address, this.#heap.address];
       runGrowing(run, vector, this.#table, this.#heap, () =>
-        this.#kernels.addSketch(vector, arrays, table, heap),
+        this.#kernels.addSketch(vector, arrays, limit, table, heap),
       );
     }
     run.scratch.release(mark);

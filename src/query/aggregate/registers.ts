@@ -17,10 +17,13 @@ import { type AggregateKernels, aggregateKernels } from "./kernels.ts";
 import { expectTag, type PartialReader, type PartialWriter } from "./partial-bytes.ts";
 import { GroupStates, groupsEnd } from "./states.ts";
 import { type CellsByGroup, cellsByGroup, HashTable, runGrowing } from "./tables.ts";
+import { hashesOfTexts } from "./text-hashes.ts";
 import { dictionaryView, openVector } from "./vectors.ts";
 
 const tag = 0x06;
 const sparseMax = 512;
+/** So many groups get their arrays at once. */
+const fewGroups = 64;
 const registers = 1 << 14;
 /** Ranks are of the 50 bits after those that choose the register. */
 const rankMax = 51;
@@ -44,7 +47,7 @@ export class RegisterState implements Accumulator {
     this.#of = of;
     this.#arrays = new GroupStates(context.run, 4);
     this.#table = new HashTable(context.run, "cells");
-    this.#heap = new Heap(context.run);
+    this.#heap = new Heap(context.run, 8 * registers);
   }
 
   add(rows: GroupRows): void {
@@ -62,20 +65,17 @@ export class RegisterState implements Accumulator {
     const { run } = this.#context;
     const vector = openVector(run, rows, column);
     const [table, heap] = [this.#table.address, this.#heap.address];
+    const limit = rows.groupCount <= fewGroups ? 0 : sparseMax;
     let [hashes, entries, seed] = [0, 0, 0];
     if (lane === LANE_ID) seed = seeds.id;
     else if (lane !== LANE_NUMBER && lane !== LANE_BOOLEAN) {
       seed = lane === LANE_JSON ? seeds.json : seeds.string;
       const dictionary = dictionaryView(run, column);
       entries = dictionary.entries;
-      // For few rows of a large dictionary, hashing row by row is less work.
-      if (rows.count >= dictionary.count) {
-        hashes = run.scratch.take(dictionary.count * 4);
-        this.#kernels.hashTexts(entries, dictionary.count, seed, hashes);
-      }
+      hashes = hashesOfTexts(run, rows, this.#of, dictionary, seed);
     }
     runGrowing(run, vector, this.#table, this.#heap, () =>
-      this.#kernels.addRegisters(vector, hashes, entries, seed, arrays, table, heap),
+      this.#kernels.addRegisters(vector, hashes, entries, seed, arrays, limit, table, heap),
     );
   }
 
