@@ -164,14 +164,15 @@ describe("the command", () => {
 
   test("--help names every command", () => {
     const help = run("--help");
-    for (const command of ["serve", "import", "query", "tail"]) expect(help).toContain(command);
+    for (const command of ["serve", "import", "query", "stats", "tail"])
+      expect(help).toContain(command);
   });
 
   test("--version is the package's", () => {
     expect(run("--version").trim()).toContain(manifest.version);
   });
 
-  test.each(["import", "query", "tail"])("%s --help explains its flags", (command) => {
+  test.each(["import", "query", "stats", "tail"])("%s --help explains its flags", (command) => {
     expect(run(command, "--help")).toContain("--url");
   });
 
