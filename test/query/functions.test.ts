@@ -1,7 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { InputError } from "../../src/errors.ts";
+import { compileExpression } from "../../src/query/expression/evaluate.ts";
+import type { Expression } from "../../src/query/expression/expression.ts";
 import { signatures, specialFunctions } from "../../src/query/expression/signatures.ts";
-import { JsonText } from "../../src/query/result.ts";
+import { JsonText, type Value } from "../../src/query/result.ts";
 import { parseStatement, type StatementContext } from "../../src/query/sql/prepare.ts";
 import { parseSql } from "../../src/query/sql/statement.ts";
 import { aggregateNames } from "../../src/query/typing/aggregates.ts";
@@ -175,6 +177,21 @@ describe("functions of one row", () => {
     // Those that the grammar turns into them stand in rows of their own.
     expect(missing).toEqual([]);
   });
+});
+
+test("a key of all lanes is NULL where an expression wants another lane than its value's", () => {
+  const { select, having } = parseSql(
+    "SELECT lower(properties.a) FROM events GROUP BY properties.a HAVING properties.a > 3",
+  );
+  const lower = compileExpression(select[0]?.of as Expression);
+  const above = compileExpression(having as Expression);
+  const of = (value: Value) => [lower(() => value), above(() => value)];
+  expect([of("Five"), of(5), of(true), of(null)]).toEqual([
+    ["five", null],
+    [null, true],
+    [null, null],
+    [null, null],
+  ]);
 });
 
 describe("aggregates", () => {

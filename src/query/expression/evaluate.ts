@@ -52,6 +52,7 @@ export function compileScalar(expression: Expression): Evaluate {
       if (expression.type === "interval") {
         return (leaf) => intervalOf(leaf(expression));
       }
+      if (expression.kind === "key") return (leaf) => inLane(leaf(expression), expression.type);
       return (leaf) => leaf(expression);
     case "bucket":
       return bucketOf(expression, compileScalar(expression.of));
@@ -64,6 +65,16 @@ function literalOf(value: Scalar, type: ValueType): Scalar {
   if (typeof value === "bigint") return fit(value);
   if (type === "json" && typeof value === "string") return new JsonText(value);
   return type === "interval" ? intervalOf(value) : value;
+}
+
+/** A key of all lanes, seen in the one that an expression wants. */
+function inLane(value: Value, type: ValueType): Value {
+  if (value === null) return null;
+  if (type === "string") return typeof value === "string" ? value : null;
+  if (type === "boolean") return typeof value === "boolean" ? value : null;
+  if (type === "number")
+    return typeof value === "number" || typeof value === "bigint" ? value : null;
+  return value;
 }
 
 function intervalOf(value: Scalar): Interval | null {
