@@ -71,20 +71,19 @@ async function untilReady(engine: Engine): Promise<void> {
   }
 }
 
-/** `flags` are those of `millrace serve`. */
-export async function openMillrace(folder: string, flags: readonly string[]): Promise<OwnPeer> {
+/** `settings` as `openMillrace` takes them, such as `queryWorkers=2`. */
+export async function openMillrace(folder: string, settings: readonly string[]): Promise<OwnPeer> {
   const path = pathToFileURL(join(projectRoot, "dist/index.js")).href;
   const library = (await import(path)) as Library;
-  const settings = ["--data", join(folder, "millrace"), "--port", "0", ...flags];
-  const config = library.parseConfig(settings, {});
-  const { silentLog: log, systemClock: clock, version } = library;
-  const engine = await library.openEngine(config, log);
+  const options = Object.fromEntries(settings.map((one) => one.split("=") as [string, string]));
+  const millrace = await library.openMillrace({ data: join(folder, "millrace"), ...options });
+  const { engine } = millrace;
   await untilReady(engine);
-  const server = await library.startServer({ config, engine, log, clock, version });
+  const server = await millrace.listen({ port: 0 });
   const wire = new Wire(server.port);
   return {
     name: "millrace",
-    version,
+    version: library.version,
     async load(dataset, files) {
       for (const file of files) {
         // A few bodies on their way at once: while one is flushed, the next are decoded.
@@ -99,7 +98,7 @@ export async function openMillrace(folder: string, flags: readonly string[]): Pr
       await settle(engine);
     },
     async ask(sql) {
-      return (await engine.query(library.parseSql(sql))).rows;
+      return (await millrace.query(sql)).rows;
     },
     async askHttp(sql) {
       const body = Buffer.from(JSON.stringify({ sql }));
@@ -110,8 +109,7 @@ export async function openMillrace(folder: string, flags: readonly string[]): Pr
     bytes: async () => engine.stats().storedBytes,
     async close() {
       wire.close();
-      await server.stop(1000);
-      await engine.close();
+      await millrace.close();
     },
   };
 }

@@ -32,8 +32,8 @@ export interface PeerPlan {
   readonly rounds: number;
   /** Where events and data are kept for the next run; null: a temporary folder. */
   readonly folder: string | null;
-  /** Flags of `millrace serve`. */
-  readonly flags: readonly string[];
+  /** Settings of Millrace, such as `queryWorkers=2`. */
+  readonly settings: readonly string[];
 }
 
 /** What one question came to, milliseconds at the median. */
@@ -80,8 +80,8 @@ async function eventFiles(folder: string, dataset: Dataset, count: number): Prom
   return files;
 }
 
-function open(name: EngineName, folder: string, flags: readonly string[]): Promise<Peer> {
-  if (name === "millrace") return openMillrace(folder, flags);
+function open(name: EngineName, folder: string, settings: readonly string[]): Promise<Peer> {
+  if (name === "millrace") return openMillrace(folder, settings);
   return name === "duckdb" ? openDuckDb(folder) : openChDb(folder);
 }
 
@@ -97,7 +97,7 @@ async function loaded(
   const marker = join(own, "loaded");
   if (existsSync(own) && !existsSync(marker)) rmSync(own, { recursive: true });
   mkdirSync(own, { recursive: true });
-  const peer = await open(name, own, plan.flags);
+  const peer = await open(name, own, plan.settings);
   if (existsSync(marker)) return peer;
   const startMs = performance.now();
   await peer.load(dataset, await files());
@@ -297,7 +297,7 @@ async function main(flags: readonly string[]): Promise<void> {
     seconds: Number(valueOf(flags, "seconds") ?? (smoke ? 0.2 : 8)),
     rounds: Number(valueOf(flags, "rounds") ?? (smoke ? 5 : 101)),
     folder: valueOf(flags, "folder") ?? null,
-    flags: valueOf(flags, "millrace")?.split(" ") ?? [],
+    settings: valueOf(flags, "millrace")?.split(" ") ?? [],
   };
   const text = peerTables(await comparePeers(plan), plan.events);
   console.log(`\n${text}`);

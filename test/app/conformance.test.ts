@@ -56,6 +56,15 @@ describe.skipIf(absent)(`wikiticker: a day of Wikipedia edits${reason}`, () => {
     expect(new Date(String(rows[0]?.[0])).toISOString()).toBe("2015-09-12T00:00:00.000Z");
   });
 
+  test("lines deleted in each hour, as others would write it", async () => {
+    const { rows } = await sql(
+      server.url,
+      `SELECT date_trunc('hour', timestamp), sum(properties.deleted) AS "LinesDeleted" FROM events
+       GROUP BY 1 ORDER BY 1`,
+    );
+    expect(rows.map((row) => row[1])).toEqual(expected("hourly_deleted"));
+  });
+
   test("lines added in each channel", async () => {
     const { rows } = await sql(
       server.url,
@@ -117,6 +126,16 @@ describe.skipIf(absent)(`bluesky: ten rows of a public benchmark${reason}`, () =
     expect(rows).toEqual(expected.q1);
   });
 
+  test("how many people of each kind", async () => {
+    const { rows } = await sql(
+      server.url,
+      `SELECT event_type, count(*) AS n, count(DISTINCT user_id) AS users FROM events
+       WHERE properties.kind = 'commit' AND properties.commit.operation = 'create'
+       GROUP BY event_type ORDER BY n DESC, event_type`,
+    );
+    expect(rows).toEqual(expected.q2);
+  });
+
   test("when people use it", async () => {
     const { rows } = await sql(
       server.url,
@@ -141,6 +160,29 @@ describe.skipIf(absent)(`bluesky: ten rows of a public benchmark${reason}`, () =
     expect(rows.map(([user, first]) => [user, microseconds(String(first))])).toEqual(
       expected.q4_us,
     );
+  });
+
+  test("the widest spans of activity", async () => {
+    const { rows } = await sql(
+      server.url,
+      `SELECT user_id, floor(extract(epoch FROM max(timestamp) - min(timestamp)) * 1000) AS span FROM events
+       WHERE properties.kind = 'commit' AND properties.commit.operation = 'create'
+         AND event_type = 'app.bsky.feed.post'
+       GROUP BY user_id ORDER BY span DESC LIMIT 3`,
+    );
+    // Each has posted once, so all spans are the same and any order of the users is one.
+    expect([...rows].sort()).toEqual([...expected.q5_ms].sort());
+  });
+
+  test("the hour of the day, as the benchmark asks it", async () => {
+    const { rows } = await sql(
+      server.url,
+      `SELECT event_type, extract(hour FROM timestamp) AS hour, count(*) AS n FROM events
+       WHERE properties.kind = 'commit' AND properties.commit.operation = 'create'
+         AND event_type IN ('app.bsky.feed.post', 'app.bsky.feed.repost', 'app.bsky.feed.like')
+       GROUP BY event_type, hour ORDER BY hour, event_type`,
+    );
+    expect(rows).toEqual(expected.q3);
   });
 });
 

@@ -20,7 +20,7 @@ test(`every question has one answer${absent}`, async () => {
     seconds: 0.01,
     rounds: 1,
     folder: null,
-    flags: [],
+    settings: [],
   });
   expect(report.missing).toEqual(absent ? ["chdb"] : []);
   expect(report.rows.length).toBe(questionsOf(events).length);

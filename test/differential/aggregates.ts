@@ -145,6 +145,20 @@ export const aggregates: readonly AggregateForm[] = [
     rule: judged((got, want) => isBucketed(got, want, [0, 10, 100])),
     weight: 0.5,
   }),
+  aggregate("histogram even", numeric, "json", "histogram($1, 0, 100, 4)", {
+    duckdb: all,
+    rule: judged((got, want) => isBucketed(got, want, [0, 25, 50, 75, 100])),
+    weight: 0.3,
+  }),
+  aggregate("percentile", numeric, "float", "percentile($1, 90)", {
+    duckdb: all,
+    rule: judged((got, want) => isQuantile(got, want, 0.9)),
+    weight: 0.4,
+  }),
+  aggregate("first in order", ordered, "argument", "first($1 ORDER BY timestamp)", {
+    duckdb: "arg_min($1, struct_pack(t := timestamp, s := sequence))",
+    weight: 0.4,
+  }),
   aggregate("rate", [], "float", "rate()", {
     duckdb: "struct_pack(n := count(*)@, t := max(timestamp), f := min(timestamp))",
     rule: judged(isRate),

@@ -12,6 +12,7 @@ import { createMemory, region } from "../../src/core/memory.ts";
 import { HotSlots } from "../../src/core/slots.ts";
 import { QueryPool } from "../../src/engine/query-pool.ts";
 import { resolveNow } from "../../src/query/expression/now.ts";
+import { explainResult } from "../../src/query/plan/explain-text.ts";
 import type { Query } from "../../src/query/query.ts";
 import { Reader } from "../../src/query/reader.ts";
 import type { QueryResult } from "../../src/query/result.ts";
@@ -120,6 +121,12 @@ export class Bed {
     return this.#reader.run({ type: "query", query: resolved }) as QueryResult;
   }
 
+  explain(sql: string): QueryResult {
+    const plan = this.#reader.plan(resolveNow(parseSql(sql), systemClock.nowUs()));
+    expectJson(explainResult(plan, null, "json", this.#reader.asOf()));
+    return explainResult(plan, null, "text", this.#reader.asOf());
+  }
+
   /** What a pool of threads needs to read the same rows. */
   get parts(): { core: Core; folder: string } {
     return { core: this.#core, folder: this.#folder };
@@ -129,6 +136,11 @@ export class Bed {
     await this.#store.close();
     rmSync(this.#folder, { recursive: true, force: true });
   }
+}
+
+/** The other form of a plan is one JSON document. */
+function expectJson({ rows }: QueryResult): void {
+  JSON.parse(String((rows[0]?.[0] as { text?: string }).text));
 }
 
 /** Opens pools of query threads, which run compiled sources. */

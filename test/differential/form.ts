@@ -74,7 +74,8 @@ function itemForm(expr: Expr, as: string): Json {
   return expr.k === "path" ? { field: expr.path, as } : { expr: exprSql(expr), as };
 }
 
-export function queryForm(query: QueryTree): Json {
+export function queryForm(query: QueryTree): Json | null {
+  if (query.distinct) return null;
   const group = query.groupBy.map((expr, i): Json => {
     const at = query.select.findIndex((item) => sameExpr(item, expr));
     const as = at < 0 ? `g${i}` : `c${at}`;

@@ -216,8 +216,9 @@ export class Grammar {
     const random = this.#random;
     const select = Array.from({ length: 1 + int(random, 4) }, () => this.#selected());
     const orderBy: Order[] = [];
+    const distinct = this.#has("distinct") && chance(random, 0.15);
     for (let keys = int(random, 4); keys > 0; keys--) {
-      const own = chance(random, 0.5);
+      const own = distinct || chance(random, 0.5);
       const key: Pick<Order, "item" | "expr"> = own
         ? { item: int(random, select.length) }
         : { expr: this.#selected() };
@@ -225,6 +226,7 @@ export class Grammar {
     }
     return {
       select,
+      ...(distinct && { distinct }),
       where: this.#where(),
       groupBy: [],
       having: null,

@@ -28,6 +28,25 @@ const comparing: Operator[] = scalars.flatMap((t) => [
   }),
 ]);
 
+/** Other ways to write the same. */
+const synonyms: Operator[] = [
+  ...(["int", "text"] as const).flatMap((t) => [
+    operator(`${t} any`, "bool", `${t}~ ${t}=…`, "($1 = ANY (ARRAY[$*]))", {
+      duckdb: "($1 IN ($*))",
+      weight: 0.3,
+    }),
+    operator(`${t} all`, "bool", `${t}~ ${t}=…`, "($1 <> ALL (ARRAY[$*]))", {
+      duckdb: "($1 NOT IN ($*))",
+      weight: 0.3,
+    }),
+  ]),
+  operator("between symmetric", "bool", "int~ int= int=", "($1 BETWEEN SYMMETRIC $2 AND $3)", {
+    // A NULL bound makes NULL or false, which DuckDB's least() would leave out.
+    duckdb: "(($1 BETWEEN $2 AND $3) OR ($1 BETWEEN $3 AND $2))",
+    weight: 0.3,
+  }),
+];
+
 /** Values of several types against each other, ordered boolean < number < string < json. */
 const variants: Operator[] = signs.map((sign) =>
   operator(`variant${sign}`, "bool", "variant variant", `($1 ${sign} $2)`, { weight: 0.2 }),
@@ -98,6 +117,11 @@ const matching: Operator[] = [
       among: { r: regexes },
     }),
   ),
+  operator("like any", "bool", "text~ text=p text=p", "($1 LIKE ANY (ARRAY[$2, $3]))", {
+    duckdb: "(($1 LIKE $2 ESCAPE '\\') OR ($1 LIKE $3 ESCAPE '\\'))",
+    among: { p: patterns },
+    weight: 0.4,
+  }),
   operator("starts_with", "bool", "text~ text=", "starts_with($1, $2)"),
   operator("^@", "bool", "text~ text=", "($1 ^@ $2)", {
     duckdb: "starts_with($1, $2)",
@@ -134,6 +158,7 @@ const extremes: Operator[] = scalars.flatMap((t) => [
 
 export const conditions: readonly Operator[] = [
   ...comparing,
+  ...synonyms,
   ...variants,
   ...numbers,
   ...testing,

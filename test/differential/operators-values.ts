@@ -48,6 +48,12 @@ const numbers: Operator[] = [
     weight: 0.4,
   }),
   operator("exp", "float", "int", "round(exp($1 % 10), 6)", { weight: 0.3 }),
+  operator("^", "float", "int int=n", "(($1 % 100) ^ $2)", {
+    duckdb: "power($1 % 100, $2)",
+    among: digits,
+    weight: 0.3,
+  }),
+  operator("@", "int", "int~", "(@ $1)", { duckdb: "abs($1)", weight: 0.3 }),
   operator("power", "float", "int int=n", "power($1 % 100, $2)", { among: digits, weight: 0.5 }),
 ];
 
@@ -97,6 +103,15 @@ const texts: Operator[] = [
     duckdb: "trim($1, $2)",
     among,
     weight: 0.5,
+  }),
+  operator("trim both", "text", "text~", "trim(BOTH 'a' FROM $1)", {
+    duckdb: "trim($1, 'a')",
+    weight: 0.3,
+  }),
+  operator("regexp_match", "text", "text~ text=G", "(regexp_match($1, $2))[1]", {
+    duckdb: "(CASE WHEN regexp_matches($1, $2, 's') THEN regexp_extract($1, $2, 1, 's') END)",
+    among: { G: ["([0-9]+)", "^/([a-z]+)", "(a)(b)", "(.)b"] },
+    weight: 0.3,
   }),
   operator("ltrim", "text", "text~", "ltrim($1)", { weight: 0.5 }),
   operator("rtrim", "text", "text~ text=c", "rtrim($1, $2)", { among, weight: 0.5 }),

@@ -54,6 +54,7 @@ function probes(): [string, QueryTree][] {
   };
   return [
     ["expressions", { ...nothing, select: [lower], groupBy: [lower] }],
+    ["distinct", { ...nothing, select: [lower], distinct: true }],
     ["filter", { ...nothing, select: [{ ...count, filter: truth }] }],
     ["having", { ...nothing, having: { ...truth, args: [count, truth.args[1] as Expr] } }],
     ...operators.map(({ op, type, args }): [string, QueryTree] => {

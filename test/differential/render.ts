@@ -42,12 +42,37 @@ function literalSql(expr: Extract<Expr, { k: "literal" }>): string {
   return digits.startsWith("-") ? `(${digits})` : digits;
 }
 
+/** Takes constants out of the text: `$1`, `$2`, … stand for what is put into the list. */
+export type Parameters = (string | number | boolean)[];
+
+/** Constants as parameters while a text with such is written. */
+let parameters: Parameters | null = null;
+
+function parameterSql({ type, value }: Extract<Expr, { k: "literal" }>): string | null {
+  if (parameters === null || value === null || type === "raw" || type === "time") return null;
+  const number = type === "int" || type === "float";
+  if (number && (String(Number(value)) !== value || !Number.isSafeInteger(Number(value))))
+    return null;
+  parameters.push(number ? Number(value) : value);
+  return `$${parameters.length}`;
+}
+
+/** The query's text, its constants being parameters, which are added to `list`. */
+export function parameterizedSql(query: QueryTree, list: Parameters): string {
+  parameters = list;
+  try {
+    return querySql(query);
+  } finally {
+    parameters = null;
+  }
+}
+
 export function exprSql(expr: Expr): string {
   switch (expr.k) {
     case "path":
       return expr.type === "exists" ? existsSql(expr.path) : pathSql(expr.path);
     case "literal":
-      return literalSql(expr);
+      return parameterSql(expr) ?? literalSql(expr);
     case "call":
       return operatorOf(expr.op).millrace(expr.args.map(exprSql));
     case "aggregate": {
@@ -71,7 +96,7 @@ function orderSql({ item, expr, descending, nulls }: Order, index: number): stri
 
 export function querySql(query: QueryTree): string {
   const items = query.select.map((expr, i) => `${exprSql(expr)} AS c${i}`);
-  const parts = [`SELECT ${items.join(", ")} FROM events`];
+  const parts = [`SELECT ${query.distinct ? "DISTINCT " : ""}${items.join(", ")} FROM events`];
   if (query.where) parts.push(`WHERE ${exprSql(query.where)}`);
   if (query.groupBy.length > 0) {
     parts.push(`GROUP BY ${query.groupBy.map((expr, i) => groupSql(expr, i, query)).join(", ")}`);

@@ -101,6 +101,8 @@ function onlyPaths(dataset: Dataset, paths: ReadonlySet<string>): Dataset {
 }
 
 function* smallerQueries(query: QueryTree): Generator<QueryTree> {
+  const { distinct, ...plain } = query;
+  if (distinct) yield plain;
   if (query.where) yield { ...query, where: null };
   if (query.having) yield { ...query, having: null };
   if (query.offset > 0) yield { ...query, offset: 0 };

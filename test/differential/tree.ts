@@ -48,6 +48,8 @@ export interface Order {
 
 export interface QueryTree {
   select: Expr[];
+  /** SELECT DISTINCT, of a query without groups. */
+  distinct?: boolean;
   where: Expr | null;
   groupBy: Expr[];
   having: Expr | null;

@@ -131,9 +131,10 @@ export class DuckSql {
         ? ` GROUP BY ${query.groupBy.map((_, i) => `k${i}`).join(", ")}`
         : "";
     const having = query.having ? ` HAVING ${this.expr(query.having)}` : "";
+    const distinct = query.distinct ? "DISTINCT " : "";
     const order = query.orderBy.map((one, i) => `${keyName(one, i)}${directionSql(one)}`);
     return (
-      `SELECT ${[...outer, ...shown].join(", ")} FROM (SELECT ${[...items, ...hidden].join(", ")} ` +
+      `SELECT ${[...outer, ...shown].join(", ")} FROM (SELECT ${distinct}${[...items, ...hidden].join(", ")} ` +
       `FROM ${rows}${group}${having})` +
       (order.length > 0 ? ` ORDER BY ${order.join(", ")}` : "")
     );

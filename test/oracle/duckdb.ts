@@ -61,6 +61,11 @@ export class DuckDb {
     return reader.getRowsJS() as DuckValue[][];
   }
 
+  /** Rows with the driver's own values: times keep their microseconds. */
+  async raw(sql: string): Promise<readonly (readonly unknown[])[]> {
+    return (await this.#connection.runAndReadAll(sql)).getRows();
+  }
+
   /** Makes the table `events` anew from the dataset. */
   async load({ fields, rows }: Dataset): Promise<void> {
     const columns = [
