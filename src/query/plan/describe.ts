@@ -5,7 +5,7 @@ import type { Expression } from "../expression/expression.ts";
 import { formatInterval } from "../expression/interval.ts";
 import type { Aggregate, Predicate, Query } from "../query.ts";
 import { formatTime, timeUsMax, timeUsMin } from "../time.ts";
-import { i64Max, i64Min } from "./bounds.ts";
+import { i64Max, i64Min, nextDown, nextUp } from "./bounds.ts";
 import type { Filter } from "./filter.ts";
 
 /** Texts in a plan are cut to so many characters. */
@@ -155,14 +155,39 @@ export function describeFilter(filter: Filter): string {
 
 function describeNumbers({ path, range, negated }: Extract<Filter, { kind: "number" }>): string {
   const { i64Low, i64High, f64Low, f64High } = range;
-  let text: string;
-  if (path === "timestamp") {
-    text = describeRange(path, i64Low, i64High, (us) => `'${time(us)}'`);
-  } else if (i64Low <= i64High) text = describeRange(path, i64Low, i64High, String);
-  // Between two integers there are only doubles.
-  else
-    text = f64Low === f64High ? `${path} = ${f64Low}` : `${path} BETWEEN ${f64Low} AND ${f64High}`;
+  const text =
+    path === "timestamp"
+      ? describeRange(path, i64Low, i64High, (us) => `'${time(us)}'`)
+      : describeDoubles(path, f64Low, f64High, i64Low, i64High);
   return negated ? `NOT ${text}` : text;
+}
+
+/** The ends were moved to the next double: an integer just outside was left out, and is what was written. */
+function describeDoubles(
+  path: string,
+  low: number,
+  high: number,
+  i64Low: bigint,
+  i64High: bigint,
+): string {
+  if (low === high) return `${path} = ${low}`;
+  if (i64Low === i64High && Number(i64Low) === low) return `${path} = ${i64Low}`;
+  const lower = low === -Infinity ? null : lowerEnd(low);
+  const upper = high === Infinity ? null : upperEnd(high);
+  if (lower === null && upper === null) return `${path} IS NOT NULL`;
+  if (lower === null) return `${path} ${upper}`;
+  return upper === null ? `${path} ${lower}` : `${path} ${lower} AND ${path} ${upper}`;
+}
+
+/** A bound with few digits is what was asked for; its neighbour has all of them. */
+function lowerEnd(low: number): string {
+  const below = nextDown(low);
+  return String(below).length < String(low).length ? `> ${below}` : `>= ${low}`;
+}
+
+function upperEnd(high: number): string {
+  const above = nextUp(high);
+  return String(above).length < String(high).length ? `< ${above}` : `<= ${high}`;
 }
 
 function describeRange(

@@ -17,6 +17,7 @@ import { pathType } from "../paths.ts";
 import type { CompareOp, Literal, Predicate, Query } from "../query.ts";
 import type { NumberRange } from "./bounds.ts";
 import { i64Max, i64Min, integerRange, numberRange } from "./bounds.ts";
+import { impliedFilter } from "./implied.ts";
 
 export type Filter =
   | { kind: "all" }
@@ -96,8 +97,14 @@ export function bind(predicate: Predicate, negated: boolean): Filter {
     case "is-null":
       return presence(predicate.path, valueLanes, negated);
     case "test":
-      return { kind: "test", of: predicate.of, value: !negated };
+      return testFilter(predicate.of, !negated);
   }
+}
+
+function testFilter(of: Expression, value: boolean): Filter {
+  const test: Filter = { kind: "test", of, value };
+  const implied = value ? impliedFilter(of) : null;
+  return implied === null ? test : joinFilters("and", [implied, test]);
 }
 
 /** Lanes that a path may have values in: fixed fields have one, properties all. */
@@ -128,11 +135,11 @@ export function joinFilters(kind: "and" | "or", filters: readonly Filter[]): Fil
   if (kept.some((one) => one.kind === final)) return kind === "and" ? none : all;
   if (kept.length === 0) return kind === "and" ? all : none;
   if (kept.length === 1) return kept[0] as Filter;
-  return { kind, of: kept.sort((a, b) => cost(a) - cost(b)) };
+  return { kind, of: kept.sort((a, b) => filterCost(a) - filterCost(b)) };
 }
 
 /** Relative cost of a row; only the order matters. */
-function cost(filter: Filter): number {
+export function filterCost(filter: Filter): number {
   switch (filter.kind) {
     case "sequence":
     case "received":
@@ -154,7 +161,7 @@ function cost(filter: Filter): number {
       return 20;
     case "and":
     case "or":
-      return filter.of.reduce((sum, one) => sum + cost(one), 1);
+      return filter.of.reduce((sum, one) => sum + filterCost(one), 1);
     default:
       return 0;
   }

@@ -298,13 +298,12 @@ export class RowsExecution implements QueryExecution {
     const { query } = this;
     const { clock, run } = this.#state;
     const rows = this.#scan.stages.in("finish", () =>
-      this.#found
-        .slice(query.offset, this.#end)
-        .map(({ values }) =>
-          (values as readonly Value[]).map((value, i) =>
-            shownValue(value, query.select[i]?.of.type ?? "variant"),
-          ),
-        ),
+      this.#found.slice(query.offset, this.#end).map(({ values }) => {
+        if (values instanceof MillraceError) throw values;
+        return (values as readonly Value[]).map((value, i) =>
+          shownValue(value, query.select[i]?.of.type ?? "variant"),
+        );
+      }),
     );
     return {
       columns: query.select.map(({ of, as }) => ({ name: as, type: shownType(of.type) })),

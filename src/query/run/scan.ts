@@ -8,6 +8,7 @@ import { mayMatch } from "../plan/prune.ts";
 import type { Segment } from "../segments/source.ts";
 import type { Cells } from "./cells.ts";
 import { ComputedColumns } from "./computed.ts";
+import { Conditions } from "./conditions.ts";
 import type { SequenceRange } from "./execution.ts";
 import type { RowList } from "./group-ids.ts";
 import type { QueryRun } from "./kernels.ts";
@@ -54,6 +55,7 @@ export class Scan {
   readonly #state: QueryThreadState;
   readonly #filter: Filter;
   readonly #filters: FilterRun;
+  readonly #conditions: Conditions;
   readonly #codes: TextCodes;
   readonly #deadlineMs: number;
 
@@ -71,6 +73,7 @@ export class Scan {
       ...all.flatMap(filterExpressions),
     ]);
     this.#filters = new FilterRun(state.run, codes, this.computed);
+    this.#conditions = new Conditions(filter, this.#filters, state.clock);
   }
 
   /**
@@ -106,9 +109,7 @@ export class Scan {
       run.kernels.selectionRange(mask, selectionWords(segment.rows), first, end);
       let selected = end - first;
       if (also.kind !== "all") selected = this.selectPlain(also, timed, mask, mask);
-      if (selected > 0 && this.#filter.kind !== "all") {
-        selected = this.#filters.select(this.#filter, timed, mask, mask);
-      }
+      if (selected > 0) selected = this.#conditions.select(timed, mask, selected);
       this.stats.rowsMatched += selected;
       this.stages.enter(before);
       if (selected > 0) visit(mask, selected, timed);
