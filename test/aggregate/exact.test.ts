@@ -1,6 +1,7 @@
 // The other exact aggregates against plain loops, over every page encoding, split and numbering of groups.
 
 import { describe, expect, test } from "vitest";
+import type { Aggregate, AggregateFunction } from "../../src/query/query.ts";
 import { JsonText, type Value } from "../../src/query/result.ts";
 import { compareBytes, type OracleCell } from "../oracle/query.ts";
 import { mulberry32 } from "../support/random.ts";
@@ -12,6 +13,7 @@ import {
   cutsOf,
   idOf,
   type Part,
+  path,
 } from "./aggregate-bed.ts";
 import {
   byGroup,
@@ -137,6 +139,12 @@ describe("of ids and fixed fields", () => {
   });
 });
 
+/** Of the numbers among the values. */
+function numeric(fn: AggregateFunction, fraction: number): Aggregate {
+  const of = { kind: "path", type: "number", path } as const;
+  return { ...aggregateOf(fn, [fraction]), of };
+}
+
 describe("median and percentiles", () => {
   test.each([...numberMakers, "variant"])("of %s", (name) => {
     for (const { bed, parts, groups, cells, threads, random, where } of cases(name)) {
@@ -148,7 +156,7 @@ describe("median and percentiles", () => {
             .sort(compareCells),
         );
         const disc = bed.values(
-          aggregateOf("percentile_disc", [fraction]),
+          numeric("percentile_disc", fraction),
           parts,
           groups,
           threads,
@@ -173,6 +181,18 @@ describe("median and percentiles", () => {
     }
   });
 
+  test.each(["texts", "variant", "booleans", "json"])("percentile_disc of all of %s", (name) => {
+    for (const { bed, parts, groups, cells, threads, random, where } of cases(name, 4)) {
+      const aggregate = aggregateOf("percentile_disc", [0.6]);
+      const got = bed.values(aggregate, parts, groups, threads, random);
+      cells.forEach((group, i) => {
+        const list = group.map(({ cell }) => cell).sort(compareCells);
+        const want = shownCell(list[Math.max(0, Math.ceil(0.6 * list.length) - 1)]);
+        expect(got[i], where).toEqual(want);
+      });
+    }
+  });
+
   test("neighbours that are farther apart than a double holds", () => {
     const bed = new AggregateBed();
     const row = (cell: OracleCell) => ({ cell, group: 0, selected: true, timestampUs: 0n });
@@ -194,7 +214,7 @@ describe("median and percentiles", () => {
     ];
     const parts = bed.segments(cells.map(row), [3], () => false);
     const disc = (k: number) =>
-      bed.values(aggregateOf("percentile_disc", [k / cells.length]), parts, undefined, 2)[0];
+      bed.values(numeric("percentile_disc", k / cells.length), parts, undefined, 2)[0];
     expect([1, 2, 4, 5, 6, 7].map(disc)).toEqual(
       [-(2n ** 63n), 2n ** 53n, 2n ** 53n + 1n, 2n ** 63n - 2n, 2n ** 63n - 1n, 2 ** 63].map(
         (value) => (value === 2n ** 53n ? disc(2) : value),

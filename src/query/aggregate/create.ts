@@ -10,6 +10,7 @@ import { CountState, countsRows } from "./count.ts";
 import { DistinctState } from "./distinct.ts";
 import { ExtremeState, type Sides } from "./extremes.ts";
 import { HistogramState } from "./histogram.ts";
+import { OrderedState } from "./ordered.ts";
 import { PercentileState } from "./percentiles.ts";
 import { PickedState } from "./picked.ts";
 import { QuantileState } from "./quantile.ts";
@@ -35,11 +36,14 @@ function operand({ fn, of }: Aggregate): Expression {
   return of;
 }
 
+function isNumeric({ type }: Expression): boolean {
+  return type === "number" || type === "timestamp" || type === "sequence";
+}
+
 /** Both ends of what is cheap to keep; of texts only the one that is asked for. */
-function sides({ fn, of }: Aggregate): Sides {
-  const type = operand({ fn, of } as Aggregate).type;
-  if (type === "number" || type === "timestamp" || type === "sequence") return "both";
-  return fn === "max" ? "max" : "min";
+function sides(aggregate: Aggregate): Sides {
+  if (isNumeric(operand(aggregate))) return "both";
+  return aggregate.fn === "max" ? "max" : "min";
 }
 
 /** A state of the aggregate's own. */
@@ -118,7 +122,14 @@ const kinds: readonly AggregateKind[] = [
   ),
   of("median", "the middle value, exactly", "values", percentiles),
   of("percentile_cont", "the value at a fraction, between neighbours", "values", percentiles),
-  of("percentile_disc", "the value at a fraction, one of those there are", "values", percentiles),
+  of(
+    "percentile_disc",
+    "the value at a fraction, one of those there are",
+    "values",
+    (one, _, context) =>
+      isNumeric(one) ? new PercentileState(one, context) : new OrderedState(one, context),
+    (aggregate) => (isNumeric(operand(aggregate)) ? "values" : "ordered"),
+  ),
   of(
     "topk",
     "the k most frequent values",
