@@ -1,7 +1,7 @@
 // Large results on the worker that has made them: their text goes out piece by piece, as fast as clients take it.
 
 import { OverloadError } from "../errors.ts";
-import type { QueryResult } from "../query/result.ts";
+import type { QueryResult, Value } from "../query/result.ts";
 import { type ResultFormat, resultBytes } from "../query/result-text.ts";
 
 /** The next pieces of a result's text. */
@@ -31,10 +31,10 @@ export class KeptResults {
    * @throws OverloadError while clients are slow to take what is kept already
    */
   begin(run: number, result: QueryResult, format: ResultFormat): TextChunk {
-    const pieces = resultBytes(format, result);
+    const values = result.rows.length * result.columns.length;
+    const pieces = resultBytes(format, { ...result, rows: given(result.rows) });
     const chunk = nextChunk(pieces);
     if (chunk.done) return chunk;
-    const values = result.rows.length * result.columns.length;
     if (this.#kept.size > 0 && this.#values + values > valuesMax) {
       const message = `${this.#kept.size} large results wait for clients that read slowly`;
       throw new OverloadError("results_waiting", message, 5, 503);
@@ -56,6 +56,17 @@ export class KeptResults {
   drop(run: number): void {
     this.#values -= this.#kept.get(run)?.values ?? 0;
     this.#kept.delete(run);
+  }
+}
+
+const nothing: readonly Value[] = [];
+
+/** Row after row, each of which is let go of once the next is asked for: text that was written is not held twice. */
+function* given(rows: QueryResult["rows"]): Generator<readonly Value[]> {
+  const left = rows as (readonly Value[])[];
+  for (let i = 0; i < left.length; i++) {
+    yield left[i] as readonly Value[];
+    left[i] = nothing;
   }
 }
 

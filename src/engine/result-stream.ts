@@ -38,6 +38,9 @@ export class ResultStream implements ResultRest {
   }
 
   cancel(): void {
+    this.#onFailure = () => {};
+    this.#waiting?.resolve([]);
+    this.#waiting = null;
     this.fail(new MillraceError("query_cancelled", "the client went away"));
   }
 

@@ -6,6 +6,7 @@ import type { Question } from "../api/ask.ts";
 import type { Front } from "../api/front.ts";
 import { queryParameters } from "../api/query-string.ts";
 import { parseExactJson } from "../base/exact-json.ts";
+import type { Log } from "../base/log.ts";
 import type { QueryOptions, ResultText } from "../engine/engine.ts";
 import { InputError } from "../errors.ts";
 import { parseEventsParams } from "../query/form/schema.ts";
@@ -52,7 +53,7 @@ export function analyticsRoutes(
     observeQuery("events", (front.clock.monotonicMs() - startedMs) / 1000);
     c.header("Millrace-As-Of", page.asOf);
     if (page.nextCursor !== null) c.header("Millrace-Next-Cursor", page.nextCursor);
-    return sendText(c, type, {
+    return sendText(front.log, c, type, {
       pieces: [...pageBytes(type === json ? "json" : "ndjson", page)],
       rest: null,
     });
@@ -67,7 +68,12 @@ export function analyticsRoutes(
     const result = await front.questions.text(question, format, options);
     observeQuery("custom_query", (front.clock.monotonicMs() - startedMs) / 1000);
     c.header("Millrace-As-Of", result.asOf);
-    return sendText(c, type === csv ? `${csv}; charset=utf-8; header=present` : type, result);
+    return sendText(
+      front.log,
+      c,
+      type === csv ? `${csv}; charset=utf-8; header=present` : type,
+      result,
+    );
   });
   return app;
 }
@@ -167,6 +173,7 @@ function searchOf(url: string): string {
 
 /** One piece is sent at once; more are sent as fast as the client reads them. */
 function sendText(
+  log: Log,
   c: AppContext,
   type: string,
   { pieces, rest }: Omit<ResultText, "asOf">,
@@ -178,13 +185,20 @@ function sendText(
     const whole = pieces.length === 1 ? first : Buffer.concat(pieces);
     return c.body(whole as Uint8Array<ArrayBuffer>);
   }
+  // What was sent can't be taken back: the client sees that it ends too soon.
+  const cutOff = (error: Error): undefined => {
+    const fields = { request_id: c.get("requestId"), query_id: c.get("queryId") };
+    log.warn({ ...fields, reason: error.message }, "a result was cut off");
+    c.env.outgoing.destroy();
+  };
   const stream = new ReadableStream<Uint8Array>({
     start(controller) {
-      rest.onFailure((error) => controller.error(error));
+      rest.onFailure(cutOff);
       for (const piece of pieces) controller.enqueue(piece);
     },
     async pull(controller) {
-      const next = await rest.next();
+      const next = await rest.next().catch(cutOff);
+      if (next === undefined) return;
       if (next.length === 0) return controller.close();
       for (const piece of next) controller.enqueue(piece);
     },
