@@ -7,7 +7,9 @@ import {
   COLUMN_BYTES_DICT_COUNT,
   COLUMN_BYTES_TEXT,
   COLUMN_BYTES_TEXT_BYTES,
+  COLUMN_BYTES_TEXT_LENGTHS,
   STREAM_LENGTH,
+  TEXT_LENGTHS_WHOLE,
 } from "./format";
 import { blockCount, isStream, readBlock } from "./packed-stream";
 
@@ -25,8 +27,9 @@ export function readSortedTexts(bytes: usize, entries: usize, texts: usize, scra
   const shared = starts + startsSize;
   if (!isStream(shared, available - startsSize, count)) return CORRUPT_BOUNDS;
   const sharedSize = load<u32>(shared, STREAM_LENGTH);
-  const suffixes = shared + sharedSize;
-  if (!isStream(suffixes, available - startsSize - sharedSize, count)) return CORRUPT_BOUNDS;
+  const lengths = shared + sharedSize;
+  if (!isStream(lengths, available - startsSize - sharedSize, count)) return CORRUPT_BOUNDS;
+  const whole = <u32>load<u8>(bytes, COLUMN_BYTES_TEXT_LENGTHS) == TEXT_LENGTHS_WHOLE;
   const textBytes = load<u32>(bytes, COLUMN_BYTES_TEXT_BYTES);
   const suffixBytes = bytesFrom(bytes, COLUMN_BYTES_TEXT);
   const source = bytes + load<u32>(bytes, COLUMN_BYTES_TEXT);
@@ -36,11 +39,13 @@ export function readSortedTexts(bytes: usize, entries: usize, texts: usize, scra
     const n = min<u32>(BLOCK_VALUES, count - from);
     if (load<u32>(starts + ((from / BLOCK_VALUES) << 2)) != read) return CORRUPT_BOUNDS;
     readBlock<u64>(shared, from / BLOCK_VALUES, n, 0, scratch + BLOCK_WORDS);
-    readBlock<u64>(suffixes, from / BLOCK_VALUES, n, 0, scratch + PAGE_COMPACT);
+    readBlock<u64>(lengths, from / BLOCK_VALUES, n, 0, scratch + PAGE_COMPACT);
     let previousLength: u32 = 0;
     for (let i: usize = 0; i < n; i++) {
       const common = load<u64>(scratch + BLOCK_WORDS + (i << 3));
-      const suffix = load<u64>(scratch + PAGE_COMPACT + (i << 3));
+      const stored = load<u64>(scratch + PAGE_COMPACT + (i << 3));
+      // A length that is less than what is shared wraps to more than any suffix has.
+      const suffix = whole ? stored - common : stored;
       if (common > previousLength || suffix > suffixBytes - read) return CORRUPT_BOUNDS;
       const length = <u32>common + <u32>suffix;
       if (length > textBytes - written) return CORRUPT_BOUNDS;

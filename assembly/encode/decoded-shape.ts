@@ -43,6 +43,7 @@ import {
   COLUMN_BYTES_ROWS,
   COLUMN_BYTES_TEXT,
   COLUMN_BYTES_TEXT_BYTES,
+  COLUMN_BYTES_TEXT_LENGTHS,
   COLUMN_BYTES_VALUES,
   COLUMN_BYTES_VERSION,
   COLUMN_BYTES_VERSION_MIN,
@@ -68,6 +69,7 @@ import {
   PRESENCE_BITMAP,
   PRESENCE_NONE,
   TEXT_BYTES_MAX,
+  TEXT_LENGTHS_WHOLE,
 } from "./format";
 import { WORD_DICTIONARY_MAX } from "./word-dictionary";
 
@@ -101,8 +103,10 @@ export function checkHeader(bytes: usize, length: u32): u32 {
   if (rows == 0 || rows > <u32>SEGMENT_ROWS_MAX || count > rows) return CORRUPT_BOUNDS;
   if (<u64>load<u32>(bytes, COLUMN_BYTES_PAGES) >> <u64>((rows + PAGE_ROWS - 1) / PAGE_ROWS))
     return CORRUPT_BOUNDS;
-  if (load<u8>(bytes, COLUMN_BYTES_ZONE_KINDS) > 3 || load<u16>(bytes, 30) != 0)
+  if (load<u8>(bytes, COLUMN_BYTES_ZONE_KINDS) > 3 || load<u8>(bytes, 31) != 0)
     return CORRUPT_ENCODING;
+  const lengths = <u32>load<u8>(bytes, COLUMN_BYTES_TEXT_LENGTHS);
+  if (lengths > <u32>TEXT_LENGTHS_WHOLE || (lengths != 0 && version < 2)) return CORRUPT_ENCODING;
   const presence = <u32>load<u8>(bytes, COLUMN_BYTES_PRESENCE_KIND);
   if (presence > <u32>PRESENCE_ABSENT_ROWS) return CORRUPT_ENCODING;
   if ((presence == PRESENCE_ALL) != (count == rows)) return CORRUPT_BOUNDS;

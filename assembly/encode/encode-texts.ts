@@ -9,19 +9,23 @@ import {
   COLUMN_BYTES_LENGTH,
   COLUMN_BYTES_TEXT,
   COLUMN_BYTES_TEXT_BYTES,
+  COLUMN_BYTES_TEXT_LENGTHS,
   COLUMN_BYTES_VALUES,
   TEXT_BYTES_MAX,
   ENCODE_RESULT_MAX_ADDRESS,
   ENCODE_RESULT_MIN_ADDRESS,
   ENCODING_TEXT_PLAIN,
   ENCODING_TEXT_SORTED,
+  TEXT_LENGTHS_SUFFIX,
+  TEXT_LENGTHS_WHOLE,
 } from "./format";
-import { blockCount, planStream, writeStream } from "./packed-stream";
+import { blockCount, PLAN_SIZE, planStream, writeStream } from "./packed-stream";
 import { compareTexts, ITEM_ENTRY, sharedPrefix, sortTexts } from "./text-order";
 import {
   DELTAS,
   FIRST_PLAN,
   ITEMS,
+  KINDS,
   NEW_CODE,
   NEW_CODES,
   NEW_CODE_MAX,
@@ -34,6 +38,7 @@ import {
   TEXT_BYTES,
   THIRD_PLAN,
   THIRD_WORDS,
+  WHOLE_LENGTHS,
   WORDS,
 } from "./workspace";
 
@@ -59,14 +64,31 @@ export function encodeTexts(
   renumber(count, scratch);
   const codeBytes = planStream(scratch + NEW_CODES, count, scratch + FIRST_PLAN);
   const sharedBytes = planStream(scratch + SECOND_WORDS, distinct, scratch + SECOND_PLAN);
-  const suffixBytes = planStream(scratch + THIRD_WORDS, distinct, scratch + THIRD_PLAN);
+  const lengthBytes = planLengths(distinct, out, scratch);
   // Kernels take a code for its text, so texts that repeat are never plain.
   if (distinct == count) {
-    const sorted = load<u64>(scratch, SUFFIX_BYTES) + codeBytes + sharedBytes + suffixBytes;
+    const sorted = load<u64>(scratch, SUFFIX_BYTES) + codeBytes + sharedBytes + lengthBytes;
     if (plainBytes(entries, count, scratch) < sorted)
       return writePlain(entries, count, out, scratch);
   }
-  return writeSorted(entries, count, distinct, codeBytes, sharedBytes, suffixBytes, out, scratch);
+  return writeSorted(entries, count, distinct, codeBytes, sharedBytes, lengthBytes, out, scratch);
+}
+
+/**
+ * Plans the stream of lengths: those of the suffixes, or of the whole texts where these are smaller, as they are where
+ * all texts are equally long. Answers its bytes, and says in the header which it is.
+ */
+function planLengths(distinct: u32, out: usize, scratch: usize): u32 {
+  const suffixBytes = planStream(scratch + THIRD_WORDS, distinct, scratch + THIRD_PLAN);
+  const whole = scratch + WHOLE_LENGTHS;
+  for (let i: usize = 0; i < <usize>distinct << 3; i += 8) {
+    store<u64>(whole + i, load<u64>(scratch + SECOND_WORDS + i) + load<u64>(scratch + THIRD_WORDS + i));
+  }
+  const wholeBytes = planStream(whole, distinct, scratch + KINDS);
+  if (wholeBytes >= suffixBytes) return suffixBytes;
+  memory.copy(scratch + THIRD_PLAN, scratch + KINDS, PLAN_SIZE);
+  store<u8>(out, TEXT_LENGTHS_WHOLE, COLUMN_BYTES_TEXT_LENGTHS);
+  return wholeBytes;
 }
 
 /** Makes an item for each dictionary entry that a row uses; 0 when a code is beyond the dictionary. */
@@ -163,6 +185,7 @@ function writePlain(entries: usize, count: u32, out: usize, scratch: usize): u32
     bytes += length;
   }
   store<u8>(out, ENCODING_TEXT_PLAIN, COLUMN_BYTES_ENCODING);
+  store<u8>(out, TEXT_LENGTHS_SUFFIX, COLUMN_BYTES_TEXT_LENGTHS);
   store<u32>(out, count, COLUMN_BYTES_DICT_COUNT);
   store<u32>(out, outputLength(scratch), COLUMN_BYTES_DICT);
   const streamBytes = planStream(lengths, count, scratch + FIRST_PLAN);
@@ -186,7 +209,7 @@ function writeSorted(
   distinct: u32,
   codeBytes: u32,
   sharedBytes: u32,
-  suffixBytes: u32,
+  lengthBytes: u32,
   out: usize,
   scratch: usize,
 ): u32 {
@@ -199,8 +222,8 @@ function writeSorted(
   store<u32>(out, outputLength(scratch), COLUMN_BYTES_DICT);
   const starts = reserve(scratch, blockCount(distinct) << 2);
   const shared = reserve(scratch, sharedBytes);
-  const suffixes = reserve(scratch, suffixBytes);
-  if (starts == 0 || shared == 0 || suffixes == 0) return OUT_OF_MEMORY;
+  const lengths = reserve(scratch, lengthBytes);
+  if (starts == 0 || shared == 0 || lengths == 0) return OUT_OF_MEMORY;
   writeStream(
     scratch + SECOND_WORDS,
     distinct,
@@ -209,13 +232,14 @@ function writeSorted(
     scratch + DELTAS,
     shared,
   );
+  const whole = <u32>load<u8>(out, COLUMN_BYTES_TEXT_LENGTHS) == TEXT_LENGTHS_WHOLE;
   writeStream(
-    scratch + THIRD_WORDS,
+    scratch + (whole ? WHOLE_LENGTHS : THIRD_WORDS),
     distinct,
     scratch + THIRD_PLAN,
-    suffixBytes,
+    lengthBytes,
     scratch + DELTAS,
-    suffixes,
+    lengths,
   );
   const text = openText(
     load<u64>(scratch, SUFFIX_BYTES),

@@ -10,7 +10,8 @@
 //
 //   0    magic 'MRC1' u32 │ 4 version u16 │ 6 flags u16 │ 8 CRC-32C u32 of bytes [16, length) │ 12 length u32
 //   16   rows u32 │ 20 present rows u32
-//   24   lane u8 │ 25 form u8 │ 26 encoding u8 │ 27 presence u8 │ 28 decimal exponent u8 │ 29 zone kinds u8 │ 30 zero
+//   24   lane u8 │ 25 form u8 │ 26 encoding u8 │ 27 presence u8 │ 28 decimal exponent u8 │ 29 zone kinds u8
+//   30   text lengths u8: 0 those of the suffixes, 1 those of the texts │ 31 zero
 //   32   pages u32: bit p is set when a row of page p is present
 //   36   presence offset u32 │ 40 kinds offset u32 │ 44 values offset u32
 //   48   dictionary offset u32 │ 52 dictionary count u32 │ 56 text bytes u32 │ 60 text offset u32
@@ -21,7 +22,7 @@
 // value. Length and CRC are those of the inflated bytes, so that one checksum covers the whole way. The
 // core takes inflated bytes only.
 //
-// Version 1 is the same without ENCODING_ID_BITS and STREAM_RUNS.
+// Version 1 is the same without ENCODING_ID_BITS, STREAM_RUNS and TEXT_LENGTHS_WHOLE.
 //
 // A **word** is 8 bytes; the form says what a word means, the encoding how the words of the present rows
 // are stored. Text bytes is the sum of the lengths of all dictionary texts, as they are when decoded.
@@ -40,6 +41,7 @@ export const COLUMN_BYTES_ENCODING = 26;
 export const COLUMN_BYTES_PRESENCE_KIND = 27;
 export const COLUMN_BYTES_EXPONENT = 28;
 export const COLUMN_BYTES_ZONE_KINDS = 29; // bit 0: the smallest word is an f64, bit 1: the largest one
+export const COLUMN_BYTES_TEXT_LENGTHS = 30;
 export const COLUMN_BYTES_PAGES = 32;
 export const COLUMN_BYTES_PRESENCE = 36;
 export const COLUMN_BYTES_KINDS = 40;
@@ -73,6 +75,10 @@ export const ENCODING_RAW = 4; // values: 8 bytes each, ids 16
 export const ENCODING_TEXT_SORTED = 5; // values: a packed stream of codes; dictionary: front-coded, in byte order
 export const ENCODING_TEXT_PLAIN = 6; // no values; dictionary: one text for each present row, all different
 export const ENCODING_ID_BITS = 7; // values: ID blocks. Since version 2
+
+// Text lengths.
+export const TEXT_LENGTHS_SUFFIX = 0;
+export const TEXT_LENGTHS_WHOLE = 1; // since version 2
 
 // Presence.
 export const PRESENCE_ALL = 0;
@@ -126,7 +132,8 @@ export const ID_BLOCK_SIZE = 32;
 //
 //   sorted   starts: blocks × u32, where the suffixes of the block's first entry begin in the text section,
 //            padded to 16 │ packed stream: bytes shared with the entry before (0 for a block's first entry)
-//            │ packed stream: suffix lengths. The text section holds the suffixes.
+//            │ packed stream: lengths, of the suffixes or of the whole texts, which are often all the same. The
+//            text section holds the suffixes.
 //   plain    packed stream: lengths. The text section holds the texts.
 //
 // A block is BLOCK_VALUES entries; it restarts the front coding, so any entry can be reached through its block.

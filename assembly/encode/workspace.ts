@@ -11,7 +11,7 @@ import { ENCODE_SCRATCH_SIZE } from "./format";
 //   1118208  second words: integers, codes, shared lengths
 //   2166784  third words: rows, hash table and entries, suffix lengths
 //   3215360  items to sort          5312512  ranges to sort
-//   6099072  new code of each entry of the column's dictionary
+//   6099072  new code of each entry of the column's dictionary; then the lengths of its texts
 //   7147648  new codes
 //   8196224  end
 const OUTPUT: u32 = 16;
@@ -32,6 +32,7 @@ export const THIRD_WORDS: u32 = 2166784;
 export const ITEMS: u32 = 3215360;
 export const RANGES: u32 = 5312512;
 export const NEW_CODE: u32 = 6099072;
+export const WHOLE_LENGTHS: u32 = NEW_CODE;
 export const NEW_CODES: u32 = 7147648;
 export const NEW_CODE_MAX: u32 = 262144;
 

@@ -38,6 +38,7 @@ const samples = [
   ["ids, every second bit", "all", 90],
   ["long runs", "half", 900],
   ["runs of texts", "all", 3000],
+  ["equally long", "most", 60],
   ["nulls", "rare", 4200],
 ] as const;
 

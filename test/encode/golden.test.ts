@@ -47,6 +47,7 @@ const files2: typeof files = [
   ["id-bits", "ids of a row number", "half", 9000],
   ["id-raw", "ids", "all", 100],
   ["i64-runs", "long runs", "half", 5000],
+  ["text-lengths", "equally long", "all", 3000],
   ["text-runs", "runs of texts", "all", 9000],
   ["text-sorted", "users", "most", 5000],
 ];

@@ -111,7 +111,7 @@ export const textShapes: Record<string, MakeCells> = {
   unique: (random) => (row) => `${word(random, 12)}${row}`,
   "unique and in order": () => (row) => `row-${String(row).padStart(9, "0")}`,
   "unlike each other": (random) => () =>
-    String.fromCodePoint(...Array.from({ length: 4 }, () => 0x4e00 + below(random, 20_000))),
+    String.fromCharCode(...Array.from({ length: 12 }, () => 1 + below(random, 127))),
   "nearly unique": (random) => () => word(random, 3),
   "long shared prefixes": (random) => () =>
     `https://example.com/${"a".repeat(below(random, 300))}/${below(random, 50)}`,
@@ -126,6 +126,7 @@ export const textShapes: Record<string, MakeCells> = {
       return text;
     };
   },
+  "equally long": (random) => () => `sess_${word(random, 5)}`,
   large: (random) => () => word(random, below(random, random() < 0.02 ? 3000 : 20)),
 };
 

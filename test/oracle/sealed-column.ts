@@ -182,10 +182,13 @@ function readTexts(view: DataView): Cell[] {
   }
   const sharedAt = dictionary + Math.ceil((Math.ceil(count / BLOCK) * 4) / 16) * 16;
   const shared = readStream(view, sharedAt);
-  const suffixes = readStream(view, sharedAt + shared.length);
+  const lengths = readStream(view, sharedAt + shared.length);
+  const whole = view.getUint8(30) === 1;
   let entry = new Uint8Array(0);
-  const texts = suffixes.words.map((length, i) => {
-    entry = Uint8Array.of(...entry.subarray(0, Number(shared.words[i])), ...take(length));
+  const texts = lengths.words.map((length, i) => {
+    const common = shared.words[i] as bigint;
+    const suffix = take(whole ? length - common : length);
+    entry = Uint8Array.of(...entry.subarray(0, Number(common)), ...suffix);
     return decode(entry);
   });
   return readStream(view, view.getUint32(44, true)).words.map(
