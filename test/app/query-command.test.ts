@@ -106,7 +106,10 @@ test.skipIf(!hasScript)("on a terminal it is a table of its width (needs script)
   });
   await once(child, "close");
   expect(out.replaceAll("\r", "")).toMatch(
-    /^ user_id │ n │ none\n─+┼─+┼─+\n user \d+ +│ +\d+ │ (?:\u001b\[2m)?NULL(?:\u001b\[22m)?\n1 row in [\d.]+ (?:µs|ms)\n$/,
+    new RegExp(
+      String.raw`^ user_id │ n │ none\n─+┼─+┼─+\n user \d+ +│ +\d+ │ (?:\x1b\[2m)?NULL(?:\x1b\[22m)?\n` +
+        String.raw`1 row in [\d.]+ (?:µs|ms)\n$`,
+    ),
   );
 });
 

@@ -71,7 +71,8 @@ export function unexplained(page: string): number[] {
 
 /**
  * Whether `got` is what a page shows. `…` stands for anything, in text for anything within its line, alone on a line
- * for any lines; a duration such as `1.2 ms` for any other. White space of JSON does not matter, nor that at the ends of lines.
+ * for any lines; a duration such as `1.2 ms` for any other.
+ * White space of JSON does not matter, nor that at the ends of lines.
  */
 export function isShown(shown: string, got: string, kind: "json" | "text"): boolean {
   const pattern = kind === "json" ? jsonPattern(shown) : textPattern(shown);
