@@ -7,8 +7,10 @@ import { PartialReader } from "../../src/query/aggregate/partial-bytes.ts";
 import type { Aggregate } from "../../src/query/query.ts";
 import { JsonText, type Value } from "../../src/query/result.ts";
 import type { OracleCell } from "../oracle/query.ts";
+import { QueryBed } from "../support/query-rows.ts";
 import { AggregateBed, aggregateOf, aggregateOfPath, type TestRow } from "./aggregate-bed.ts";
 
+const mib = 1024 * 1024;
 const update = process.env.MILLRACE_UPDATE_GOLDEN === "1";
 
 const cells: readonly OracleCell[] = [
@@ -100,6 +102,17 @@ describe("partials of version 1", () => {
     expect(reader.left).toBe(0);
     const value = accumulator.finish(aggregate);
     expect([2, 0, 1].map((group) => shown(value(group)))).toEqual(known()[name]);
+  });
+
+  test("all of them in memory beyond 2^31, where addresses are negative to a kernel's caller", () => {
+    const bed = new AggregateBed(undefined, new QueryBed(2200 * mib, 64 * mib));
+    expect(bed.context.run.scratch.mark()).toBeGreaterThan(2 ** 31);
+    for (const [name, aggregate] of Object.entries(aggregates)) {
+      bed.bed.clear();
+      const parts = bed.segments(rows, [25], (i) => i === 0);
+      expect(bed.values(aggregate, parts, 3).map(shown), name).toEqual(known()[name]);
+      expect(bed.values(aggregate, parts, 3, 2).map(shown), name).toEqual(known()[name]);
+    }
   });
 
   test.each(Object.keys(aggregates))("%s cut off is refused", (name) => {

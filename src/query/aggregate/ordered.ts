@@ -84,7 +84,7 @@ export class OrderedState implements Accumulator {
       const count = Number(partials.i64());
       partials.i64();
       table.grow(1);
-      const at = tallyOf(table.address, bits, group, kind);
+      const at = tallyOf(table.address, bits, group, kind) >>> 0;
       setCount(run, at + TALLY_COUNT, countAt(run, at + TALLY_COUNT) + count);
       setCount(run, at + TALLY_ERROR, 0);
     });

@@ -128,7 +128,7 @@ export class PercentileState implements Accumulator {
   /** The k-th of the values [from, to) in order. */
   #select(from: number, to: number, k: number): number | bigint {
     const { view } = this.#context.run.core;
-    const value = this.#kernels.selectValue(this.#list, from, to, k);
+    const value = this.#kernels.selectValue(this.#list, from, to, k) >>> 0;
     const near = view.getFloat64(value + VALUE_NUMBER, true);
     const rest = view.getInt32(value + VALUE_REST, true);
     if (rest === 0) return near + 0;

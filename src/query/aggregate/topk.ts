@@ -146,7 +146,7 @@ export class TopState implements Accumulator {
     const { view } = run.core;
     const { table } = this.#members;
     table.grow(1);
-    const address = this.#kernels.tallyOf(table.address, bits, group, kind);
+    const address = this.#kernels.tallyOf(table.address, bits, group, kind) >>> 0;
     const before = countAt(run, address + TALLY_COUNT);
     const errorBefore = countAt(run, address + TALLY_ERROR);
     view.setBigUint64(address + TALLY_COUNT, BigInt(before + count), true);
@@ -185,7 +185,7 @@ export class TopState implements Accumulator {
     for (const { bits, group, kind, count, error } of incoming) {
       const { table } = this.#members;
       table.grow(1);
-      const address = this.#kernels.tallyOf(table.address, bits, group, kind);
+      const address = this.#kernels.tallyOf(table.address, bits, group, kind) >>> 0;
       const known = countAt(run, address + TALLY_COUNT) > 0;
       const shift = known ? -(floors[group] as number) : this.#floor(group);
       this.#put(bits, group, kind, count + shift, error + shift);

@@ -29,7 +29,7 @@ export class Scratch {
   /** Address of `size` bytes, 16-byte aligned, whose content is undefined. Throws LimitError when there are no more. */
   take(size: number): number {
     const address = this.#top;
-    const whole = (size + 15) & ~15;
+    const whole = Math.ceil(size / 16) * 16;
     if (whole > this.left) throw this.#exhausted(whole);
     this.#top = address + whole;
     if (this.used > this.#peak) this.#peak = this.used;
@@ -38,7 +38,7 @@ export class Scratch {
 
   /** As `take`, but until `reset`. */
   keep(size: number): number {
-    const whole = ((size + 15) & ~15) + 16;
+    const whole = Math.ceil(size / 16) * 16 + 16;
     if (whole > this.left) throw this.#exhausted(whole);
     // Addresses may be beyond 2^31, which bitwise operators make negative.
     this.#bottom = ((this.#bottom - whole) & ~15) >>> 0;
