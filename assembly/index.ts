@@ -74,6 +74,6 @@ export {
 
 // Expressions
 export {
-  arithmetic, compareColumns, mapBuckets, mapClock, mapCodes, mapConstant, mapSpans, mapTruths,
+  arithmetic, combineCodes, compareColumns, mapBuckets, mapClock, mapCodes, mapConstant, mapSpans, mapTruths,
   mapValues, matchLike, mergeNumbers, settleNumbers, unary,
 } from "./expression/exports";

@@ -1,6 +1,6 @@
 // What is computed once for each code of a dictionary, or for each span of time, given to the rows.
 
-import { PAGE_ENCODING, PAGE_ROWS, PAGE_U16, PAGE_U8, PAGE_VALUES } from "../layout";
+import { PAGE_ENCODING, PAGE_ROWS, PAGE_U16, PAGE_U32, PAGE_U8, PAGE_VALUES } from "../layout";
 import { rawAt } from "../filter/select";
 import {
   clearAbsent64, countPage, formOf, FORM_I64, loadNumbers, pageOf, PAGE_WORDS, presence, setPresence,
@@ -40,6 +40,38 @@ export function mapCodes(
         else storeRaw(out, width, row, value);
       }
       setPresence(out, w, bits);
+    }
+    countPage(out);
+  }
+  return 0;
+}
+
+/**
+ * target[row] = target[row] * (count + 1) + 1 + code of row, or + 0 where it has none, for the rows of `mask`, which
+ * all have a value then. The target's pages are PAGE_U32 and clear at first. Answers 0, or -1 when cancelled.
+ */
+export function combineCodes(
+  column: usize, target: usize, words: u32, mask: usize, count: u32, cancel: usize,
+): i32 {
+  for (let index: u32 = 0; index * PAGE_WORDS < words; index++) {
+    if (atomic.load<u32>(cancel)) return -1;
+    const out = pageOf(target, index);
+    if (!out) continue;
+    const page = column ? pageOf(column, index) : 0;
+    const encoding = page ? load<u32>(page, PAGE_ENCODING) : 0;
+    const length = wordsOf(words, index);
+    for (let w: u32 = 0; w < length; w++) {
+      let wanted = load<u64>(mask + (<usize>(index * PAGE_WORDS + w) << 3));
+      const having = presence(page, w);
+      setPresence(out, w, wanted);
+      while (wanted) {
+        const bit = ctz<u64>(wanted);
+        wanted &= wanted - 1;
+        const row = (w << 6) + <u32>bit;
+        const at = out + (<usize>row << 2);
+        const code = (having >> bit) & 1 ? rawAt(page, encoding, row) + 1 : 0;
+        store<u32>(at, load<u32>(at, PAGE_VALUES) * (count + 1) + code, PAGE_VALUES);
+      }
     }
     countPage(out);
   }
@@ -91,7 +123,8 @@ export function mapValues(
 /**
  * target[row] = values[i], 64 bits, where i is the last with starts[i] <= source[row], for the rows of `mask`. `has`
  * is a byte for each i, 0 where there is no value. `starts` are `count` ascending i64, the first not above any value
- * of a row of the mask. The source holds integers; a row that does not gets no value. `buffer` has 32 KiB.
+ * of a row of the mask. PAGE_U32 pages of the target take the low 32 bits. The source holds integers; a row that does
+ * not gets no value. `buffer` has 32 KiB.
  * Answers 0, or -1 when cancelled.
  */
 export function mapSpans(
@@ -107,6 +140,7 @@ export function mapSpans(
     const page = pageOf(column, index);
     if (!out || !page || formOf(column, page) != FORM_I64) continue;
     const source = loadNumbers(column, page, buffer);
+    const narrow = load<u32>(out, PAGE_ENCODING) == PAGE_U32;
     const length = wordsOf(words, index);
     for (let w: u32 = 0; w < length; w++) {
       let bits = load<u64>(mask + (<usize>(index * PAGE_WORDS + w) << 3)) & presence(page, w);
@@ -122,7 +156,9 @@ export function mapSpans(
           high = last + 1 < count ? load<i64>(starts + (<usize>last << 3), 8) : i64.MAX_VALUE;
         }
         if (load<u8>(has + <usize>last)) {
-          store<u64>(out + (<usize>row << 3), load<u64>(values + (<usize>last << 3)), PAGE_VALUES);
+          const result = load<u64>(values + (<usize>last << 3));
+          if (narrow) store<u32>(out + (<usize>row << 2), <u32>result, PAGE_VALUES);
+          else store<u64>(out + (<usize>row << 3), result, PAGE_VALUES);
         } else bits &= ~(<u64>1 << bit);
       }
       setPresence(out, w, bits);

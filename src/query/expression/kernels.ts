@@ -34,6 +34,14 @@ export interface ExpressionKernels {
     buffer: number,
     cancel: number,
   ): number;
+  combineCodes(
+    column: number,
+    target: number,
+    words: number,
+    mask: number,
+    count: number,
+    cancel: number,
+  ): number;
   mapCodes(
     column: number,
     target: number,

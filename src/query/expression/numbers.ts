@@ -83,6 +83,8 @@ function atDigits(value: Numeric, digits: Numeric, fn: "round" | "trunc"): Numer
   const places = Math.max(-400, Math.min(400, Math.trunc(Number(digits))));
   if (places >= 0 && isInteger(value)) return value;
   if (isInteger(value)) return integerAtDigits(BigInt(value), -places, fn);
+  const quick = places >= 0 && places <= 15 ? quickAtDigits(Number(value), places, fn) : null;
+  if (quick !== null) return quick;
   const [mantissa = "0", exponent = "0"] = Math.abs(Number(value)).toString().split("e");
   const shifted = Number(`${mantissa}e${Number(exponent) + places}`);
   if (!Number.isFinite(shifted)) return value;
@@ -90,6 +92,18 @@ function atDigits(value: Numeric, digits: Numeric, fn: "round" | "trunc"): Numer
   const [wholeMantissa = "0", wholeExponent = "0"] = whole.toString().split("e");
   const back = Number(`${wholeMantissa}e${Number(wholeExponent) - places}`);
   return fitDouble(Number(value) < 0 ? -back : back, fn);
+}
+
+/** Without digits as text, where the fraction is far enough from what decides that no rounding matters. */
+function quickAtDigits(value: number, places: number, fn: "round" | "trunc"): number | null {
+  const scale = 10 ** places;
+  const scaled = value * scale;
+  if (!(Math.abs(scaled) < 2 ** 43)) return null;
+  const whole = Math.trunc(scaled);
+  const fraction = Math.abs(scaled - whole);
+  const margin = fn === "round" ? Math.abs(fraction - 0.5) : Math.min(fraction, 1 - fraction);
+  if (margin < 1e-3) return null;
+  return (fn === "round" && fraction > 0.5 ? whole + Math.sign(value) : whole) / scale + 0;
 }
 
 function integerAtDigits(value: bigint, zeros: number, fn: "round" | "trunc"): Numeric {

@@ -120,7 +120,7 @@ const parts: Readonly<Record<string, Part>> = {
 /** Longest first, so that HH24 is not HH and 24. */
 const names = Object.keys(parts).toSorted((a, b) => b.length - a.length);
 
-type Piece = { text: string } | { part: Part; plain: boolean; suffix: boolean };
+type Piece = { text: string } | { name: string; part: Part; plain: boolean; suffix: boolean };
 
 /** Patterns of digits are recognised in small letters too; those of names say by them how they are written. */
 function partAt(format: string, at: number): { name: string; part: Part } | undefined {
@@ -153,7 +153,7 @@ function parseFormat(format: string): Piece[] {
     at += found.name.length + (plain ? 2 : 0);
     const suffix = /^th/i.test(format.slice(at, at + 2));
     if (suffix) at += 2;
-    pieces.push({ part: found.part, plain, suffix });
+    pieces.push({ ...found, plain, suffix });
   }
   return pieces;
 }
@@ -163,6 +163,16 @@ function ordinal(text: string): string {
   const teen = Math.floor(number / 10) % 10 === 1;
   const ending = teen ? "th" : (["th", "st", "nd", "rd"][number % 10] ?? "th");
   return `${text}${ending}`;
+}
+
+/** Seconds that what a format shows stays the same: of a day, an hour or a minute; 0: of less. */
+export function formatSeconds(format: string): number {
+  const names = parseFormat(format).flatMap((piece) =>
+    "name" in piece ? [piece.name.toUpperCase()] : [],
+  );
+  if (names.some((name) => /^(SSSS|SS|MS|US)$/.test(name))) return 0;
+  if (names.includes("MI")) return 60;
+  return names.some((name) => /^(HH|[AP]\.?M)/.test(name)) ? 3600 : 86_400;
 }
 
 export type TimeFormat = (us: number | bigint, zone: Zone) => string;

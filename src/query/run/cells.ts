@@ -85,9 +85,11 @@ export class Cells {
     const r = row & pageMask;
     const encoding = u32[(page + PAGE_ENCODING) >>> 2] as number;
     if (encoding <= PAGE_U32) {
-      const base = view.getBigInt64(column + COLUMN_BASE, true);
       const exponent = view.getUint32(column + COLUMN_EXPONENT, true);
-      return scaled(base, exponent, this.raw(page, row));
+      const near = wordsAt(view, column + COLUMN_BASE) + this.raw(page, row);
+      // In doubles as long as those hold every integer on the way.
+      if (Math.abs(near) < 2 ** 52) return exponent === 0 ? near : near / 10 ** exponent;
+      return scaled(view.getBigInt64(column + COLUMN_BASE, true), exponent, this.raw(page, row));
     }
     const address = page + PAGE_VALUES + r * 8;
     if (encoding === PAGE_F64) return view.getFloat64(address, true);
@@ -95,7 +97,8 @@ export class Cells {
       const kinds = u8[page + PAGE_VALUES + PAGE_ROWS * 8 + (r >>> 3)] as number;
       if ((kinds >>> (r & 7)) & 1) return view.getFloat64(address, true);
     }
-    return integer(view.getBigInt64(address, true));
+    const near = wordsAt(view, address);
+    return Math.abs(near) < 2 ** 52 ? near : integer(view.getBigInt64(address, true));
   }
 
   /** Text of a dictionary entry. */
@@ -121,6 +124,11 @@ export class Cells {
     const hex = this.#bytes.toString("hex", address, address + 16);
     return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
   }
+}
+
+/** An i64 as a double: exact within ±2^53, near it beyond. */
+function wordsAt(view: DataView, address: number): number {
+  return view.getInt32(address + 4, true) * 2 ** 32 + view.getUint32(address, true);
 }
 
 /** A number where it holds the integer, otherwise a bigint. */

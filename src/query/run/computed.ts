@@ -1,9 +1,9 @@
 // Columns that are not stored as such.
 //
 // The values of an expression are a derived column: it is written into scratch, for the rows that are asked for, so
-// that filters, group keys and aggregates see a column like any other. Sequences count from the segment's first, receipts hold for whole
-// journal records, and a lateness that is absent is 0. They are written into scratch where a query needs them
-// as values, so that the kernels see columns like any other. (As conditions, sequence and receipt are row ranges.)
+// that filters, group keys and aggregates see a column like any other. Sequences count from the segment's first,
+// receipts hold for whole journal records, and a lateness that is absent is 0: where a query needs them as values,
+// they are such columns too. (As conditions, sequence and receipt are row ranges.)
 
 import {
   COLUMN_BASE,
@@ -31,6 +31,7 @@ import { Cells } from "./cells.ts";
 import type { Derivation } from "./derivation.ts";
 import { selectionSize, selectionWords } from "./derivation.ts";
 import { choiceColumn } from "./derive-choices.ts";
+import { codedColumns } from "./derive-codes.ts";
 import { numberCall } from "./derive-numbers.ts";
 import { constantColumn, narrowPath, valuesByRow } from "./derive-rows.ts";
 import type { Compiled } from "./derive-texts.ts";
@@ -218,6 +219,7 @@ export class ComputedColumns {
       columns ??
       constantColumn(of, compiled, mask) ??
       this.#byKernels(of, expression, mask) ??
+      codedColumns(of, compiled, mask) ??
       valuesByRow(of, compiled, mask)
     );
   }

@@ -1,8 +1,7 @@
 // Expressions that no kernel computes: row by row, for the rows that are wanted alone.
 
-import { COLUMN_DICT, LANE_STRING } from "../../core/layout.ts";
 import type { Expression } from "../expression/expression.ts";
-import { type Path, pathsOf, readsRows } from "../expression/shape.ts";
+import { type Path, readsRows } from "../expression/shape.ts";
 import type { Value } from "../result.ts";
 import type { Segment } from "../segments/source.ts";
 import type { LaneColumn } from "./cells.ts";
@@ -10,9 +9,6 @@ import type { Derivation } from "./derivation.ts";
 import type { Compiled } from "./derive-texts.ts";
 import { CancelledError } from "./kernels.ts";
 import { lanesOfType, RowValues, typeOfLane } from "./row-values.ts";
-
-/** Pairs of codes whose results are remembered. */
-const memoMax = 1 << 18;
 
 /** A path of any type as one of the type that it has in this segment, where that is one; NULL where it has none. */
 export function narrowPath(path: Path, segment: Segment): Expression {
@@ -53,47 +49,11 @@ export function valuesByRow(of: Derivation, compiled: Compiled, mask: number): L
   const rows = core.u32.slice(list >>> 2, (list >>> 2) + count);
   scratch.release(mark);
   const source = new RowValues(segment, of.cells, of.find);
-  const compute = remembered(of, compiled, source);
   const values: Value[] = new Array(count);
   for (let i = 0; i < count; i++) {
     if ((i & 4095) === 0 && Atomics.load(core.u32, cancel >>> 2) !== 0) throw new CancelledError();
     source.at(rows[i] as number);
-    values[i] = compute(rows[i] as number);
+    values[i] = compiled.evaluate(source.leaf);
   }
   return writer.lanes(rows, values);
-}
-
-/** What one or two dictionaries alone decide is computed once for the codes that occur together. */
-function remembered(
-  of: Derivation,
-  { expression, evaluate }: Compiled,
-  source: RowValues,
-): (row: number) => Value {
-  const paths = pathsOf(expression);
-  const plain = (): Value => evaluate(source.leaf);
-  if (paths.length > 2) return plain;
-  const columns = paths.map((path) => dictionaryColumn(of, path));
-  if (columns.length === 0 || columns.includes(0)) return plain;
-  const { cells } = of;
-  const codeAt = (column: number, row: number): number => {
-    const page = cells.page(column, row);
-    return page === 0 ? 0 : cells.raw(page, row) + 1;
-  };
-  const known = new Map<number, Value>();
-  const [first, second] = columns as [number, number | undefined];
-  return (row) => {
-    const code = codeAt(first, row) + (second === undefined ? 0 : codeAt(second, row) * 2 ** 24);
-    const value = known.get(code);
-    if (value !== undefined) return value;
-    const computed = evaluate(source.leaf);
-    if (known.size < memoMax) known.set(code, computed);
-    return computed;
-  };
-}
-
-/** The column of texts that a path is, or 0. */
-function dictionaryColumn(of: Derivation, { path, type }: Path): number {
-  if (type !== "string" || path === "properties") return 0;
-  const column = of.find(path, LANE_STRING);
-  return column !== 0 && of.run.core.u32[(column + COLUMN_DICT) >>> 2] !== 0 ? column : 0;
 }

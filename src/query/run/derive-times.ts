@@ -24,12 +24,12 @@ const spansMax = 65_536;
 const secondBig = 1_000_000n;
 
 /** No timestamp of the rows lies outside. */
-interface Range {
+export interface Range {
   readonly minUs: bigint;
   readonly maxUs: bigint;
 }
 
-function rangeOf({ segment }: Derivation, expression: Expression): Range | null {
+export function rangeOf({ segment }: Derivation, expression: Expression): Range | null {
   if (expression.kind === "path" && expression.path === "timestamp") {
     return { minUs: segment.timeMinUs, maxUs: segment.timeMaxUs };
   }
@@ -92,7 +92,7 @@ function fromTimes(
 }
 
 /** From `from` on until the next one's, the value is this. */
-interface Span {
+export interface Span {
   readonly from: bigint;
   readonly value: number | bigint | null;
 }
@@ -104,33 +104,35 @@ function fromSpans(
   isF64: boolean,
   mask: number,
 ): LaneColumn[] {
-  const { run, kernels, words } = of;
+  const encoding = isF64 ? PAGE_F64 : PAGE_I64;
+  return fromTimes(of, times, mask, encoding, (column, target, buffer) =>
+    mapSpans(of, column, target, spans, isF64, mask, buffer),
+  );
+}
+
+/** Gives each row of `target` the value of the span that its time in `column` lies in. */
+export function mapSpans(
+  { run, kernels, words }: Derivation,
+  column: number,
+  target: number,
+  spans: readonly Span[],
+  isF64: boolean,
+  mask: number,
+  buffer: number,
+): number {
   const { core, scratch, cancel } = run;
-  return fromTimes(of, times, mask, isF64 ? PAGE_F64 : PAGE_I64, (column, target, buffer) => {
-    const starts = scratch.take(spans.length * 8);
-    const values = scratch.take(spans.length * 8);
-    const has = scratch.take(spans.length);
-    spans.forEach(({ from, value }, i) => {
-      core.view.setBigInt64(starts + i * 8, from, true);
-      core.u8[has + i] = value === null ? 0 : 1;
-      if (value === null) return;
-      if (isF64) core.view.setFloat64(values + i * 8, Number(value), true);
-      else core.view.setBigInt64(values + i * 8, BigInt(value), true);
-    });
-    const count = spans.length;
-    return kernels.mapSpans(
-      column,
-      target,
-      words,
-      mask,
-      starts,
-      values,
-      has,
-      count,
-      buffer,
-      cancel,
-    );
+  const starts = scratch.take(spans.length * 8);
+  const values = scratch.take(spans.length * 8);
+  const has = scratch.take(spans.length);
+  spans.forEach(({ from, value }, i) => {
+    core.view.setBigInt64(starts + i * 8, from, true);
+    core.u8[has + i] = value === null ? 0 : 1;
+    if (value === null) return;
+    if (isF64) core.view.setFloat64(values + i * 8, Number(value), true);
+    else core.view.setBigInt64(values + i * 8, BigInt(value), true);
   });
+  const count = spans.length;
+  return kernels.mapSpans(column, target, words, mask, starts, values, has, count, buffer, cancel);
 }
 
 /** Fields of the time of day: what they repeat after, what they count in, whether with a fraction. In µs. */
@@ -201,7 +203,7 @@ function seconds(us: bigint): number {
 }
 
 /** The local days or hours of a range, and what a field is in them; null where they are too many. */
-function partSpans(
+export function partSpans(
   zone: Zone,
   { minUs, maxUs }: Range,
   width: number,
