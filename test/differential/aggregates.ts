@@ -117,7 +117,7 @@ export const aggregates: readonly AggregateForm[] = [
   ),
   aggregate(
     "percentile_disc",
-    ["int", "float", "text", "time"],
+    numeric,
     "argument",
     "percentile_disc(0.7) WITHIN GROUP (ORDER BY $1)",
     {

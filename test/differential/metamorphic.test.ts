@@ -194,6 +194,7 @@ describe("EXPLAIN works for whatever works", () => {
     const bed = await Bed.of(dataset);
     for (let i = 0; i < 60; i++) {
       const sql = querySql(grammar.query());
+      if (typeof answer(() => bed.query(sql).rows) === "string") continue;
       const { rows } = bed.explain(sql);
       expect(rows.length, `seed ${seed}: ${sql}`).toBeGreaterThan(0);
       expect(String(rows[0]?.[0]).length).toBeGreaterThan(0);
