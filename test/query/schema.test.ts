@@ -4,6 +4,7 @@ import { InputError } from "../../src/errors.ts";
 import { barePath } from "../../src/query/expression/expression.ts";
 import * as schema from "../../src/query/form/schema.ts";
 import { parseSql, parseWhere } from "../../src/query/sql/statement.ts";
+import { mulberry32 } from "../support/random.ts";
 
 const { parseEventsParams, parsePredicate, parseQuery } = schema;
 
@@ -297,6 +298,86 @@ describe("the parameters of GET /analytics/events", () => {
       why,
     );
   });
+});
+
+test("any form gives a query, or an InputError that says where", () => {
+  const seed = 7;
+  const random = mulberry32(seed);
+  const pick = <T>(from: readonly T[]): T => from[Math.floor(random() * from.length)] as T;
+  const values = [1, 2.5, "x", "2026-11-23T12:00:00Z", null, true, [1, "a"], [], {}, 2n ** 60n];
+  const fields = [
+    "source",
+    "timestamp",
+    "properties.a",
+    "properties",
+    "n",
+    "sequence",
+    "id",
+    "x",
+    "",
+  ];
+  const texts = [
+    "lower(source)",
+    "count(*) > 1",
+    "n + 1",
+    "source =",
+    "properties.a",
+    "1",
+    "sum(n)",
+  ];
+  const condition = (depth: number): unknown => {
+    if (depth <= 0 || random() < 0.2)
+      return pick([...texts, "source = 'x'", "NOT properties.ok", 5]);
+    if (random() < 0.3)
+      return { [pick(["and", "or"])]: [condition(depth - 1), condition(depth - 1)] };
+    if (random() < 0.2) return { not: condition(depth - 1) };
+    const op = pick(["=", "<", "in", "prefix", "like", "matches", "exists", "is_null", "?"]);
+    return { field: pick(fields), op, ...(random() < 0.8 && { value: pick(values) }) };
+  };
+  const item = (): unknown =>
+    pick<() => unknown>([
+      () => pick(fields),
+      () => ({
+        fn: pick(["count", "sum", "min", "quantile", "topk", "histogram", "rate", "no"]),
+        ...(random() < 0.7 && { field: pick(fields) }),
+        ...(random() < 0.3 && { q: pick([0.5, 2]) }),
+        ...(random() < 0.3 && { k: 3 }),
+        ...(random() < 0.3 && {
+          bounds: pick([
+            [1, 2],
+            [2, 1],
+          ]),
+        }),
+        ...(random() < 0.2 && { filter: condition(1) }),
+        ...(random() < 0.5 && { as: "n" }),
+      }),
+      () => ({ expr: pick(texts), as: pick(["n", "m"]) }),
+      () => ({
+        time_bucket: pick(["1m", "1 month", "x"]),
+        ...(random() < 0.3 && { time_zone: "Europe/Berlin" }),
+      }),
+      () => ({ by: pick(fields), direction: "desc" }),
+    ])();
+  let made = 0;
+  for (let i = 0; i < 1000; i++) {
+    const form = {
+      select: Array.from({ length: 1 + Math.floor(random() * 2) }, item),
+      ...(random() < 0.5 && { where: condition(3) }),
+      ...(random() < 0.5 && { group_by: [item()] }),
+      ...(random() < 0.3 && { having: condition(2) }),
+      ...(random() < 0.3 && { order_by: [item()] }),
+      ...(random() < 0.1 && { fill: "zero" }),
+    };
+    try {
+      parseQuery(form);
+      made++;
+    } catch (error) {
+      const shown = `seed ${seed}, form ${i}`;
+      expect(error, shown).toBeInstanceOf(InputError);
+      expect((error as InputError).detail.pointer, `${shown}: ${error}`).toMatch(/^#/);
+    }
+  }
+  expect(made).toBeGreaterThan(15);
 });
 
 test("the schemas convert to JSON Schema", () => {
