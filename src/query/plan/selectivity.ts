@@ -69,6 +69,7 @@ function numberPart(path: string, range: NumberRange, segment: Segment): number 
   const high = isEmpty || range.i64High >= i64Max ? range.f64High : Number(range.i64High);
   if (isPoint) return Math.max(1 / segment.rows, Math.min(1, 1 / (max - min + 1)));
   if (max === min) return 1;
+  if (!Number.isFinite(max - min)) return comparedPart;
   const covered = Math.min(high, max) - Math.max(low, min);
   return Math.min(1, Math.max(1 / segment.rows, covered / (max - min)));
 }
