@@ -224,7 +224,7 @@ export class Reader {
     this.#begin(limits?.memoryBytes);
     return this.#withSnapshot(fresh, (snapshot) => {
       const execution = startQuery(query, this.#state, limits?.query);
-      for (const range of scan.ranges(this.#index, threads, stop)) {
+      for (const range of scan.ranges(this.#index % threads, threads, stop)) {
         if (this.#isSet(run.cancel)) throw new CancelledError();
         const part = partOf(snapshot, range);
         if (part === null) {

@@ -123,7 +123,7 @@ export class SharedScan {
   }
 
   /**
-   * Takes range after range, until there are no more or `stop` says so: those of thread `index` of `threads` first.
+   * Takes range after range, until there are no more or `stop` says so: those of thread `index` below `threads` first.
    * A range counts as done once the next is asked for.
    */
   *ranges(index: number, threads: number, stop: () => boolean): Generator<SequenceRange> {
