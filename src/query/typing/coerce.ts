@@ -139,7 +139,7 @@ export function coerce(one: Term, want: ValueType, whose: string): Expression {
 
 /** The cast that would make it fit, where there is one. */
 export function castHint(of: Expression, want: ValueType): string {
-  if (want === "interval" || of.type === "interval") return "";
+  if (want === "interval" || of.type === "interval" || of.type === "json") return "";
   if (of.type === "timestamp" && want === "number") return "; extract(epoch FROM …) makes one";
   if (of.type === "number" && want === "timestamp") return "; to_timestamp(…) makes one";
   return `; cast it: ${of.kind === "path" ? of.path : "(…)"}::${castNames[want]}`;
