@@ -32,6 +32,7 @@ export {
 
 // Aggregates by group
 export { addCounts, countVectors, mergeCounts } from "./aggregate/count";
+export { addCounted, countCodes, usedCounts } from "./aggregate/counted";
 export { extremeCodes, extremeIds, keepExtreme, keepExtremes, mergeIds, seeBooleans } from "./aggregate/extreme";
 export { addHistogram } from "./aggregate/histogram";
 export { addIdMembers, addMembers, mergeMembers, tallyOf } from "./aggregate/members";

@@ -31,7 +31,7 @@ export function addMembers(
         const group = groups ? load<u32>(groups + (<usize>i << 2)) : 0;
         const bits = load<u64>(values + (<usize>i << 3));
         if (doubles) addDouble(bits, group, table, size, counts);
-        else add(bits, group, MEMBER_I64, 1, table, size, counts);
+        else addMember(bits, group, MEMBER_I64, 1, table, size, counts);
       }
       continue;
     }
@@ -39,7 +39,7 @@ export function addMembers(
       const group = groups ? load<u32>(groups + (<usize>i << 2)) : 0;
       const code = load<u32>(values + (<usize>i << 2));
       const bits = indexes ? load<u32>(indexes + (<usize>code << 2)) : code;
-      add(<u64>bits, group, kind, 1, table, size, counts);
+      addMember(<u64>bits, group, kind, 1, table, size, counts);
     }
   }
   return found;
@@ -49,12 +49,13 @@ export function addMembers(
 function addDouble(bits: u64, group: u32, table: usize, size: u32, counts: usize): void {
   const value = reinterpret<f64>(bits);
   if (value >= -9223372036854775808.0 && value < 9223372036854775808.0 && Math.trunc(value) == value) {
-    add(<u64><i64>value, group, MEMBER_I64, 1, table, size, counts);
-  } else add(bits, group, MEMBER_F64, 1, table, size, counts);
+    addMember(<u64><i64>value, group, MEMBER_I64, 1, table, size, counts);
+  } else addMember(bits, group, MEMBER_F64, 1, table, size, counts);
 }
 
+/** Counts a value of a group, `times` times. The table has room. */
 @inline
-function add(bits: u64, group: u32, kind: u32, times: u64, table: usize, size: u32, counts: usize): void {
+export function addMember(bits: u64, group: u32, kind: u32, times: u64, table: usize, size: u32, counts: usize): void {
   const member = memberOf(table, bits, group, kind, size);
   if (!load<u32>(member, MEMBER_KIND)) {
     enterMember(table, member, bits, group, kind);
@@ -71,7 +72,7 @@ function add(bits: u64, group: u32, kind: u32, times: u64, table: usize, size: u
 export function mergeMembers(members: usize, count: u32, table: usize, counts: usize): void {
   for (const end = members + <usize>count * MEMBER_SIZE; members < end; members += MEMBER_SIZE) {
     const kind = load<u32>(members, MEMBER_KIND);
-    add(load<u64>(members), load<u32>(members, MEMBER_GROUP), kind, 1, table, MEMBER_SIZE, counts);
+    addMember(load<u64>(members), load<u32>(members, MEMBER_GROUP), kind, 1, table, MEMBER_SIZE, counts);
   }
 }
 
@@ -95,7 +96,7 @@ export function addIdMembers(
     for (let i: u32 = 0; i < count; i++) {
       const group = groups ? load<u32>(groups + (<usize>i << 2)) : 0;
       const index = intern(values + (<usize>i << 4), 16, texts, heap);
-      add(<u64><u32>index, group, MEMBER_ID, 1, table, size, counts);
+      addMember(<u64><u32>index, group, MEMBER_ID, 1, table, size, counts);
     }
   }
   return found;

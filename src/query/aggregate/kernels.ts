@@ -105,6 +105,19 @@ export interface AggregateKernels {
     texts: number,
     heap: number,
   ): number;
+  countCodes(vector: number, width: number, counts: number): number;
+  /** Answers how many pairs of a group and a code there are. */
+  usedCounts(counts: number, groups: number, width: number, used: number): number;
+  addCounted(
+    counts: number,
+    groups: number,
+    width: number,
+    kind: number,
+    indexes: number,
+    table: number,
+    size: number,
+    members: number,
+  ): void;
   mergeMembers(members: number, count: number, table: number, counts: number): void;
   tallyOf(table: number, bits: bigint, group: number, kind: number): number;
 

@@ -37,6 +37,9 @@ import type { PartialReader, PartialWriter } from "./partial-bytes.ts";
 import { HashTable, runGrowing, Texts } from "./tables.ts";
 import { dictionaryView, openVector } from "./vectors.ts";
 
+/** Codes are counted by group before they are looked up where so many rows or more come to each such pair. */
+const countedRows = 2;
+
 export class Members {
   readonly table: HashTable;
   readonly #context: AggregateContext;
@@ -71,22 +74,50 @@ export class Members {
       return;
     }
     const kind = kindOf(lane);
-    const indexes = lane === LANE_NUMBER || lane === LANE_BOOLEAN ? 0 : this.#intern(rows, column);
+    let indexes = 0;
+    if (lane !== LANE_NUMBER && lane !== LANE_BOOLEAN) {
+      const { entries, count } = dictionaryView(run, column);
+      const groups = rows.groups === 0 ? 1 : rows.groupCount;
+      if (groups * count * countedRows <= rows.count) {
+        this.#addCounted(vector, kind, entries, count, groups, counts);
+        return;
+      }
+      const used = this.#zeros(count);
+      finished(this.#kernels.markCodes(openVector(run, rows, column), used));
+      indexes = run.scratch.take(count * 4);
+      this.#texts.intern(entries, count, used, indexes);
+    }
     runGrowing(run, vector, this.table, this.#heap, () =>
       this.#kernels.addMembers(vector, kind, indexes, table, size, counts),
     );
   }
 
-  /** Each text that the rows have is looked up once, whatever the number of rows that have it. */
-  #intern(rows: GroupRows, column: number): number {
+  /** Each text is looked up once, and each pair of a group and a text, whatever the number of rows. */
+  #addCounted(
+    vector: number,
+    kind: number,
+    entries: number,
+    width: number,
+    groups: number,
+    members: number,
+  ): void {
     const { run } = this.#context;
-    const { entries, count } = dictionaryView(run, column);
-    const used = run.scratch.take(count);
-    run.core.u8.fill(0, used, used + count);
-    finished(this.#kernels.markCodes(openVector(run, rows, column), used));
-    const indexes = run.scratch.take(count * 4);
-    this.#texts.intern(entries, count, used, indexes);
-    return indexes;
+    const counts = this.#zeros(groups * width * 4);
+    finished(this.#kernels.countCodes(vector, width, counts));
+    const used = this.#zeros(width);
+    const pairs = this.#kernels.usedCounts(counts, groups, width, used) >>> 0;
+    const indexes = run.scratch.take(width * 4);
+    this.#texts.intern(entries, width, used, indexes);
+    this.table.grow(pairs);
+    const [table, size] = [this.table.address, this.table.size];
+    this.#kernels.addCounted(counts, groups, width, kind, indexes, table, size, members);
+  }
+
+  #zeros(size: number): number {
+    const { core, scratch } = this.#context.run;
+    const address = scratch.take(size);
+    core.u8.fill(0, address, address + size);
+    return address;
   }
 
   #addIds(vector: number, counts: number): void {
