@@ -105,6 +105,7 @@ const rows: [string, unknown][] = [
   ["CASE WHEN 1 > 2 THEN 'a' ELSE 'b' END", "b"],
   ["CASE 2 WHEN 1 THEN 'a' WHEN 2 THEN 'b' END", "b"],
   ["CASE 3 WHEN 1 THEN 'a' END", null],
+  ["CASE WHEN 1 > 2 THEN date_trunc('month', NULL) END < now()", null],
   ["1 = 1 AND NULL", null],
   ["1 = 2 AND NULL", false],
   ["NULL OR true", true],

@@ -152,7 +152,7 @@ export function castHint(of: Expression, want: ValueType): string {
 export function unify(terms: readonly Term[], whose: string): ValueType {
   let found: Term | null = null;
   for (const one of terms) {
-    if (one.spelling === "text" || isNull(one.of) || one.of.type === "variant") continue;
+    if (one.spelling === "text" || one.of.type === "variant") continue;
     if (found === null || found.of.type === one.of.type) found = one;
     else if (isNumeric(found.of.type) && isNumeric(one.of.type)) continue;
     else {
