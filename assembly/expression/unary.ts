@@ -17,14 +17,18 @@ const TRUNC: u32 = 5;
 const SIGN: u32 = 6;
 const SQRT: u32 = 7;
 const INTEGER: u32 = 8;
+const ROUND_AT: u32 = 9;
+const TRUNC_AT: u32 = 10;
 
 /**
  * target = op(source) for the rows of `mask`: negate, abs, ceil, floor, round half away from zero, trunc, sign, sqrt
- * (none of negative numbers), integer (none beyond i64). The target's pages have the size of PAGE_MIXED; `buffer` has
- * 32 KiB. Answers 0, -1 when cancelled, or -2 when a result is beyond i64.
+ * (none of negative numbers), integer (none beyond i64), round and trunc at the decimal digit that `scale`, a power of
+ * ten, says. The target's pages have the size of PAGE_MIXED; `buffer` has 32 KiB. Answers 0, -1 when cancelled, -2
+ * when a result is beyond i64, or -3 when a double has too many digits to be cut here.
  */
 export function unary(
-  op: u32, source: usize, target: usize, words: u32, mask: usize, buffer: usize, cancel: usize,
+  op: u32, source: usize, target: usize, words: u32, mask: usize, scale: f64, buffer: usize,
+  cancel: usize,
 ): i32 {
   for (let index: u32 = 0; index * PAGE_WORDS < words; index++) {
     if (atomic.load<u32>(cancel)) return -1;
@@ -54,7 +58,11 @@ export function unary(
         const row = (w << 6) + <u32>bit;
         const at = <usize>row << 3;
         if (form != FORM_I64 && isDoubleAt(page, form, row)) {
-          if (!ofDouble(op, load<f64>(values + at), out + at)) bits &= ~(<u64>1 << bit);
+          const value = load<f64>(values + at);
+          if (op >= ROUND_AT) {
+            if (!(Math.abs(value * scale) < 562949953421312.0)) return -3;
+            store<f64>(out + at, atDigits(op == TRUNC_AT, value, scale) + 0.0, PAGE_VALUES);
+          } else if (!ofDouble(op, value, out + at)) bits &= ~(<u64>1 << bit);
         } else {
           const value = load<i64>(values + at);
           if (value == i64.MIN_VALUE && op <= ABS) return -2;
@@ -73,6 +81,20 @@ export function unary(
 function roundHalfAway(value: f64): f64 {
   const whole = Math.trunc(value);
   return Math.abs(value - whole) >= 0.5 ? whole + (value < 0 ? -1.0 : 1.0) : whole;
+}
+
+/**
+ * Numbers of at most 15 digits are told apart by their doubles, so the double next to half a unit, or to a whole one,
+ * decides as the digits would.
+ */
+@inline
+function atDigits(cut: bool, value: f64, scale: f64): f64 {
+  const whole = Math.trunc(value * scale);
+  const away = value < 0 ? -1.0 : 1.0;
+  const size = Math.abs(value);
+  if (!cut) return (size >= Math.abs((whole + away * 0.5) / scale) ? whole + away : whole) / scale;
+  if (size >= Math.abs((whole + away) / scale)) return (whole + away) / scale;
+  return (size < Math.abs(whole / scale) ? whole - away : whole) / scale;
 }
 
 /** Whether there is a result. */

@@ -21,6 +21,7 @@ export interface ExpressionKernels {
     target: number,
     words: number,
     mask: number,
+    scale: number,
     buffer: number,
     cancel: number,
   ): number;

@@ -94,16 +94,23 @@ function atDigits(value: Numeric, digits: Numeric, fn: "round" | "trunc"): Numer
   return fitDouble(Number(value) < 0 ? -back : back, fn);
 }
 
-/** Without digits as text, where the fraction is far enough from what decides that no rounding matters. */
+/**
+ * Without digits as text. Numbers of at most 15 digits are told apart by their doubles, so the double next to half a
+ * unit decides as the digits would.
+ */
 function quickAtDigits(value: number, places: number, fn: "round" | "trunc"): number | null {
   const scale = 10 ** places;
   const scaled = value * scale;
-  if (!(Math.abs(scaled) < 2 ** 43)) return null;
+  if (!(Math.abs(scaled) < 2 ** 49)) return null;
   const whole = Math.trunc(scaled);
-  const fraction = Math.abs(scaled - whole);
-  const margin = fn === "round" ? Math.abs(fraction - 0.5) : Math.min(fraction, 1 - fraction);
-  if (margin < 1e-3) return null;
-  return (fn === "round" && fraction > 0.5 ? whole + Math.sign(value) : whole) / scale + 0;
+  const away = value < 0 ? -1 : 1;
+  const size = Math.abs(value);
+  if (fn === "round") {
+    const half = Math.abs((whole + away * 0.5) / scale);
+    return (size >= half ? whole + away : whole) / scale + 0;
+  }
+  if (size >= Math.abs((whole + away) / scale)) return (whole + away) / scale + 0;
+  return (size < Math.abs(whole / scale) ? whole - away : whole) / scale + 0;
 }
 
 function integerAtDigits(value: bigint, zeros: number, fn: "round" | "trunc"): Numeric {

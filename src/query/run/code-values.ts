@@ -2,10 +2,12 @@
 // A dashboard that asks the same again runs no regular expression again.
 
 import type { Core } from "../../core/core.ts";
+import { PAGE_F64, PAGE_I64 } from "../../core/layout.ts";
 import { InputError, LimitError } from "../../errors.ts";
 import type { ValueType } from "../expression/expression.ts";
 import type { Value } from "../result.ts";
 import { JsonText } from "../result.ts";
+import { isDouble } from "./derived.ts";
 
 /** Bytes of results that a thread keeps. */
 const keptBytesMax = 32 * 1024 * 1024;
@@ -31,6 +33,7 @@ export class CodeValues {
   readonly ends: number[] = [];
   #bytes = Buffer.alloc(0);
   #size = 0;
+  #numbers: { readonly count: number; readonly table: NumberTable | null } | undefined;
   readonly #indexes = new Map<string, number>();
   /** Whether a text's result can't be told; perhaps no row has it. */
   failed = false;
@@ -57,7 +60,7 @@ export class CodeValues {
   get size(): number {
     return (
       256 +
-      this.values.length * 12 +
+      this.values.length * 24 +
       this.textCodes.length * 8 +
       this.#size * 2 +
       this.ends.length * 60
@@ -115,6 +118,14 @@ export class CodeValues {
     }
   }
 
+  /** The numbers of the first `count` codes and of NULL as pages hold them; null: no page holds them all. */
+  numbers(count: number): NumberTable | null {
+    if (this.#numbers?.count === count) return this.#numbers.table;
+    const table = numberTable([...this.values.slice(0, count), this.absent] as Numbers);
+    this.#numbers = { count, table };
+    return table;
+  }
+
   /** Index of a result text, which is added when it is new. */
   textCode(value: NonNullable<Value>): number {
     const text = value instanceof JsonText ? value.text : (value as string);
@@ -131,6 +142,31 @@ export class CodeValues {
     this.#indexes.set(text, this.ends.length);
     return this.ends.push(this.#size) - 1;
   }
+}
+
+type Numbers = readonly (number | bigint | null)[];
+
+export interface NumberTable {
+  readonly encoding: number;
+  /** 64 bits a number. */
+  readonly bytes: Uint8Array;
+  /** 1 where there is one. */
+  readonly has: Uint8Array;
+}
+
+function numberTable(all: Numbers): NumberTable | null {
+  const hasDoubles = all.some((value) => value !== null && isDouble(value));
+  if (hasDoubles && all.some((value) => typeof value === "bigint")) return null;
+  const bytes = new Uint8Array(all.length * 8);
+  const view = new DataView(bytes.buffer);
+  const has = new Uint8Array(all.length);
+  all.forEach((value, i) => {
+    if (value === null) return;
+    has[i] = 1;
+    if (hasDoubles) view.setFloat64(i * 8, value as number, true);
+    else view.setBigInt64(i * 8, BigInt(value), true);
+  });
+  return { encoding: hasDoubles ? PAGE_F64 : PAGE_I64, bytes, has };
 }
 
 /** The results that one thread keeps, the least recently used go first. */

@@ -30,7 +30,7 @@ import type { LaneColumn } from "./cells.ts";
 import { Cells } from "./cells.ts";
 import type { Derivation } from "./derivation.ts";
 import { selectionSize, selectionWords } from "./derivation.ts";
-import { choiceColumn } from "./derive-choices.ts";
+import { choiceColumn, choiceOf } from "./derive-choices.ts";
 import { codedColumns } from "./derive-codes.ts";
 import { numberCall } from "./derive-numbers.ts";
 import { constantColumn, narrowPath, valuesByRow } from "./derive-rows.ts";
@@ -237,6 +237,12 @@ export class ComputedColumns {
       case "case":
       case "coalesce":
         return choiceColumn(of, expression, mask);
+      case "least":
+      case "greatest":
+      case "nullif": {
+        const choice = choiceOf(expression);
+        return choice && choiceColumn(of, choice, mask);
+      }
       case "add_interval": {
         const shifted = shiftedTimes(of, expression);
         return shifted && numberCall(of, shifted, mask);

@@ -22,6 +22,26 @@ import { presence } from "./tests.ts";
 /** Calls `branch` with each value of a choice and the rows that it is chosen for, which it may keep no longer. */
 type Branches = (branch: (value: Expression, rows: number) => void) => void;
 
+/** LEAST, GREATEST and NULLIF of numbers, as the CASE that they are; undefined: of anything else. */
+export function choiceOf(call: Call): Call | undefined {
+  if (!isNumeric(call.type) || !call.args.every(({ type }) => isNumeric(type))) return undefined;
+  const [first, second] = call.args as [Expression, Expression];
+  const truth = (fn: Call["fn"], ...args: Expression[]): Call => ({
+    kind: "call",
+    type: "boolean",
+    fn,
+    args,
+  });
+  const choose = (...args: Expression[]): Call => ({ ...call, fn: "case", args });
+  if (call.fn === "nullif") {
+    const none: Expression = { kind: "literal", type: call.type, value: null };
+    return choose(truth("=", first, second), none, first);
+  }
+  if ((call.fn !== "least" && call.fn !== "greatest") || call.args.length !== 2) return undefined;
+  const op = call.fn === "least" ? "<=" : ">=";
+  return choose(truth("or", truth("is_null", second), truth(op, first, second)), first, second);
+}
+
 /** The column of a CASE or COALESCE of numbers or of constant texts; undefined: row by row. */
 export function choiceColumn(of: Derivation, call: Call, mask: number): LaneColumn[] | undefined {
   const branches: Branches =

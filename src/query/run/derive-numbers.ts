@@ -31,20 +31,34 @@ interface Plan {
   readonly op: number;
   readonly args: readonly Expression[];
   readonly isBinary: boolean;
+  /** A power of ten, for rounding at a digit. */
+  readonly scale: number;
 }
 
 function planOf(call: Call): Plan | null {
   const { fn, args } = call;
   if (!args.every(({ type }) => isNumeric(type))) return null;
-  if (fn === "time_difference") return { op: 1, args, isBinary: true };
+  if (fn === "time_difference") return { op: 1, args, isBinary: true, scale: 1 };
   // Intervals are added as the microseconds that they are equal to; their other arithmetic is the calendar's.
   const isSpan = call.type === "interval";
   if (isSpan && fn !== "+" && fn !== "-") return null;
   if (isSpan !== args.some(({ type }) => type === "interval")) return null;
   const op = binaryOps[fn];
-  if (op !== undefined && args.length === 2) return { op, args, isBinary: true };
+  if (op !== undefined && args.length === 2) return { op, args, isBinary: true, scale: 1 };
   const unary = unaryOps[fn];
-  return unary !== undefined && args.length === 1 ? { op: unary, args, isBinary: false } : null;
+  if (unary !== undefined && args.length === 1)
+    return { op: unary, args, isBinary: false, scale: 1 };
+  return roundingPlan(call);
+}
+
+/** Rounding at a digit after the point. */
+function roundingPlan({ fn, args }: Call): Plan | null {
+  const digits = args.length === 2 ? constantNumber(args[1] as Expression) : undefined;
+  if ((fn !== "round" && fn !== "trunc") || typeof digits !== "number") return null;
+  const places = Math.trunc(digits);
+  if (places < 0 || places > 15) return null;
+  const op = fn === "round" ? 9 : 10;
+  return { op, args: args.slice(0, 1), isBinary: false, scale: 10 ** places };
 }
 
 /** The column of an arithmetic call; undefined: no kernel computes it. */
@@ -62,9 +76,10 @@ export function numberCall(of: Derivation, call: Call, mask: number): LaneColumn
   const buffer = scratch.take(valuesBytes * 4);
   const answer = plan.isBinary
     ? kernels.arithmetic(plan.op, a, b, target, words, mask, buffer, cancel)
-    : kernels.unary(plan.op, a, target, words, mask, buffer, cancel);
-  checked(answer, call.fn);
+    : kernels.unary(plan.op, a, target, words, mask, plan.scale, buffer, cancel);
   scratch.release(mark);
+  if (answer === -3) return undefined;
+  checked(answer, call.fn);
   return [{ lane: LANE_NUMBER, address: target }];
 }
 

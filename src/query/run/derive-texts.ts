@@ -7,8 +7,6 @@ import {
   LANE_JSON,
   LANE_NUMBER,
   LANE_STRING,
-  PAGE_F64,
-  PAGE_I64,
   PAGE_U8,
 } from "../../core/layout.ts";
 import type { Expression } from "../expression/expression.ts";
@@ -21,7 +19,7 @@ import type { LaneColumn } from "./cells.ts";
 import { CodeValues, keptCodeValues, noCode } from "./code-values.ts";
 import type { Derivation } from "./derivation.ts";
 import { checked, derivedColumn, selectionSize } from "./derivation.ts";
-import { codeEncoding, isDouble } from "./derived.ts";
+import { codeEncoding } from "./derived.ts";
 
 /** What an expression yields for every text of a column. */
 export interface TextResults {
@@ -191,23 +189,17 @@ function numberColumn(
   mask: number,
 ): LaneColumn[] | null {
   const { run, kernels, words } = of;
-  const all = [...values.values.slice(0, count), values.absent] as (number | bigint | null)[];
-  const present = all.filter((value) => value !== null);
-  const hasDoubles = present.some(isDouble);
+  const numbers = values.numbers(count);
   // A double cannot stand for an integer beyond 2^53: such a mixture is left to the rows.
-  if (hasDoubles && present.some((value) => typeof value === "bigint")) return null;
-  const target = derivedColumn(of, LANE_NUMBER, hasDoubles ? PAGE_F64 : PAGE_I64, mask);
+  if (numbers === null) return null;
+  const { encoding, bytes, has } = numbers;
+  const target = derivedColumn(of, LANE_NUMBER, encoding, mask);
   const mark = run.scratch.mark();
-  const table = run.scratch.take((count + 1) * 8);
-  const has = run.scratch.take(count + 1);
-  for (let i = 0; i <= count; i++) {
-    const value = all[i] as number | bigint | null;
-    run.core.u8[has + i] = value === null ? 0 : 1;
-    if (value === null) continue;
-    if (hasDoubles) run.core.view.setFloat64(table + i * 8, value as number, true);
-    else run.core.view.setBigInt64(table + i * 8, BigInt(value), true);
-  }
-  checked(kernels.mapValues(column, target, words, mask, table, has, count, run.cancel), "");
+  const table = run.scratch.take(bytes.length);
+  const present = run.scratch.take(has.length);
+  run.core.u8.set(bytes, table);
+  run.core.u8.set(has, present);
+  checked(kernels.mapValues(column, target, words, mask, table, present, count, run.cancel), "");
   run.scratch.release(mark);
   return [{ lane: LANE_NUMBER, address: target }];
 }

@@ -246,6 +246,10 @@ export function truthColumn(of: Derivation, condition: Expression, mask: number)
   const mark = run.scratch.mark();
   const truths = run.scratch.take(selectionSize(segment.rows));
   const falsehoods = run.scratch.take(selectionSize(segment.rows));
+  // What both questions look at is computed once, unless a kernel would have to compute less of it.
+  if (condition.kind === "call" && (comparesNumbers(condition) || condition.fn === "is_null")) {
+    for (const arg of condition.args) if (arg.kind !== "literal") of.lanes(arg, mask);
+  }
   of.test(condition, true, mask, truths);
   of.test(condition, false, mask, falsehoods);
   kernels.mapTruths(target, words, truths, falsehoods);
