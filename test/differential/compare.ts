@@ -39,23 +39,40 @@ interface Line {
   readonly near: readonly DuckValue[];
 }
 
-/** Takes each of `got` from `want`; what can't be taken, or null. */
+/**
+ * A line of `got` that has no line of `want` for itself, or null. Lines that are near several others find theirs by
+ * augmenting paths: whoever has taken one looks for another.
+ */
 function missing(
   got: readonly Line[],
   want: readonly Line[],
   rules: readonly Rule[],
   types: readonly Type[],
 ): Line | null {
-  const left = groupedBy(want, ({ exact }) => exact);
-  for (const line of got) {
-    const same = left.get(line.exact) ?? [];
-    const at = same.findIndex((other) =>
+  const offers = groupedBy(want, ({ exact }) => exact);
+  for (const [exact, lines] of groupedBy(got, (line) => line.exact)) {
+    const offered = offers.get(exact) ?? [];
+    // Lines without anything near are all alike.
+    if (rules.length === 0 && lines.length > offered.length) return lines[0] as Line;
+    if (rules.length === 0) continue;
+    const takenBy = new Map<number, number>();
+    const fits = (line: Line, other: Line): boolean =>
       rules.every((rule, i) =>
         isNear(rule, types[i] ?? "float", line.near[i] as Value, other.near[i] ?? null),
-      ),
-    );
-    if (at < 0) return line;
-    same.splice(at, 1);
+      );
+    const settle = (line: number, seen: Set<number>): boolean => {
+      for (let at = 0; at < offered.length; at++) {
+        if (seen.has(at) || !fits(lines[line] as Line, offered[at] as Line)) continue;
+        seen.add(at);
+        const other = takenBy.get(at);
+        if (other !== undefined && !settle(other, seen)) continue;
+        takenBy.set(at, line);
+        return true;
+      }
+      return false;
+    };
+    const left = lines.findIndex((_, line) => !settle(line, new Set()));
+    if (left >= 0) return lines[left] as Line;
   }
   return null;
 }

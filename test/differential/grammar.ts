@@ -80,7 +80,8 @@ export class Grammar {
     if (among && !(type === "text" && !strict && chance(random, 0.15))) {
       return { k: "literal", type, value: pick(random, among) };
     }
-    if (type !== "raw" && chance(random, 0.03)) return { k: "literal", type, value: null };
+    if (type !== "raw" && type !== "time" && chance(random, 0.03))
+      return { k: "literal", type, value: null };
     return { k: "literal", type, value: this.#constant(type) };
   }
 

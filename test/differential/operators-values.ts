@@ -291,7 +291,7 @@ const casts: Operator[] = [
   operator("int to text", "text", "int", "CAST($1 AS text)"),
   operator("int to float", "float", "int", "CAST($1 AS double precision)"),
   // Halves go away from zero; DuckDB takes the even one.
-  operator("float to int", "int", "float", "CAST($1 AS bigint)", {
+  operator("float to int", "int", "float!", "CAST($1 AS bigint)", {
     duckdb: "CAST(CASE WHEN abs($1) < 1e15 THEN round($1) ELSE $1 END AS BIGINT)",
     weight: 0.5,
   }),
