@@ -26,7 +26,15 @@ export interface Sizes {
 export const fullSizes: Sizes = { batch: 1000, distinctRows: 131_072, repeats: 8 };
 export const smokeSizes: Sizes = { batch: 100, distinctRows: 5000, repeats: 2 };
 
-export const areas = ["decode", "filter", "group", "expression", "encode", "commit"] as const;
+export const areas = [
+  "decode",
+  "filter",
+  "group",
+  "aggregate",
+  "expression",
+  "encode",
+  "commit",
+] as const;
 export type Area = (typeof areas)[number];
 
 interface AreaBench {
@@ -54,6 +62,10 @@ async function benchOf(area: Area, sizes: Sizes): Promise<AreaBench> {
   if (area === "group") {
     const { groupComparisons } = await import("./group.bench.ts");
     return { comparisons: groupComparisons(rig) };
+  }
+  if (area === "aggregate") {
+    const { aggregateComparisons } = await import("./aggregate.bench.ts");
+    return { comparisons: aggregateComparisons(rig) };
   }
   if (area === "expression") {
     const { expressionComparisons } = await import("./expression.bench.ts");
