@@ -57,3 +57,11 @@ export function readsRows(expression: Expression): boolean {
   });
   return found;
 }
+
+export function asksExistence(expression: Expression): boolean {
+  let found = false;
+  walkExpression(expression, (one) => {
+    if (one.kind === "call" && one.fn === "exists") found = true;
+  });
+  return found;
+}

@@ -1,7 +1,7 @@
 // Expressions that no kernel computes: row by row, for the rows that are wanted alone.
 
 import type { Expression } from "../expression/expression.ts";
-import { type Path, readsRows } from "../expression/shape.ts";
+import { asksExistence, isNumeric, type Path, pathsOf, readsRows } from "../expression/shape.ts";
 import type { Value } from "../result.ts";
 import type { Segment } from "../segments/source.ts";
 import type { LaneColumn } from "./cells.ts";
@@ -9,6 +9,9 @@ import type { Derivation } from "./derivation.ts";
 import type { Compiled } from "./derive-texts.ts";
 import { CancelledError } from "./kernels.ts";
 import { lanesOfType, RowValues, typeOfLane } from "./row-values.ts";
+
+/** Numbers whose results are remembered. */
+const memoMax = 4096;
 
 /** A path of any type as one of the type that it has in this segment, where that is one; NULL where it has none. */
 export function narrowPath(path: Path, segment: Segment): Expression {
@@ -49,11 +52,30 @@ export function valuesByRow(of: Derivation, compiled: Compiled, mask: number): L
   const rows = core.u32.slice(list >>> 2, (list >>> 2) + count);
   scratch.release(mark);
   const source = new RowValues(segment, of.cells, of.find);
+  const compute = remembered(compiled, source);
   const values: Value[] = new Array(count);
   for (let i = 0; i < count; i++) {
     if ((i & 4095) === 0 && Atomics.load(core.u32, cancel >>> 2) !== 0) throw new CancelledError();
     source.at(rows[i] as number);
-    values[i] = compiled.evaluate(source.leaf);
+    values[i] = compute();
   }
   return writer.lanes(rows, values);
+}
+
+/** What one number alone decides is computed once for each that occurs, as long as they are few. */
+function remembered({ expression, evaluate }: Compiled, source: RowValues): () => Value {
+  const [path, other] = pathsOf(expression);
+  const isOne = path !== undefined && other === undefined && isNumeric(path.type);
+  if (!isOne || asksExistence(expression)) return () => evaluate(source.leaf);
+  let known: Map<Value, Value> | null = new Map();
+  return () => {
+    if (known === null) return evaluate(source.leaf);
+    const number = source.leaf(path);
+    const before = known.get(number);
+    if (before !== undefined) return before;
+    const value = evaluate(source.leaf);
+    known.set(number, value);
+    if (known.size > memoMax) known = null;
+    return value;
+  };
 }
