@@ -1,7 +1,7 @@
 import { connect } from "node:net";
 import { beforeAll, describe, expect, test } from "vitest";
 import { get, type Problem, post, postBatch, sql, type Table } from "../support/api.ts";
-import { sharedServer, until } from "../support/server.ts";
+import { dataFolder, sharedServer, startServer, until } from "../support/server.ts";
 
 // What one query may do to a built server, and what may be done to a query.
 
@@ -176,4 +176,25 @@ describe("queries", () => {
     expect(rows).toEqual([["properties.n"], ["properties.word"]]);
     expect((await sql(shared.url, "SHOW TABLES")).rows).toEqual([["public", "events"]]);
   });
+});
+
+test("queries that a crash cuts off are answered by the next start", async () => {
+  const data = dataFolder();
+  const first = await startServer(data);
+  const events = Array.from({ length: 20_000 }, (_, i) => ({
+    event_type: "t",
+    timestamp: new Date(Date.UTC(2026, 10, 23) + i).toISOString(),
+    properties: { n: i, word: `w${i % 50}` },
+  }));
+  await postBatch(first.url, events);
+  const asked = Array.from({ length: 6 }, () => sql(first.url, groups).catch(() => undefined));
+  await first.kill();
+  await Promise.all(asked);
+  const second = await startServer(data);
+  const { rows } = await sql(second.url, groups);
+  expect(rows.map(([, n, m]) => [n, m])).toEqual([
+    [1, 0],
+    [1, 1],
+    [1, 2],
+  ]);
 });
