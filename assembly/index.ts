@@ -16,12 +16,7 @@ export {
   selectionAnd, selectionAndNot, selectionCount, selectionOr, selectionRange, selectionRows,
 } from "./filter/selection";
 export { boundText, extremeText, findText, matchPrefix, matchTexts, rankTexts } from "./filter/text";
-export { clearExtremes, extremesAll, usedCodes } from "./aggregate/extremes";
-export {
-  countGroups, countPresentGroups, extremesGroups, rankGroups, sumGroups,
-} from "./aggregate/grouped";
-export { combineKeys, internKeys, keyBuckets, keyCodes, keyNumbers } from "./aggregate/keys";
-export { sumAll } from "./aggregate/sum";
+export { usedCodes } from "./filter/used-codes";
 export { topTimes } from "./aggregate/top";
 export {
   groupBuckets, groupCodes, groupCombine, groupCompact, groupCompareKeys, groupFill, groupIntegers,

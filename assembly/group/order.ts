@@ -91,7 +91,8 @@ export function groupPackKeys(table: usize, out: usize, texts: usize): void {
   const count = load<u32>(table, GROUP_COUNT);
   let entry = <usize>load<u32>(table, GROUP_ENTRIES);
   let top: u32 = 0;
-  for (const end = entry + <usize>count * GROUP_KEY_SIZE; entry < end; entry += GROUP_KEY_SIZE, out += GROUP_KEY_SIZE) {
+  const end = entry + <usize>count * GROUP_KEY_SIZE;
+  for (; entry < end; entry += GROUP_KEY_SIZE, out += GROUP_KEY_SIZE) {
     const kind = load<u32>(entry, GROUP_KEY_KIND);
     let bits = load<u64>(entry, GROUP_KEY_BITS);
     if (kind >= <u32>KEY_STRING) {
@@ -140,8 +141,8 @@ export function groupUnpackKeys(
 }
 
 /**
- * Enters pairs of the indexes that `firsts` and `seconds` translate to; indexes[i] is the index of the i-th. Answers how
- * many are done, or -1 where a pair is beyond what is translated.
+ * Enters pairs of the indexes that `firsts` and `seconds` translate to; indexes[i] is the index of the i-th. Answers
+ * how many are done, or -1 where a pair is beyond what is translated.
  */
 export function groupUnpackPairs(
   table: usize, packed: usize, from: u32, count: u32, firsts: usize, firstCount: u32, seconds: usize,

@@ -291,47 +291,12 @@ export const ROLE_USER_ID = 5;
 export const ROLE_SESSION_ID = 6;
 export const ROLE_PROPERTIES = 7;
 
-// ── Blocks in a reader's scratch, from the aggregation kernels to their caller ────────────────────────
+// ── Entry of a heap of rows by time ────────────────────────────────────────────────────────────────────
 //
-// SUM    0 raw count u32 │ 4 i64 count u32 │ 8 f64 count u32 │ 12 unused │ 16 raw sum u64
-//        24 i64 sum: low u64 │ 32 high i64 │ 40 f64 sum │ 48 error of the f64 sum │ 56 unused
-// EXTREMES  0 raw count u32 │ 4 i64 count u32 │ 8 f64 count u32 │ 12 unused │ 16 raw min u32 │ 20 raw max u32
-//        24 i64 min │ 32 i64 max │ 40 f64 min │ 48 f64 max │ 56 unused
-// RANKS  0 count u32 │ 4 min u32 │ 8 max u32 │ 12 unused
 // TOP    0 time i64 │ 8 row u32 │ 12 unused
-// KEYS   0 slot mask u32 │ 4 count u32 │ 8 slots u32 (address) │ 12 entries u32 (address of 16-byte keys)
-// "Raw" counts and sums are of the unsigned integers of PAGE_U8 … PAGE_U32 pages, before base and exponent.
-export const SUM_SIZE = 64;
-export const SUM_RAW_COUNT = 0;
-export const SUM_I64_COUNT = 4;
-export const SUM_F64_COUNT = 8;
-export const SUM_RAW = 16;
-export const SUM_LOW = 24;
-export const SUM_HIGH = 32;
-export const SUM_F64 = 40;
-export const SUM_F64_ERROR = 48;
-export const EXTREMES_SIZE = 64;
-export const EXTREMES_RAW_COUNT = 0;
-export const EXTREMES_I64_COUNT = 4;
-export const EXTREMES_F64_COUNT = 8;
-export const EXTREMES_RAW_MIN = 16;
-export const EXTREMES_RAW_MAX = 20;
-export const EXTREMES_I64_MIN = 24;
-export const EXTREMES_I64_MAX = 32;
-export const EXTREMES_F64_MIN = 40;
-export const EXTREMES_F64_MAX = 48;
-export const RANKS_SIZE = 16;
-export const RANKS_COUNT = 0;
-export const RANKS_MIN = 4;
-export const RANKS_MAX = 8;
 export const TOP_SIZE = 16;
 export const TOP_TIME = 0;
 export const TOP_ROW = 8;
-export const KEYS_SIZE = 16;
-export const KEYS_MASK = 0;
-export const KEYS_COUNT = 4;
-export const KEYS_SLOTS = 8;
-export const KEYS_ENTRIES = 12;
 
 // ── Vectors and states of aggregates, in a reader's scratch ───────────────────────────────────────────
 //

@@ -260,11 +260,17 @@ describe("selections", () => {
     const c = bed.cancel;
     expect(kernels.selectRange(column, words, address, address, 0, 0, 0, 0n, 0n, 0, 0, c)).toBe(-1);
     expect(kernels.selectCodes(column, words, address, address, address, c)).toBe(-1);
-    expect(kernels.sumAll(column, words, address, bed.take(64), c)).toBe(-1);
-    expect(kernels.extremesAll(column, words, address, bed.take(64), c)).toBe(-1);
     const rows = bed.take(16);
-    expect(kernels.sumGroups(column, rows, 1, rows, bed.take(64), c)).toBe(-1);
-    expect(kernels.keyCodes(column, rows, 1, rows, 0, c)).toBe(-1);
+    expect(kernels.usedCodes(column, words, address, bed.take(64), c)).toBe(-1);
+    expect(kernels.groupCodes(column, rows, 1, rows, 0, c)).toBe(-1);
+    expect(kernels.groupRange(column, rows, 1, rows, c)).toBe(-1);
+    expect(kernels.groupIntegers(column, rows, 1, rows, 0, 0n, c)).toBe(-1);
+    expect(kernels.groupNumbers(column, rows, 0, 1, rows, 0, rows, c)).toBe(-1);
+    expect(kernels.groupUuids(column, rows, 0, 1, rows, 0, rows, c)).toBe(-1);
+    expect(kernels.groupBuckets(column, rows, 1, rows, 0, 0n, 1n, c)).toBe(-1);
+    expect(kernels.groupStarts(column, rows, 1, rows, 0, rows, 1, c)).toBe(-1);
+    expect(kernels.groupTranslate(rows, rows, 0, 1, c)).toBe(-1);
+    expect(kernels.groupPairs(rows, rows, rows, 0, 1, c)).toBe(-1);
   });
 });
 

@@ -95,7 +95,7 @@ function describePredicate(of: Predicate): string {
     case "compare":
       return `${of.path} ${of.op} ${describeValue(of.value)}`;
     case "in":
-      return `${of.path} IN (${of.values.slice(0, 8).map(describeValue).join(", ")}${of.values.length > 8 ? ", …" : ""})`;
+      return `${of.path} IN (${list(of.values.map(describeValue))})`;
     case "prefix":
       return `${of.path} LIKE ${quoted(`${of.prefix}%`)}`;
     case "exists":
@@ -107,6 +107,11 @@ function describePredicate(of: Predicate): string {
     case "test":
       return describeExpression(of.of);
   }
+}
+
+/** The first of many. */
+function list(texts: readonly string[]): string {
+  return texts.length > 8 ? `${texts.slice(0, 8).join(", ")}, …` : texts.join(", ");
 }
 
 function describeValue(value: unknown): string {
@@ -132,9 +137,8 @@ export function describeFilter(filter: Filter): string {
       return `${filter.path} ${op} ${quoted(decoder.decode(filter.text))}`;
     }
     case "texts": {
-      const some = filter.texts.slice(0, 8).map((text) => quoted(decoder.decode(text)));
-      const more = filter.texts.length > 8 ? ", …" : "";
-      return `${filter.path} ${filter.negated ? "NOT " : ""}IN (${some.join(", ")}${more})`;
+      const texts = list(filter.texts.map((text) => quoted(decoder.decode(text))));
+      return `${filter.path} ${filter.negated ? "NOT " : ""}IN (${texts})`;
     }
     case "prefix": {
       const text = quoted(`${decoder.decode(filter.text)}%`);

@@ -1,16 +1,36 @@
-import { type Expression, walkExpression } from "../expression/expression.ts";
-import { type AggregateFunction, isGrouped, type Query } from "../query.ts";
+import { type Expression, type ScalarFunction, walkExpression } from "../expression/expression.ts";
+import { type AggregateFunction, isGrouped } from "../query.ts";
 import type { ReadJob } from "../read-job.ts";
 import type { Segment } from "../segments/source.ts";
-import type { Filter } from "./filter.ts";
+import { bind, type Filter } from "./filter.ts";
 
 /** Cells of work that one answered cell, one grouped row and one summed row cost; a filtered cell costs 1. */
 const answeredCost = 200;
 const groupedCost = 12;
 const measuredCost = 3;
-/** One value of an aggregate that keeps more than a number for each group, and one call of a function. */
+/** One value of an aggregate that keeps more than a number for each group. */
 const sketchedCost = 10;
-const callCost = 8;
+/** A call that kernels make for one row, and one that may be made row by row outside of them. */
+const kernelCallCost = 8;
+const callCost = 500;
+const kernelCalls: ReadonlySet<ScalarFunction> = new Set([
+  "=",
+  "!=",
+  "<",
+  "<=",
+  ">",
+  ">=",
+  "and",
+  "or",
+  "not",
+  "is_null",
+  "+",
+  "-",
+  "*",
+  "/",
+  "%",
+  "negate",
+] as const);
 const sketches: ReadonlySet<AggregateFunction> = new Set([
   "count_distinct",
   "approx_count_distinct",
@@ -21,8 +41,6 @@ const sketches: ReadonlySet<AggregateFunction> = new Set([
   "topk",
   "histogram",
 ] as const);
-/** A condition that is an expression, over one row. */
-const testCost = 20;
 /** Columns that an event is thought to have. */
 const eventColumns = 16;
 
@@ -32,8 +50,8 @@ function leaves(filter: Filter): number {
     return filter.of.reduce((sum, one) => sum + leaves(one), 0);
   }
   if (filter.kind === "all" || filter.kind === "none") return 0;
+  if (filter.kind === "test") return 1 + callsCost(filter.of);
   // Prefixes and lists look codes up row by row.
-  if (filter.kind === "test") return testCost;
   return filter.kind === "texts" || filter.kind === "prefix" || filter.kind === "id" ? 6 : 1;
 }
 
@@ -54,36 +72,29 @@ export function estimate(job: ReadJob, filter: Filter, segments: readonly Segmen
     return filtered / 64 + Math.min(limit, fresh) * eventColumns * answeredCost;
   }
   const { query } = job;
-  const computed = callsOf(query) * rows * callCost;
+  const { select, orderBy, groupBy } = query;
   if (!isGrouped(query)) {
     const end = query.limit === null ? rows : Math.min(rows, query.offset + query.limit);
-    const ordered = query.orderBy.length * rows * measuredCost;
-    return filtered + computed + ordered + end * query.select.length * answeredCost;
+    const ordered = rows * orderBy.reduce((sum, { of }) => sum + measuredCost + callsCost(of), 0);
+    const answered = end * select.reduce((sum, { of }) => sum + answeredCost + callsCost(of), 0);
+    return filtered + ordered + answered;
   }
-  const measures = query.aggregates.reduce((sum, { fn, of }) => {
-    if (of === null) return sum;
-    return sum + (sketches.has(fn) ? sketchedCost : measuredCost);
-  }, 0);
-  const perRow = measures + (query.groupBy.length > 0 ? groupedCost : 0);
-  return filtered + computed + rows * perRow * (query.groupBy.length + 1);
+  let [measures, calls] = [0, groupBy.reduce((sum, { of }) => sum + callsCost(of), 0)];
+  for (const { fn, of, filter: own } of query.aggregates) {
+    if (own !== null) calls += leaves(bind(own, false));
+    if (of === null) continue;
+    measures += sketches.has(fn) ? sketchedCost : measuredCost;
+    calls += callsCost(of);
+  }
+  const perRow = measures + (groupBy.length > 0 ? groupedCost : 0);
+  return filtered + rows * (perRow * (groupBy.length + 1) + calls);
 }
 
-/** Calls that are made for each row; those over groups don't count. */
-function callsOf({ select, groupBy, aggregates, orderBy }: Query): number {
-  let calls = 0;
-  const ofRows: Expression[] = [
-    ...groupBy.map(({ of }) => of),
-    ...aggregates.flatMap(({ of }) => (of === null ? [] : [of])),
-    ...[...select, ...orderBy].map(({ of }) => of),
-  ];
-  for (const expression of ofRows) {
-    let isGroup = false;
-    let own = 0;
-    walkExpression(expression, ({ kind }) => {
-      if (kind === "call") own++;
-      if (kind === "key" || kind === "aggregate") isGroup = true;
-    });
-    if (!isGroup) calls += own;
-  }
-  return calls;
+/** What the calls of an expression cost for one row. */
+function callsCost(expression: Expression): number {
+  let cost = 0;
+  walkExpression(expression, (one) => {
+    if (one.kind === "call") cost += kernelCalls.has(one.fn) ? kernelCallCost : callCost;
+  });
+  return cost;
 }

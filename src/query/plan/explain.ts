@@ -33,8 +33,8 @@ export interface PlannedColumn {
 export interface PlannedKey {
   readonly text: string;
   /**
-   * How its values become small numbers within a segment: `dictionary` codes, `buckets` by arithmetic, `calendar` buckets
-   * by their bounds, `numbers` (small ranges as they are, others looked up), `lanes` of several kinds, or `ids`.
+   * How its values become small numbers within a segment: `dictionary` codes, `buckets` by arithmetic, `calendar`
+   * buckets by their bounds, `numbers` (small ranges as they are, others looked up), `lanes` of several kinds, `ids`.
    */
   readonly strategy:
     | "dictionary"

@@ -1,5 +1,5 @@
-// What a condition on a computed value says about the stored one: rows that it is true for are in a range of a path, for
-// which there are zone maps and a quick kernel. The condition is tested on what is left.
+// What a condition on a computed value says about the stored one: rows that it is true for are in a range of a path,
+// for which there are zone maps and a quick kernel. The condition is tested on what is left.
 
 import { Buckets } from "../expression/bucket.ts";
 import type { Expression } from "../expression/expression.ts";

@@ -5,8 +5,8 @@ import type { GroupTable } from "./group-table.ts";
 export type Compare = (a: number, b: number) => number;
 
 /**
- * The first `count` of `rows` in order, from a heap whose root is the last of those. `numbers`, by row, are what the order
- * goes by first: most rows are passed over by them alone.
+ * The first `count` of `rows` in order, from a heap whose root is the last of those. `numbers`, by row, are what the
+ * order goes by first: most rows are passed over by them alone.
  */
 export function firstOf(
   rows: Uint32Array,

@@ -3,7 +3,7 @@ import { MillraceError } from "../../errors.ts";
 import type { GroupKernels } from "./group-kernels.ts";
 import type { Scratch } from "./scratch.ts";
 
-/** The query kernels of the core; addresses, counts and codes are u32. See assembly/filter and assembly/aggregate. */
+/** The query kernels of the core; addresses, counts and codes are u32. See assembly/filter and assembly/group. */
 export interface QueryKernels extends GroupKernels {
   selectRange(
     column: number,
@@ -64,87 +64,7 @@ export interface QueryKernels extends GroupKernels {
   ): void;
   extremeText(entries: number, count: number, table: number, last: number): number;
   rankTexts(entries: number, count: number, codes: number, other: number, ranks: number): number;
-  sumAll(column: number, words: number, mask: number, sum: number, cancel: number): number;
-  clearExtremes(extremes: number, count: number): void;
-  extremesAll(
-    column: number,
-    words: number,
-    mask: number,
-    extremes: number,
-    cancel: number,
-  ): number;
   usedCodes(column: number, words: number, mask: number, table: number, cancel: number): number;
-  keyCodes(
-    column: number,
-    rows: number,
-    count: number,
-    ids: number,
-    offset: number,
-    cancel: number,
-  ): number;
-  keyNumbers(
-    column: number,
-    rows: number,
-    count: number,
-    ids: number,
-    offset: number,
-    table: number,
-    cancel: number,
-  ): number;
-  keyBuckets(
-    column: number,
-    rows: number,
-    count: number,
-    ids: number,
-    width: bigint,
-    origin: bigint,
-    first: bigint,
-    table: number,
-    cancel: number,
-  ): number;
-  combineKeys(ids: number, other: number, count: number, cardinality: number): void;
-  internKeys(
-    ids: number,
-    other: number,
-    count: number,
-    cardinality: number,
-    table: number,
-    cancel: number,
-  ): number;
-  countGroups(ids: number, count: number, counts: number): void;
-  countPresentGroups(
-    column: number,
-    rows: number,
-    count: number,
-    ids: number,
-    counts: number,
-    cancel: number,
-  ): number;
-  sumGroups(
-    column: number,
-    rows: number,
-    count: number,
-    ids: number,
-    sums: number,
-    cancel: number,
-  ): number;
-  extremesGroups(
-    column: number,
-    rows: number,
-    count: number,
-    ids: number,
-    extremes: number,
-    cancel: number,
-  ): number;
-  rankGroups(
-    column: number,
-    rows: number,
-    count: number,
-    ids: number,
-    ranks: number,
-    blocks: number,
-    cancel: number,
-  ): number;
   topTimes(
     column: number,
     rows: number,
