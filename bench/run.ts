@@ -32,6 +32,7 @@ export const areas = [
   "group",
   "aggregate",
   "expression",
+  "questions",
   "encode",
   "commit",
 ] as const;
@@ -52,6 +53,10 @@ async function benchOf(area: Area, sizes: Sizes): Promise<AreaBench> {
     const { commitBench } = await import("./commit.bench.ts");
     const { comparison, close } = commitBench(sizes.batch);
     return { comparisons: [comparison], close };
+  }
+  if (area === "questions") {
+    const { questionComparisons } = await import("./questions.bench.ts");
+    return { comparisons: questionComparisons(sizes.distinctRows, sizes.repeats) };
   }
   const { hotRig } = await import("./rig.ts");
   const rig = hotRig(sizes.distinctRows, sizes.repeats);
