@@ -335,7 +335,6 @@ export const VECTOR_F64 = 1;
 export const VECTOR_CODES = 2;
 export const VECTOR_IDS = 3;
 export const VECTOR_WANT_F64 = 1; // integers as doubles
-export const VECTOR_WANT_ROWS = 2; // and whose values they are
 
 // States, one for each group. docs/formats/partial.md draws them: partials hold them as they are.
 // TOTAL  0 integers: low u64 │ 8 high i64 │ 16 doubles f64 │ 24 error f64 │ 32 integers u64 │ 40 doubles u64

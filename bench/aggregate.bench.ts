@@ -1,5 +1,5 @@
-// Sketches over hot rows, against plain loops over the same events as objects: a p95 by the same bins, and distinct users
-// counted exactly, which the registers must come near to.
+// Sketches over hot rows, against plain loops over the same events as objects: a p95 by the same bins, and distinct
+// users counted exactly, which the registers must come near to.
 
 import { executeQuery } from "../src/query/run/execute.ts";
 import { parseSql } from "../src/query/sql/statement.ts";

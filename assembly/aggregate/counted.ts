@@ -1,5 +1,5 @@
-// Codes counted by group within one segment, where groups × codes are not many more than the rows: each pair of a group and
-// a text is then looked up once, whatever the number of rows that have it.
+// Codes counted by group within one segment, where groups × codes are not many more than the rows: each pair of a
+// group and a text is then looked up once, whatever the number of rows that have it.
 
 import { VECTOR_COUNT, VECTOR_GROUPS, VECTOR_VALUES } from "../layout";
 import { addMember } from "./members";

@@ -6,8 +6,8 @@ import { VECTOR_COUNT, VECTOR_F64, VECTOR_GROUPS, VECTOR_KIND, VECTOR_VALUES } f
 import { nextVector } from "./vectors";
 
 /**
- * Adds the numbers of a column. `doubles` has `count` bounds as f64, `integers` has the `reachable` first of them as i64.
- * Answers 0, or -1 when cancelled.
+ * Adds the numbers of a column. `doubles` has `count` bounds as f64, `integers` has the `reachable` first of them
+ * as i64. Answers 0, or -1 when cancelled.
  */
 export function addHistogram(
   v: usize, doubles: usize, count: u32, integers: usize, reachable: u32, counts: usize,

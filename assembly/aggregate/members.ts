@@ -1,5 +1,5 @@
-// Distinct values by group, exactly: MEMBERs say that a group has a value, TALLYs how often. A double that is an integer
-// within 64 bits is that integer; texts are told apart by their index among the query's texts.
+// Distinct values by group, exactly: MEMBERs say that a group has a value, TALLYs how often. A double that is an
+// integer within 64 bits is that integer; texts are told apart by their index among the query's texts.
 
 import {
   MEMBER_F64, MEMBER_GROUP, MEMBER_I64, MEMBER_ID, MEMBER_KIND, MEMBER_SIZE, TALLY_COUNT, TALLY_ERROR, TALLY_SIZE,
@@ -13,8 +13,9 @@ import { intern } from "./texts";
 const YOUNG: u64 = u64.MAX_VALUE;
 
 /**
- * Enters the values of a column. Codes are looked up in `indexes` and are of the given `kind`; without indexes they are
- * booleans. `counts` has a u64 a group, how many values it has. 0, -1 when cancelled, 1 when the table must be larger.
+ * Enters the values of a column. Codes are looked up in `indexes` and are of the given `kind`; without indexes they
+ * are booleans. `counts` has a u64 a group, how many values it has. 0, -1 when cancelled, 1 when the table must be
+ * larger.
  */
 export function addMembers(
   v: usize, kind: u32, indexes: usize, table: usize, size: u32, counts: usize,
@@ -55,7 +56,9 @@ function addDouble(bits: u64, group: u32, table: usize, size: u32, counts: usize
 
 /** Counts a value of a group, `times` times. The table has room. */
 @inline
-export function addMember(bits: u64, group: u32, kind: u32, times: u64, table: usize, size: u32, counts: usize): void {
+export function addMember(
+  bits: u64, group: u32, kind: u32, times: u64, table: usize, size: u32, counts: usize,
+): void {
   const member = memberOf(table, bits, group, kind, size);
   if (!load<u32>(member, MEMBER_KIND)) {
     enterMember(table, member, bits, group, kind);
@@ -77,8 +80,8 @@ export function mergeMembers(members: usize, count: u32, table: usize, counts: u
 }
 
 /**
- * Enters ids, which are texts of 16 bytes. 0, -1 when cancelled; 1, 2 or 3 when the table, the texts or the heap must be
- * larger.
+ * Enters ids, which are texts of 16 bytes. 0, -1 when cancelled; 1, 2 or 3 when the table, the texts or the heap
+ * must be larger.
  */
 export function addIdMembers(
   v: usize, table: usize, size: u32, counts: usize, texts: usize, heap: usize,

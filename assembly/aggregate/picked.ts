@@ -1,14 +1,15 @@
-// first, last and any by group: the value of the row that is first or last by (timestamp, sequence), PICKED in layout.ts.
+// first, last and any by group: the value of the row that is first or last by (timestamp, sequence), PICKED in
+// layout.ts.
 //
-// Within a segment a group keeps its best row, a BEST; rows of a segment are in the order of their sequences. When all
-// columns are seen, the value of that row is compared with what the segments before had, and taken over.
+// Within a segment a group keeps its best row, a BEST; rows of a segment are in the order of their sequences. When
+// all columns are seen, the value of that row is compared with what the segments before had, and taken over.
 
 import {
-  BEST_COLUMN, BEST_ROW, BEST_SIZE, BEST_TIME, COLUMN_BASE, COLUMN_DICT, COLUMN_EXPONENT, COLUMN_LANE, COLUMN_PAGES,
-  LANE_BOOLEAN, LANE_ID, LANE_JSON, LANE_NUMBER, PAGE_ENCODING, PAGE_F64, PAGE_MIXED, PAGE_ROWS, PAGE_U32, PAGE_VALUES,
-  PICKED_BITS, PICKED_BOOLEAN, PICKED_CAPACITY, PICKED_F64, PICKED_I64, PICKED_ID, PICKED_JSON, PICKED_KIND, PICKED_LENGTH,
-  PICKED_SEQUENCE, PICKED_SIZE, PICKED_STRING, PICKED_TIME, ROOT_POWERS_OF_TEN, VECTOR_COUNT, VECTOR_FIRST_ROW,
-  VECTOR_GROUPS, VECTOR_ROWS,
+  BEST_COLUMN, BEST_ROW, BEST_SIZE, BEST_TIME, COLUMN_BASE, COLUMN_DICT, COLUMN_EXPONENT, COLUMN_LANE,
+  COLUMN_PAGES, LANE_BOOLEAN, LANE_ID, LANE_JSON, LANE_NUMBER, PAGE_ENCODING, PAGE_F64, PAGE_MIXED, PAGE_ROWS,
+  PAGE_U32, PAGE_VALUES, PICKED_BITS, PICKED_BOOLEAN, PICKED_CAPACITY, PICKED_F64, PICKED_I64, PICKED_ID,
+  PICKED_JSON, PICKED_KIND, PICKED_LENGTH, PICKED_SEQUENCE, PICKED_SIZE, PICKED_STRING, PICKED_TIME,
+  ROOT_POWERS_OF_TEN, VECTOR_COUNT, VECTOR_FIRST_ROW, VECTOR_GROUPS, VECTOR_ROWS,
 } from "../layout";
 import { rawAt } from "../filter/select";
 import { heapTake } from "./heap";
@@ -24,8 +25,8 @@ function pageAt(column: usize, row: u32): usize {
 }
 
 /**
- * Looks at the rows that have a value in a column, by the times in the column `times`; 0: all times are equal. Answers
- * 0, or -1 when cancelled.
+ * Looks at the rows that have a value in a column, by the times in the column `times`; 0: all times are equal.
+ * Answers 0, or -1 when cancelled.
  */
 export function pickRows(v: usize, column: usize, times: usize, last: u32, best: usize): i32 {
   const base = times ? load<i64>(times, COLUMN_BASE) : 0;

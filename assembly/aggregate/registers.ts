@@ -1,7 +1,7 @@
-// HyperLogLog (Flajolet, Fusy, Gandouet, Meunier 2007) of 2^14 registers over 64-bit hashes, as in HyperLogLog++ (Heule,
-// Nunkesser, Hall 2013): a group's first registers are cells of a table that all groups share; when it has a
-// number of them (`limit`, at most SPARSE_MAX) it gets an array of bytes. A register holds the highest rank of all hashes that begin with its number, so the
-// registers are the same however the rows are parted.
+// HyperLogLog (Flajolet, Fusy, Gandouet, Meunier 2007) of 2^14 registers over 64-bit hashes, as in HyperLogLog++
+// (Heule, Nunkesser, Hall 2013): a group's first registers are cells of a table that all groups share; when it has
+// a number of them (`limit`, at most SPARSE_MAX) it gets an array of bytes. A register holds the highest rank of
+// all hashes that begin with its number, so the registers are the same however the rows are parted.
 //
 // A PACKED hash is register << 8 | rank. Texts of a dictionary are hashed once a segment, not once a row.
 

@@ -1,10 +1,11 @@
-// Count, mean and sum of squared deviations by group: SPREAD in layout.ts. A group's numbers are taken from its first
-// one (the shift), so that what is far from 0 but close together loses nothing; blocks of neighbouring rows of one group
-// make a spread of their own, in two passes, which is then merged (Chan, Golub, LeVeque, "Algorithms for Computing
-// the Sample Variance", The American Statistician 37, 1983); others are added one by one (Welford 1962).
+// Count, mean and sum of squared deviations by group: SPREAD in layout.ts. A group's numbers are taken from its
+// first one (the shift), so that what is far from 0 but close together loses nothing; blocks of neighbouring rows
+// of one group make a spread of their own, in two passes, which is then merged (Chan, Golub, LeVeque, "Algorithms
+// for Computing the Sample Variance", The American Statistician 37, 1983); others are added one by one (Welford
+// 1962).
 //
-// The relative error of the squares is at most about n 2^-53 κ, κ² = 1 + (mean - shift)² / variance; merging adds errors
-// of blocks, which are far fewer than n. Integers are taken as doubles.
+// The relative error of the squares is at most about n 2^-53 κ, κ² = 1 + (mean - shift)² / variance; merging adds
+// errors of blocks, which are far fewer than n. Integers are taken as doubles.
 
 import {
   SPREAD_COUNT, SPREAD_MEAN, SPREAD_SHIFT, SPREAD_SIZE, SPREAD_SQUARES, VECTOR_COUNT, VECTOR_GROUPS, VECTOR_VALUES,

@@ -1,5 +1,6 @@
 // Hash tables of working memory: open addressing over a power of two of slots, of which 5 in 8 are used at most.
-// The caller gives memory: a kernel stops before a vector that might not fit, and is called again with a larger table.
+// The caller gives memory: a kernel stops before a vector that might not fit, and is called again with a larger
+// table.
 
 import {
   CELL_COUNT, CELL_SIZE, MEMBER_BITS, MEMBER_GROUP, MEMBER_KIND, TABLE_MASK, TABLE_SLOTS, TABLE_USED, TALLY_COUNT,
@@ -60,7 +61,7 @@ function memberHash(bits: u64, group: u32, kind: u32): u32 {
   return <u32>(mix64(bits + <u64>kind) ^ (<u64>group * 0x9e3779b97f4a7c15 >> 29));
 }
 
-/** The MEMBER or TALLY, by its `size`, of a value of a group; 0 kind in what is answered: it is new, and was entered. */
+/** Where the MEMBER or TALLY of a value of a group is, or, when it has no kind, where it may be entered. */
 @inline
 export function memberOf(table: usize, bits: u64, group: u32, kind: u32, size: u32): usize {
   const mask = load<u32>(table, TABLE_MASK);

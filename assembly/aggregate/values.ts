@@ -1,9 +1,9 @@
 // All numbers of all groups, for exact percentiles: a LIST of VALUEs in chunks, appended while rows come, parted by
-// group when they are all there, in place; then the k-th of a group is selected (Hoare's quickselect, in three ways, so
-// that equal numbers don't slow it down).
+// group when they are all there, in place; then the k-th of a group is selected (Hoare's quickselect, in three
+// ways, so that equal numbers don't slow it down).
 //
-// A number is kept as the nearest double and, for an integer, what it is more than that: the order of such pairs is that
-// of the numbers, without rounding.
+// A number is kept as the nearest double and, for an integer, what it is more than that: the order of such pairs is
+// that of the numbers, without rounding.
 
 import {
   LIST_CAPACITY, LIST_CHUNKS, LIST_COUNT, VALUE_CHUNK, VALUE_GROUP, VALUE_NUMBER, VALUE_REST, VECTOR_COUNT, VECTOR_F64,
@@ -62,8 +62,8 @@ function swap(a: usize, b: usize): void {
 }
 
 /**
- * Parts the list by group, in place. `starts` and `nexts` have room for groups + 1 u32 each; the values of group g are
- * [starts[g], starts[g + 1]) then.
+ * Parts the list by group, in place. `starts` and `nexts` have room for groups + 1 u32 each; the values of group g
+ * are [starts[g], starts[g + 1]) then.
  */
 export function partValues(list: usize, groups: u32, starts: usize, nexts: usize): void {
   const chunks = <usize>load<u32>(list, LIST_CHUNKS);

@@ -71,7 +71,8 @@ function nextListed(v: usize, from: u32, count: u32): bool {
   const end = listedEnd(rows, from, count);
   store<u32>(v, end, VECTOR_POSITION);
   const first = load<u32>(rows + (<usize>from << 2));
-  const page = <usize>load<u32>(<usize>load<u32>(v, VECTOR_COLUMN) + (<usize>(first >> PAGE_SHIFT) << 2), COLUMN_PAGES);
+  const pages = <usize>load<u32>(v, VECTOR_COLUMN) + COLUMN_PAGES;
+  const page = <usize>load<u32>(pages + (<usize>(first >> PAGE_SHIFT) << 2));
   if (!page) return false;
   const length = end - from;
   const list = rows + (<usize>from << 2);
@@ -282,7 +283,7 @@ function gatherScaled(
     else if (encoding == PAGE_U16) quad = v128.load_ext<u16>(values + (at << 1));
     else quad = i32x4.extend_low_i16x8_u(i16x8.extend_low_i8x16_u(v128.load32_zero(values + at)));
     const low = f64x2.convert_low_i32x4_u(quad);
-    const high = f64x2.convert_low_i32x4_u(i8x16.shuffle(quad, quad, 8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15));
+    const high = f64x2.convert_low_i32x4_u(v128.shuffle<u64>(quad, quad, 1, 1));
     v128.store(out + (i << 3), f64x2.div(f64x2.add(bases, low), scales));
     v128.store(out + (i << 3), f64x2.div(f64x2.add(bases, high), scales), 16);
   }

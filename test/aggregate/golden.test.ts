@@ -1,4 +1,5 @@
-// Partials as they were first written: they must go on being read as the same answers, and be written as the same bytes.
+// Partials as they were first written: they must go on being read as the same answers, and be written as the same
+// bytes.
 
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";

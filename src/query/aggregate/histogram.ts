@@ -1,6 +1,6 @@
-// histogram: how many numbers lie between bounds, as JSON [{"from", "to", "count"}, …]: from is in the bucket, to is not;
-// the first bucket has no from and the last no to (null). Exact: integers are compared with bounds without rounding.
-// NULL without numbers. Merging adds.
+// histogram: how many numbers lie between bounds, as JSON [{"from", "to", "count"}, …]: from is in the bucket, to
+// is not; the first bucket has no from and the last no to (null). Exact: integers are compared with bounds without
+// rounding. NULL without numbers. Merging adds.
 //
 // Partial:  0 tag u8 = 0x0b │ 1 bounds u32 │ 5 bounds × f64 │ then groups × (bounds + 1) × count u64
 

@@ -1,5 +1,5 @@
-// Which values each group has, exactly, in a hash table of MEMBERs or TALLYs and a table of texts: what count_distinct
-// and topk have in common.
+// Which values each group has, exactly, in a hash table of MEMBERs or TALLYs and a table of texts: what
+// count_distinct and topk have in common.
 //
 // In partials:
 //   0 texts u32 │ texts × { length u32, UTF-8, or 16 bytes of an id }

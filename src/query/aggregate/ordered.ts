@@ -1,5 +1,5 @@
-// percentile_disc of what is no number: values are counted by a hash table, and put in order when all are there. Exact;
-// memory as that of topk, of which nothing is cut here.
+// percentile_disc of what is no number: values are counted by a hash table, and put in order when all are there.
+// Exact; memory as that of topk, of which nothing is cut here.
 //
 // Partial:  0 tag u8 = 0x0d │ 1 members with counts, as members.ts says; errors are 0
 

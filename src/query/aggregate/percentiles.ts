@@ -1,9 +1,9 @@
 // median, percentile_cont, percentile_disc, exact: every number of every group is kept, 16 bytes each, in the query's
 // working memory (beyond its limit it ends with `query_memory`), and the wanted ones are selected when all are there.
 //
-// percentile_disc is the first value whose share of the values up to it is at least the fraction: index ceil(q n) - 1 of
-// the n in order. percentile_cont is at q (n - 1), between two neighbours in proportion, as a double; the median is that
-// of 0.5.
+// percentile_disc is the first value whose share of the values up to it is at least the fraction: index ceil(q n) -
+// 1 of the n in order. percentile_cont is at q (n - 1), between two neighbours in proportion, as a double; the
+// median is that of 0.5.
 //
 // Partial:  0 tag u8 = 0x0a │ 1 count u32 │ count × VALUE, 16 bytes:
 //   0 the nearest double f64 │ 8 group u32 │ 12 i32: of an integer 2 × (it - the double) + 1, of a double 0

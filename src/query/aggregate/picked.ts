@@ -1,9 +1,9 @@
-// first and last: the value of the first or last row that has one, by timestamp, then sequence. any: that of the row with
-// the lowest sequence. Of any type. Merging takes the better of two.
+// first and last: the value of the first or last row that has one, by timestamp, then sequence. any: that of the
+// row with the lowest sequence. Of any type. Merging takes the better of two.
 //
 // Partial:  0 tag u8 = 0x09 │ 1 which u8: 0 first, 1 last, 2 any │ then of each group
-//   PICKED, 32 bytes: 0 time i64 (any: 0) │ 8 sequence i64 │ 16 bits u64 │ 24 zeros │ 28 kind u32: 0 none, 1 i64, 2 f64,
-//   3 boolean, 4 string, 5 json, 6 id; for the last three the bits are 0 and a length u32, and the bytes follow
+//   PICKED, 32 bytes: 0 time i64 (any: 0) │ 8 sequence i64 │ 16 bits u64 │ 24 zeros │ 28 kind u32: 0 none, 1 i64, 2
+//   f64, 3 boolean, 4 string, 5 json, 6 id; for the last three the bits are 0 and a length u32, and the bytes follow
 
 import {
   BEST_SIZE,
@@ -36,7 +36,6 @@ import { openVector } from "./vectors.ts";
 
 const tag = 0x09;
 const whichByte = { first: 0, last: 1, any: 2 } as const;
-const wantRows = 2;
 
 export class PickedState implements Accumulator {
   readonly #context: AggregateContext;
@@ -71,7 +70,7 @@ export class PickedState implements Accumulator {
     run.core.u8.fill(0, best, best + groupCount * BEST_SIZE);
     for (const { lane, address } of computed.lanes(segment, this.#of, rows.mask)) {
       if (lane === LANE_NULL) continue;
-      const vector = openVector(run, rows, address, wantRows);
+      const vector = openVector(run, rows, address);
       finished(this.#kernels.pickRows(vector, address, times, this.#last, best));
     }
     const { firstSequence } = segment;

@@ -1,10 +1,11 @@
-// quantile: DDSketch with 64 bins an octave, so that an answer is off by at most 1/129 (0.78 %) of the exact one, which
-// is the value at index floor(q (n - 1)) of the n in order. Zero and numbers nearer to it than 2^-1022 are one bin,
-// whose value is 0. Of each sign the 2,048 bins farthest from zero are kept, a range of 32 octaves: what is nearer is
-// counted in the last of them, so that quantiles which fall there are only bounds. Integers are taken as doubles.
+// quantile: DDSketch with 64 bins an octave, so that an answer is off by at most 1/129 (0.78 %) of the exact one,
+// which is the value at index floor(q (n - 1)) of the n in order. Zero and numbers nearer to it than 2^-1022 are
+// one bin, whose value is 0. Of each sign the 2,048 bins farthest from zero are kept, a range of 32 octaves: what
+// is nearer is counted in the last of them, so that quantiles which fall there are only bounds. Integers are taken
+// as doubles.
 //
-// A bin is the first 18 bits of a double: sign, exponent, and 6 bits of the fraction. Merging adds counts, so that any
-// split of the rows gives the same bytes.
+// A bin is the first 18 bits of a double: sign, exponent, and 6 bits of the fraction. Merging adds counts, so that
+// any split of the rows gives the same bytes.
 //
 // Partial:  0 tag u8 = 0x05 │ then of each group: bins u32, bins × { bin u32, 0 u32, count u64 }, ascending by value
 

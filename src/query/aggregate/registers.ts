@@ -1,7 +1,7 @@
-// approx_count_distinct: HyperLogLog of 2^14 registers, standard error 0.81 % (1.04 / √16384), less for few values; the
-// estimate is the corrected one of Ertl ("New cardinality estimation algorithms for HyperLogLog sketches", 2017,
-// algorithm 6), which needs no tables of bias. Merging takes the maximum of each register, so that any split of the rows
-// gives the same bytes. Texts, JSON, ids, booleans and numbers are different values; 1 and 1.0 are one.
+// approx_count_distinct: HyperLogLog of 2^14 registers, standard error 0.81 % (1.04 / √16384), less for few values;
+// the estimate is the corrected one of Ertl ("New cardinality estimation algorithms for HyperLogLog sketches",
+// 2017, algorithm 6), which needs no tables of bias. Merging takes the maximum of each register, so that any split
+// of the rows gives the same bytes. Texts, JSON, ids, booleans and numbers are different values; 1 and 1.0 are one.
 //
 // Partial:  0 tag u8 = 0x06 │ then of each group: registers u32
 //   up to 4,096: registers × u32, number << 8 | rank, ascending

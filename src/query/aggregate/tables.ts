@@ -108,8 +108,8 @@ export class HashTable {
 }
 
 /**
- * Calls a kernel until it is done. It answers 1 when the table must have room for what waits in the vector, 2 when the
- * heap was full; negative numbers say that it was cancelled.
+ * Calls a kernel until it is done. It answers 1 when the table must have room for what waits in the vector, 2 when
+ * the heap was full; negative numbers say that it was cancelled.
  */
 export function runGrowing(
   run: QueryRun,

@@ -21,8 +21,8 @@ interface Kept {
 const keptBy = new WeakMap<Core, Kept>();
 
 /**
- * Address of the packed hash of each code, in scratch; 0 when hashing row by row is less work. A segment's number names
- * it for ever, hot and stored ones apart; a hot dictionary only grows.
+ * Address of the packed hash of each code, in scratch; 0 when hashing row by row is less work. A segment's number
+ * names it for ever, hot and stored ones apart; a hot dictionary only grows.
  */
 export function hashesOfTexts(
   run: QueryRun,

@@ -1,12 +1,13 @@
-// topk: the k values that most rows have, as JSON [{"value", "count", "error"}, …], most first, equal counts in the order
-// of values. Space-Saving (Metwally, Agrawal, El Abbadi, "Efficient computation of frequent and top-k elements in data
-// streams", ICDT 2005) with at least max(1000, 100 k) counters a group; as long as all groups together have no more than
-// 2^18 values, nothing is cut and counts are exact, with an error of 0.
+// topk: the k values that most rows have, as JSON [{"value", "count", "error"}, …], most first, equal counts in the
+// order of values. Space-Saving (Metwally, Agrawal, El Abbadi, "Efficient computation of frequent and top-k
+// elements in data streams", ICDT 2005) with at least max(1000, 100 k) counters a group; as long as all groups
+// together have no more than 2^18 values, nothing is cut and counts are exact, with an error of 0.
 //
-// A cut keeps each group's counters with the highest counts; its floor is then the highest count that a value which has
-// none may have. A value that comes (back) begins at the floor, which is its error: the true count is between count -
-// error and count. Merging adds counts, and floors for values that one side doesn't have ("Mergeable summaries", Agarwal
-// et al., 2012). Without a cut any split of the rows gives the same answer; with one, an answer within its errors.
+// A cut keeps each group's counters with the highest counts; its floor is then the highest count that a value which
+// has none may have. A value that comes (back) begins at the floor, which is its error: the true count is between
+// count - error and count. Merging adds counts, and floors for values that one side doesn't have ("Mergeable
+// summaries", Agarwal et al., 2012). Without a cut any split of the rows gives the same answer; with one, an answer
+// within its errors.
 //
 // Partial:  0 tag u8 = 0x08 │ 1 members with counts and errors, as members.ts says │ groups × floor u64
 
