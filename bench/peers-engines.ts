@@ -47,7 +47,8 @@ const eventColumns = {
   event_type: "VARCHAR",
   source: "VARCHAR",
   properties:
-    "STRUCT(path VARCHAR, country VARCHAR, duration_ms DOUBLE, status INTEGER, amount DOUBLE, mobile BOOLEAN, item VARCHAR)",
+    "STRUCT(path VARCHAR, country VARCHAR, duration_ms DOUBLE, status INTEGER, amount DOUBLE, mobile BOOLEAN, " +
+    "item VARCHAR)",
   user_id: "VARCHAR",
   session_id: "VARCHAR",
 };
@@ -104,7 +105,8 @@ const chTables: Readonly<Record<Dataset, string>> = {
   nested: `CREATE TABLE nested (data JSON(max_dynamic_paths = 0, kind LowCardinality(String),
     commit.operation LowCardinality(String), commit.collection LowCardinality(String), did String, time_us UInt64))
     ENGINE = MergeTree
-    ORDER BY (data.kind, data.commit.operation, data.commit.collection, data.did, fromUnixTimestamp64Micro(data.time_us))`,
+    ORDER BY (data.kind, data.commit.operation, data.commit.collection, data.did,
+      fromUnixTimestamp64Micro(data.time_us))`,
 };
 
 /** ClickHouse in the process: a MergeTree ordered by time, LowCardinality where a column has few values. */

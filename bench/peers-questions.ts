@@ -66,7 +66,7 @@ const eventQuestions: readonly Question[] = [
     dataset,
     sql: {
       millrace: `SELECT event_type, properties.country, count(*), sum(properties.amount),
-          approx_percentile(0.95, properties.duration_ms)
+          approx_percentile(properties.duration_ms, 0.95)
         FROM events GROUP BY 1, 2 ORDER BY 1, 2`,
       duckdb: `SELECT event_type, country, count(*), sum(amount), approx_quantile(duration_ms, 0.95)
         FROM events GROUP BY 1, 2 ORDER BY 1, 2`,

@@ -31,7 +31,8 @@ const questions: readonly Question[] = [
    GROUP BY place ORDER BY n DESC, place LIMIT 15`,
   [
     `SELECT source, count(*) FROM events WHERE properties.page ~ '^User( talk)?:' GROUP BY source ORDER BY 2 DESC, 1`,
-    `SELECT channel, count(*) FROM wiki WHERE regexp_matches(page, '^User( talk)?:') GROUP BY channel ORDER BY 2 DESC, 1`,
+    `SELECT channel, count(*) FROM wiki WHERE regexp_matches(page, '^User( talk)?:')
+     GROUP BY channel ORDER BY 2 DESC, 1`,
   ],
   [
     `SELECT date_trunc('hour', timestamp, 'America/New_York') AS h, count(*) FROM events GROUP BY h ORDER BY h`,
@@ -55,7 +56,8 @@ const questions: readonly Question[] = [
    FROM events GROUP BY q HAVING count(*) > 420 ORDER BY q`,
   `SELECT upper(substring(properties.user, 1, 1)) AS letter, count(DISTINCT properties.user) AS n FROM events
    WHERE properties.isAnonymous IS FALSE GROUP BY letter ORDER BY n DESC, letter LIMIT 20`,
-  `SELECT count(*) FROM events WHERE lower(properties.comment) LIKE '%revert%' AND properties.deleted > properties.added`,
+  `SELECT count(*) FROM events WHERE lower(properties.comment) LIKE '%revert%'
+     AND properties.deleted > properties.added`,
   `SELECT source, round(avg(properties.added) / nullif(avg(properties.deleted), 0), 6) AS ratio FROM events
    GROUP BY source ORDER BY source`,
   `SELECT properties.metroCode, count(*) FROM events WHERE properties.metroCode BETWEEN 500 AND 600
@@ -63,7 +65,8 @@ const questions: readonly Question[] = [
   `SELECT max(timestamp), min(timestamp), extract(epoch FROM max(timestamp) - min(timestamp)) FROM events`,
   `SELECT properties.page FROM events WHERE properties.page IN ('Jeremy Corbyn', 'Flavia Pennetta', 'nothing')
    ORDER BY properties.page LIMIT 40`,
-  `SELECT source, properties.namespace, sum(properties.delta) AS d FROM events GROUP BY 1, 2 HAVING sum(properties.delta) < 0
+  `SELECT source, properties.namespace, sum(properties.delta) AS d FROM events GROUP BY 1, 2
+   HAVING sum(properties.delta) < 0
    ORDER BY d, 1, 2 LIMIT 25`,
 ];
 

@@ -68,15 +68,24 @@ export class Bed {
     const bed = new Bed();
     let next = 0;
     for (const chunk of chunks) {
-      bed.#append(rows.slice(next, next + chunk.rows));
+      bed.#appendAll(rows.slice(next, next + chunk.rows));
       next += chunk.rows;
       if (chunk.then !== "hot") await bed.#seal(chunk.then === "free");
     }
     return bed;
   }
 
+  /** A batch for each instant at which rows were received. */
+  #appendAll(rows: readonly OracleRow[]): void {
+    let from = 0;
+    rows.forEach((row, i) => {
+      if (row.receivedAtUs === rows[i + 1]?.receivedAtUs) return;
+      this.#append(rows.slice(from, i + 1));
+      from = i + 1;
+    });
+  }
+
   #append(rows: readonly OracleRow[]): void {
-    if (rows.length === 0) return;
     const made = rows.map(({ id, timestampUs, cells }) => ({
       id: Buffer.from(id.replaceAll("-", ""), "hex"),
       timestampUs,

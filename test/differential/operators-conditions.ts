@@ -89,7 +89,7 @@ const patterns =
     "|",
   );
 const regexes =
-  "^a;b$;a.*b;[0-9]+;^$;(a|b)c?;^/products/\\d+$;\\.;^.$;é|ü;p{0,1}urchase;(?i)abc;[^a-z];^.{2,3}$;\\s;a+b?;日".split(
+  "^a;b$;a.*b;[0-9]+;^$;(a|b)c?;^/products/\\d+$;\\.;^.$;é|ü;p{0,1}urchase;(?i)abc;[^a-z];^.{2,3}$;a+b?;日".split(
     ";",
   );
 
