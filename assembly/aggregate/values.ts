@@ -1,6 +1,6 @@
 // All numbers of all groups, for exact percentiles: a LIST of VALUEs in chunks, appended while rows come, parted by
-// group when they are all there, in place; then the k-th of a group is selected (Hoare's quickselect, in three
-// ways, so that equal numbers don't slow it down).
+// group when they are all there, in place; then the k-th of a group is selected, without branches that can't be
+// foreseen.
 //
 // A number is kept as the nearest double and, for an integer, what it is more than that: the order of such pairs is
 // that of the numbers, without rounding.
@@ -97,13 +97,51 @@ export function partValues(list: usize, groups: u32, starts: usize, nexts: usize
   }
 }
 
-/** Negative, 0 or positive as the VALUE at `a` is below, equal to or above the number { near, rest }. */
+/** 1 when the VALUE at `a` is below the number { near, rest }, or also when it is that number. No branch is taken. */
 @inline
-function compare(a: usize, near: f64, rest: i32): i32 {
+function isBelow(a: usize, near: f64, rest: i32, orEqual: bool): u32 {
   const value = load<f64>(a, VALUE_NUMBER);
-  if (value < near) return -1;
-  if (value > near) return 1;
-  return (load<i32>(a, VALUE_REST) >> 1) - (rest >> 1);
+  const own = load<i32>(a, VALUE_REST) >> 1;
+  const same = orEqual ? <u32>(own <= rest) : <u32>(own < rest);
+  return <u32>(value < near) | (<u32>(value == near) & same);
+}
+
+/** Puts the values of [from, to) that are below the number first; answers where the others begin. */
+@inline
+function part(chunks: usize, from: u32, to: u32, near: f64, rest: i32, orEqual: bool): u32 {
+  let end = from;
+  for (let i = from; i < to; i++) {
+    const value = valueAt(chunks, i);
+    const below = isBelow(value, near, rest, orEqual);
+    swap(value, valueAt(chunks, end));
+    end += below;
+  }
+  return end;
+}
+
+/** How many values a pivot is chosen among. */
+const SAMPLE: u32 = 63;
+
+/**
+ * Index of a pivot for the value at `wanted` of [low, high) in order: of a sample the one a little beyond where that
+ * value should be, so that it mostly lies on the smaller side (Floyd, Rivest 1975). The sample is put first and sorted.
+ */
+function pivotOf(chunks: usize, low: u32, high: u32, wanted: u32): u32 {
+  const count = high - low;
+  if (count < SAMPLE * 8) return low + <u32>(mix64((<u64>low << 32) | <u64>high) % <u64>count);
+  for (let n: u32 = 0; n < SAMPLE; n++) {
+    const other = low + n + <u32>(mix64((<u64>high << 32) ^ <u64>(low + n)) % <u64>(count - n));
+    swap(valueAt(chunks, low + n), valueAt(chunks, other));
+    for (let i = low + n; i > low; i--) {
+      const value = valueAt(chunks, i);
+      const before = valueAt(chunks, i - 1);
+      if (!isBelow(value, load<f64>(before, VALUE_NUMBER), load<i32>(before, VALUE_REST) >> 1, false)) break;
+      swap(value, before);
+    }
+  }
+  const share = <u32>((<u64>(wanted - low) * SAMPLE) / count);
+  if (share < SAMPLE / 2) return low + min<u32>(share + 5, SAMPLE - 1);
+  return low + (share > 5 ? share - 5 : 0);
 }
 
 /** Address of the `k`-th smallest of the values [from, to), which are put in another order. */
@@ -113,21 +151,17 @@ export function selectValue(list: usize, from: u32, to: u32, k: u32): usize {
   let high = to;
   const wanted = from + k;
   while (high - low > 1) {
-    const pivot = valueAt(chunks, low + <u32>(mix64((<u64>low << 32) | <u64>high) % <u64>(high - low)));
+    const pivot = valueAt(chunks, pivotOf(chunks, low, high, wanted));
     const near = load<f64>(pivot, VALUE_NUMBER);
-    const rest = load<i32>(pivot, VALUE_REST);
-    let less = low;
-    let more = high;
-    for (let i = low; i < more; ) {
-      const value = valueAt(chunks, i);
-      const order = compare(value, near, rest);
-      if (order < 0) swap(value, valueAt(chunks, less++));
-      if (order > 0) swap(value, valueAt(chunks, --more));
-      else i++;
+    const rest = load<i32>(pivot, VALUE_REST) >> 1;
+    const less = part(chunks, low, high, near, rest, false);
+    if (wanted < less) {
+      high = less;
+      continue;
     }
-    if (wanted < less) high = less;
-    else if (wanted >= more) low = more;
-    else return valueAt(chunks, wanted);
+    // The pivot is among these, so that there are fewer the next time, however many are equal.
+    low = part(chunks, less, high, near, rest, true);
+    if (wanted < low) return valueAt(chunks, wanted);
   }
   return valueAt(chunks, low);
 }
