@@ -17,6 +17,8 @@ import type { Expr, QueryTree } from "./tree.ts";
 
 const runs = Number(process.env.MILLRACE_DIFFERENTIAL_RUNS ?? 6);
 const only = process.env.MILLRACE_DIFFERENTIAL_SEED;
+/** Milliseconds, for machines with much to do. */
+const patience = 120_000;
 const seeds = only ? [Number(only)] : Array.from({ length: Math.min(runs, 200) }, (_, i) => i + 1);
 
 let pending: ReadonlySet<string>;
@@ -60,24 +62,33 @@ function made(seed: number): { random: Random; dataset: Dataset; grammar: Gramma
 }
 
 describe("the layout of rows does not matter", () => {
-  test.each(seeds)("seed %i", async (seed) => {
-    const { random, dataset, grammar } = made(seed);
-    const all = (then: "hot" | "free"): Dataset => ({
-      ...dataset,
-      chunks: dataset.chunks.map(({ rows }) => ({ rows, then })),
-    });
-    const layouts = [dataset, all("hot"), all("free"), rechunked(random, dataset)];
-    const beds = await Promise.all(layouts.map((layout) => Bed.of(layout)));
-    for (let i = 0; i < 40; i++) {
-      const query = whole(grammar.query());
-      const sql = querySql(query);
-      const [first, ...others] = beds.map((bed) => answer(() => bed.query(sql).rows));
-      others.forEach((other, at) => {
-        expectSame(query, other, first as Rows | string, `seed ${seed}, layout ${at + 1}: ${sql}`);
+  test.each(seeds)(
+    "seed %i",
+    async (seed) => {
+      const { random, dataset, grammar } = made(seed);
+      const all = (then: "hot" | "free"): Dataset => ({
+        ...dataset,
+        chunks: dataset.chunks.map(({ rows }) => ({ rows, then })),
       });
-    }
-    for (const bed of beds) await bed.close();
-  });
+      const layouts = [dataset, all("hot"), all("free"), rechunked(random, dataset)];
+      const beds = await Promise.all(layouts.map((layout) => Bed.of(layout)));
+      for (let i = 0; i < 40; i++) {
+        const query = whole(grammar.query());
+        const sql = querySql(query);
+        const [first, ...others] = beds.map((bed) => answer(() => bed.query(sql).rows));
+        others.forEach((other, at) => {
+          expectSame(
+            query,
+            other,
+            first as Rows | string,
+            `seed ${seed}, layout ${at + 1}: ${sql}`,
+          );
+        });
+      }
+      for (const bed of beds) await bed.close();
+    },
+    patience,
+  );
 });
 
 describe("the number of threads does not matter", () => {
@@ -89,23 +100,27 @@ describe("the number of threads does not matter", () => {
 
   afterAll(() => threads.remove());
 
-  test.each(seeds.slice(0, 4))("seed %i", async (seed) => {
-    const { dataset, grammar } = made(seed);
-    const bed = await Bed.of(dataset);
-    const pool = threads.open(bed);
-    for (let i = 0; i < 40; i++) {
-      const query = whole(grammar.query());
-      const sql = querySql(query);
-      const one = answer(() => bed.query(sql).rows);
-      const many = await pool.query(sql).then(
-        ({ rows }) => rows,
-        (error: { code?: string }) => error.code ?? String(error),
-      );
-      expectSame(query, many, one, `seed ${seed}: ${sql}`);
-    }
-    await pool.close();
-    await bed.close();
-  });
+  test.each(seeds.slice(0, 4))(
+    "seed %i",
+    async (seed) => {
+      const { dataset, grammar } = made(seed);
+      const bed = await Bed.of(dataset);
+      const pool = threads.open(bed);
+      for (let i = 0; i < 40; i++) {
+        const query = whole(grammar.query());
+        const sql = querySql(query);
+        const one = answer(() => bed.query(sql).rows);
+        const many = await pool.query(sql).then(
+          ({ rows }) => rows,
+          (error: { code?: string }) => error.code ?? String(error),
+        );
+        expectSame(query, many, one, `seed ${seed}: ${sql}`);
+      }
+      await pool.close();
+      await bed.close();
+    },
+    patience,
+  );
 });
 
 describe("conditions", () => {
@@ -153,54 +168,66 @@ describe("conditions", () => {
 });
 
 describe("the JSON form asks what SQL asks", () => {
-  test.each(seeds)("seed %i", async (seed) => {
-    const { dataset, grammar } = made(seed);
-    const bed = await Bed.of(dataset);
-    for (let i = 0; i < 60; i++) {
-      const query = grammar.query();
-      const form = queryForm(query);
-      if (form === null) continue;
-      const sql = querySql(query);
-      const bySql = answer(() => bed.query(sql).rows);
-      const byForm = answer(() => selected(bed.run(parseQuery(form))));
-      const what = `seed ${seed}: ${sql}\n${JSON.stringify(form)}`;
-      // One engine, one layout: the same rows in the same order, ties too.
-      expect(JSON.stringify(byForm, shown), what).toBe(JSON.stringify(bySql, shown));
-    }
-    await bed.close();
-  });
+  test.each(seeds)(
+    "seed %i",
+    async (seed) => {
+      const { dataset, grammar } = made(seed);
+      const bed = await Bed.of(dataset);
+      for (let i = 0; i < 60; i++) {
+        const query = grammar.query();
+        const form = queryForm(query);
+        if (form === null) continue;
+        const sql = querySql(query);
+        const bySql = answer(() => bed.query(sql).rows);
+        const byForm = answer(() => selected(bed.run(parseQuery(form))));
+        const what = `seed ${seed}: ${sql}\n${JSON.stringify(form)}`;
+        // One engine, one layout: the same rows in the same order, ties too.
+        expect(JSON.stringify(byForm, shown), what).toBe(JSON.stringify(bySql, shown));
+      }
+      await bed.close();
+    },
+    patience,
+  );
 });
 
 describe("a constant may be a parameter", () => {
-  test.each(seeds)("seed %i", async (seed) => {
-    const { dataset, grammar } = made(seed);
-    const bed = await Bed.of(dataset);
-    for (let i = 0; i < 60; i++) {
-      const query = grammar.query();
-      const params: Parameters = [];
-      const text = parameterizedSql(query, params);
-      const plain = answer(() => bed.query(querySql(query)).rows);
-      const byParams = answer(() => bed.run(parseSql(text, params)).rows);
-      const what = `seed ${seed}: ${text}\n${JSON.stringify(params)}`;
-      expect(JSON.stringify(byParams, shown), what).toBe(JSON.stringify(plain, shown));
-    }
-    await bed.close();
-  });
+  test.each(seeds)(
+    "seed %i",
+    async (seed) => {
+      const { dataset, grammar } = made(seed);
+      const bed = await Bed.of(dataset);
+      for (let i = 0; i < 60; i++) {
+        const query = grammar.query();
+        const params: Parameters = [];
+        const text = parameterizedSql(query, params);
+        const plain = answer(() => bed.query(querySql(query)).rows);
+        const byParams = answer(() => bed.run(parseSql(text, params)).rows);
+        const what = `seed ${seed}: ${text}\n${JSON.stringify(params)}`;
+        expect(JSON.stringify(byParams, shown), what).toBe(JSON.stringify(plain, shown));
+      }
+      await bed.close();
+    },
+    patience,
+  );
 });
 
 describe("EXPLAIN works for whatever works", () => {
-  test.each(seeds)("seed %i", async (seed) => {
-    const { dataset, grammar } = made(seed);
-    const bed = await Bed.of(dataset);
-    for (let i = 0; i < 60; i++) {
-      const sql = querySql(grammar.query());
-      if (typeof answer(() => bed.query(sql).rows) === "string") continue;
-      const { rows } = bed.explain(sql);
-      expect(rows.length, `seed ${seed}: ${sql}`).toBeGreaterThan(0);
-      expect(String(rows[0]?.[0]).length).toBeGreaterThan(0);
-    }
-    await bed.close();
-  });
+  test.each(seeds)(
+    "seed %i",
+    async (seed) => {
+      const { dataset, grammar } = made(seed);
+      const bed = await Bed.of(dataset);
+      for (let i = 0; i < 60; i++) {
+        const sql = querySql(grammar.query());
+        if (typeof answer(() => bed.query(sql).rows) === "string") continue;
+        const { rows } = bed.explain(sql);
+        expect(rows.length, `seed ${seed}: ${sql}`).toBeGreaterThan(0);
+        expect(String(rows[0]?.[0]).length).toBeGreaterThan(0);
+      }
+      await bed.close();
+    },
+    patience,
+  );
 });
 
 /** Without the keys that `select` doesn't name, which the form puts first. */

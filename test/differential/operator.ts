@@ -42,8 +42,8 @@ export function template(text: string): Write {
 
 /**
  * An operator. `args` are types: `text~` sees the texts of a path with values of several types, `text!` is a
- * path, `text=` a constant, `text=a` one from the list `among.a`, `raw=u` a part of the form's own text. A last `…` lets
- * it repeat.
+ * path, `text=` a constant, `text=a` one from the list `among.a`, `raw=u` a part of the form's own text. A last
+ * `…` lets it repeat.
  */
 export function operator(
   op: string,

@@ -185,7 +185,7 @@ const timeAmong = {
   i: intervals,
   w: widths,
   m: ["1 month", "3 months", "1 year"],
-  v: ["hour", "day", "week", "month", "year"],
+  v: ["day", "week", "month", "year"],
   z: ["Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe", "UTC"],
   o: ["2026-11-23 00:30:00", "2000-01-01 00:00:07"],
   b: ["1 day", "1 week", "1 month"],
@@ -207,6 +207,13 @@ const inZone = (zone: string, inner: string): string =>
 
 const times: Operator[] = [
   time("date_trunc", "raw=u time", "date_trunc('$1', $2)", undefined, 2),
+  // An hour that comes twice is the one that the time is in; by way of the local time DuckDB would take the later one.
+  time(
+    "date_trunc hour zone",
+    "time raw=z",
+    "date_trunc('hour', $1, '$2')",
+    "($1 - (timezone('$2', timezone('UTC', $1)) - date_trunc('hour', timezone('$2', timezone('UTC', $1)))))",
+  ),
   time(
     "date_trunc zone",
     "raw=v time raw=z",

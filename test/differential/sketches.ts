@@ -4,8 +4,9 @@ import { type DuckValue, duckKey } from "../oracle/duckdb.ts";
 import { millraceKey } from "./keys.ts";
 import type { Type } from "./tree.ts";
 
-/** Relative error of a quantile, of the value at its rank. */
-const quantileWithin = 0.0101;
+/** Relative error of a quantile, of the value at its rank; and of values so much nearer to zero than the farthest. */
+const quantileWithin = 1 / 128;
+const quantileRange = 2 ** 31;
 /** Five standard errors of a count of distinct values; few values are counted nearly exactly. */
 const distinctWithin = 0.05;
 
@@ -30,7 +31,8 @@ export function isQuantile(got: unknown, want: DuckValue, share: number): boolea
   const at = share * (values.length - 1);
   const low = values[Math.floor(at)] as number;
   const high = values[Math.ceil(at)] as number;
-  const near = (end: number): number => quantileWithin * Math.abs(end) + 1e-9;
+  const farthest = Math.max(...values.map(Math.abs));
+  const near = (end: number): number => quantileWithin * Math.abs(end) + farthest / quantileRange;
   return Number(got) >= low - near(low) && Number(got) <= high + near(high);
 }
 
