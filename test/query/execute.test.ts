@@ -107,6 +107,15 @@ describe("execution", () => {
     expect(bed.state.run.scratch.left).toBe(before);
   });
 
+  test("a query whose time is up ends before the next segment", () => {
+    const bed = new QueryBed();
+    const snapshot = snapshotOf(bed, rowsOf([1n, 2n]), [], 0);
+    const now = bed.state.clock.monotonicMs();
+    const ask = (deadlineMs: number) => executeQuery(base, snapshot, bed.state, { deadlineMs });
+    expect(() => ask(now)).toThrow(expect.objectContaining({ code: "query_timeout", status: 504 }));
+    expect(ask(now + 60_000).rows).toEqual([[2]]);
+  });
+
   test("the newest rows are found without a look at older segments", () => {
     const bed = new QueryBed();
     const rows = rowsOf(Array.from({ length: 100 }, (_, i) => BigInt(i)));

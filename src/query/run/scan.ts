@@ -1,7 +1,7 @@
 // The rows of a segment that pass a query's filter, one segment after the other.
 
 import type { Clock } from "../../base/clock.ts";
-import { LimitError } from "../../errors.ts";
+import { TimeoutError } from "../../errors.ts";
 import type { Expression } from "../expression/expression.ts";
 import type { Filter } from "../plan/filter.ts";
 import { mayMatch } from "../plan/prune.ts";
@@ -126,8 +126,8 @@ export class Scan {
   #checkDeadline(): void {
     if (this.#state.clock.monotonicMs() < this.#deadlineMs) return;
     const { rowsScanned } = this.stats;
-    throw new LimitError(
-      "query_time",
+    throw new TimeoutError(
+      "query_timeout",
       `the query's time is up; ${rowsScanned} rows were read on this thread`,
       { rowsScanned },
     );
