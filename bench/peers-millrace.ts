@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { SEGMENT_ROWS_MAX } from "../src/core/layout.ts";
 import type { Engine, FieldMapping } from "../src/index.ts";
 import type { Peer } from "./peers-engines.ts";
 import type { Dataset } from "./peers-questions.ts";
@@ -14,6 +15,8 @@ type Library = typeof import("../src/index.ts");
 export interface OwnPeer extends Peer {
   /** The same question over HTTP on loopback; the text of the answer is parsed. */
   askHttp(sql: string): Promise<readonly (readonly unknown[])[]>;
+  /** Bytes for each event that is in a segment: the newest ones wait in the journal, as they came. */
+  sealedBytes(): number;
 }
 
 /** Nested events keep their names; these fields are where an event's fixed columns come from. */
@@ -107,6 +110,10 @@ export async function openMillrace(folder: string, settings: readonly string[]):
       return (JSON.parse(text) as { rows: unknown[][] }).rows;
     },
     bytes: async () => engine.stats().storedBytes,
+    sealedBytes() {
+      const { storedBytes, storeBytes, segments } = engine.stats();
+      return (storedBytes - (storeBytes.journal ?? 0)) / (segments * SEGMENT_ROWS_MAX);
+    },
     async close() {
       wire.close();
       await millrace.close();

@@ -46,9 +46,15 @@ export interface PeerRow {
   readonly note: string;
 }
 
+export interface PeerBytes {
+  readonly dataset: Dataset;
+  readonly engine: EngineName | "sealed";
+  readonly perEvent: number;
+}
+
 export interface PeerReport {
   readonly rows: readonly PeerRow[];
-  readonly bytes: readonly { dataset: Dataset; engine: EngineName; perEvent: number }[];
+  readonly bytes: readonly PeerBytes[];
   readonly versions: readonly string[];
   readonly missing: readonly EngineName[];
 }
@@ -201,7 +207,7 @@ export async function comparePeers(plan: PeerPlan): Promise<PeerReport> {
     ({ key }) => plan.only.length === 0 || plan.only.includes(key),
   );
   const rows: PeerRow[] = [];
-  const bytes: { dataset: Dataset; engine: EngineName; perEvent: number }[] = [];
+  const bytes: PeerBytes[] = [];
   const versions: string[] = [];
   try {
     for (const dataset of ["events", "nested"] as const) {
@@ -214,6 +220,9 @@ export async function comparePeers(plan: PeerPlan): Promise<PeerReport> {
         const peer = await loaded(name, dataset, folder, plan, files);
         peers.set(name, peer);
         bytes.push({ dataset, engine: name, perEvent: (await peer.bytes()) / plan.events });
+        if (name === "millrace") {
+          bytes.push({ dataset, engine: "sealed", perEvent: (peer as OwnPeer).sealedBytes() });
+        }
         if (versions.length < engines.length) versions.push(`${name} ${peer.version}`);
       }
       for (const question of own) rows.push(await asked(question, peers, plan));
@@ -226,7 +235,7 @@ export async function comparePeers(plan: PeerPlan): Promise<PeerReport> {
 }
 
 function figure(value: number | undefined): string {
-  return value === undefined || Number.isNaN(value) ? "–" : value.toPrecision(3);
+  return value === undefined || !Number.isFinite(value) ? "–" : value.toPrecision(3);
 }
 
 const header = [
@@ -240,6 +249,16 @@ const header = [
   "aim",
 ];
 
+const sizeHeader = [
+  "bytes per event",
+  "Millrace",
+  "once sealed",
+  "DuckDB",
+  "chDB",
+  "÷ DuckDB",
+  "once sealed",
+];
+
 /** The report as Markdown: what goes into docs/benchmarks.md. */
 export function peerTables({ rows, bytes, versions, missing }: PeerReport, events: number): string {
   const lines = rows.map(({ question: { name, must, aim }, ms, ratio }) => {
@@ -251,10 +270,11 @@ export function peerTables({ rows, bytes, versions, missing }: PeerReport, event
   const sizes = (["events", "nested"] as const).flatMap((dataset) => {
     const own = bytes.filter((one) => one.dataset === dataset);
     if (own.length === 0) return [];
-    const of = (engine: EngineName) => own.find((one) => one.engine === engine)?.perEvent;
+    const of = (engine: PeerBytes["engine"]) => own.find((one) => one.engine === engine)?.perEvent;
     const ratio = (of("millrace") ?? Number.NaN) / (of("duckdb") ?? Number.NaN);
-    const cells = [of("millrace"), of("duckdb"), of("chdb")].map(figure);
-    return [[dataset, ...cells, `${figure(ratio)}×`]];
+    const sealed = (of("sealed") ?? Number.NaN) / (of("duckdb") ?? Number.NaN);
+    const cells = [of("millrace"), of("sealed"), of("duckdb"), of("chdb")].map(figure);
+    return [[dataset, ...cells, `${figure(ratio)}×`, `${figure(sealed)}×`]];
   });
   const notes = rows
     .filter(({ note }) => note !== "")
@@ -263,7 +283,7 @@ export function peerTables({ rows, bytes, versions, missing }: PeerReport, event
   return [
     `${events} events of each kind; ${versions.join(", ")}; ${machine()}`,
     table(header, lines),
-    table(["bytes per event", "Millrace", "DuckDB", "chDB", "÷ DuckDB"], sizes),
+    table(sizeHeader, sizes),
     ...(notes.length + absent.length > 0 ? [[...notes, ...absent].join("\n")] : []),
   ].join("\n\n");
 }
