@@ -2,7 +2,7 @@ import { Dedup } from "../core/dedup.ts";
 import type { RegionSizes } from "../core/memory.ts";
 import { anyEventSlotBytes } from "../core/slots.ts";
 import { ConfigError } from "../errors.ts";
-import { readerBytes } from "../query/reader.ts";
+import { readerBytes } from "../query/read/reader.ts";
 import type { Config } from "../settings.ts";
 
 const MIB = 1024 * 1024;

@@ -3,7 +3,7 @@ import type { Decoder } from "../core/decoder.ts";
 import * as layout from "../core/layout.ts";
 import { region } from "../core/memory.ts";
 import type { HotSlots } from "../core/slots.ts";
-import { readerCacheBytes } from "../query/reader.ts";
+import { readerCacheBytes } from "../query/read/reader.ts";
 import type { Config } from "../settings.ts";
 import type { MemoryUse } from "./engine.ts";
 import { HTTP_READER, sealerReader } from "./memory-plan.ts";

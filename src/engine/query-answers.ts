@@ -2,7 +2,7 @@
 
 import { LANE_BOOLEAN, LANE_JSON, LANE_NUMBER, LANE_STRING } from "../core/layout.ts";
 import { LimitError, MillraceError, OverloadError } from "../errors.ts";
-import type { ReadAnswer } from "../query/read-job.ts";
+import type { ReadAnswer } from "../query/read/read-job.ts";
 import { JsonText, type QueryResult, type Value } from "../query/result.ts";
 import { type ResultFormat, resultBytes } from "../query/result-text.ts";
 import type { LaneType } from "../query/sql/catalog.ts";

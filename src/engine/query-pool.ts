@@ -13,18 +13,18 @@ import {
   TimeoutError,
 } from "../errors.ts";
 import { resultGroupsMax, resultRowsMax } from "../limits.ts";
+import { CancelledError } from "../query/columns/kernels.ts";
 import { eventsFilter } from "../query/events/events-filter.ts";
 import { resolveNow } from "../query/expression/now.ts";
 import { explainResult } from "../query/plan/explain-text.ts";
 import type { Query } from "../query/query.ts";
-import type { ReadAnswer, ReadJob } from "../query/read-job.ts";
-import { Reader, snapshotChanged } from "../query/reader.ts";
+import type { ReadAnswer, ReadJob } from "../query/read/read-job.ts";
+import { Reader, snapshotChanged } from "../query/read/reader.ts";
+import { SharedScan } from "../query/read/shared-scan.ts";
+import type { ThreadFacts } from "../query/read/thread-facts.ts";
 import type { EventsPage, EventsRequest, QueryResult } from "../query/result.ts";
 import type { ResultFormat } from "../query/result-text.ts";
-import { CancelledError } from "../query/run/kernels.ts";
-import { SharedScan } from "../query/shared-scan.ts";
 import type { CatalogPath } from "../query/sql/catalog.ts";
-import type { ThreadFacts } from "../query/thread-facts.ts";
 import type { Explain, QueryFigures, QueryInfo, QueryOptions, ResultText } from "./engine.ts";
 import {
   closedError,

@@ -9,11 +9,11 @@ import {
 import { assert } from "../base/assert.ts";
 import { systemClock } from "../base/clock.ts";
 import { attachCore } from "../core/core.ts";
-import type { ReadAnswer, ReadJob, ReadLimits } from "../query/read-job.ts";
-import { type Partial, Reader } from "../query/reader.ts";
+import type { ReadAnswer, ReadJob, ReadLimits } from "../query/read/read-job.ts";
+import { type Partial, Reader } from "../query/read/reader.ts";
+import { SharedScan, type SharedScanData } from "../query/read/shared-scan.ts";
+import type { ThreadFacts } from "../query/read/thread-facts.ts";
 import type { ResultFormat } from "../query/result-text.ts";
-import { SharedScan, type SharedScanData } from "../query/shared-scan.ts";
-import type { ThreadFacts } from "../query/thread-facts.ts";
 import { Store } from "../storage/store.ts";
 import { type FailureMessage, packFailure } from "./failure.ts";
 import { KeptResults, type TextChunk } from "./kept-results.ts";

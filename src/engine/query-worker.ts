@@ -1,7 +1,7 @@
 import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import type { Core } from "../core/core.ts";
 import { clearPin } from "../core/slots.ts";
-import { cancelWord, leaveWord } from "../query/reader.ts";
+import { cancelWord, leaveWord } from "../query/read/reader.ts";
 import type {
   FromQueryThread,
   QueryTask,

@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { TimeoutError } from "../errors.ts";
-import type { ReadAnswer, ReadJob, ReadLimits } from "../query/read-job.ts";
+import type { ReadAnswer, ReadJob, ReadLimits } from "../query/read/read-job.ts";
+import { canSplit, type SharedScan } from "../query/read/shared-scan.ts";
 import type { ResultFormat } from "../query/result-text.ts";
-import { canSplit, type SharedScan } from "../query/shared-scan.ts";
 import type { QueryInfo, QueryOptions, ResultText } from "./engine.ts";
 import type { QueryWorker } from "./query-worker.ts";
 import type { ResultStream } from "./result-stream.ts";

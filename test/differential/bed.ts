@@ -14,7 +14,7 @@ import { QueryPool } from "../../src/engine/query-pool.ts";
 import { resolveNow } from "../../src/query/expression/now.ts";
 import { explainResult } from "../../src/query/plan/explain-text.ts";
 import type { Query } from "../../src/query/query.ts";
-import { Reader } from "../../src/query/reader.ts";
+import { Reader } from "../../src/query/read/reader.ts";
 import type { QueryResult } from "../../src/query/result.ts";
 import { parseSql } from "../../src/query/sql/statement.ts";
 import { sealSlot } from "../../src/storage/seal.ts";

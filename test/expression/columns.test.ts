@@ -2,13 +2,17 @@
 
 import { describe, expect, test } from "vitest";
 import { InputError, LimitError } from "../../src/errors.ts";
+import {
+  ComputedColumns,
+  selectionSize,
+  selectionWords,
+} from "../../src/query/columns/computed.ts";
 import { compileExpression } from "../../src/query/expression/evaluate.ts";
 import type { Expression, ValueType } from "../../src/query/expression/expression.ts";
 import { expressionKey } from "../../src/query/expression/expression.ts";
 import type { Leaf } from "../../src/query/expression/scalar.ts";
 import { fit } from "../../src/query/expression/scalar.ts";
 import { JsonText, type Value } from "../../src/query/result.ts";
-import { ComputedColumns, selectionSize, selectionWords } from "../../src/query/run/computed.ts";
 import type { Segment } from "../../src/query/segments/source.ts";
 import { cellAt, type OracleRow } from "../oracle/query.ts";
 import { QueryBed, writeSegment } from "../support/query-rows.ts";

@@ -3,13 +3,13 @@
 import { describe, expect, test } from "vitest";
 import * as layout from "../../src/core/layout.ts";
 import { InputError } from "../../src/errors.ts";
+import { ComputedColumns } from "../../src/query/columns/computed.ts";
+import { expressionKernels } from "../../src/query/columns/expression-kernels.ts";
 import { compileExpression } from "../../src/query/expression/evaluate.ts";
 import type { ScalarFunction } from "../../src/query/expression/expression.ts";
-import { expressionKernels } from "../../src/query/expression/kernels.ts";
 import { compileLike, likeRuns } from "../../src/query/expression/pattern.ts";
 import { fit } from "../../src/query/expression/scalar.ts";
 import type { Value } from "../../src/query/result.ts";
-import { ComputedColumns } from "../../src/query/run/computed.ts";
 import { QueryBed, writeColumn, writeSegment } from "../support/query-rows.ts";
 import { mulberry32 } from "../support/random.ts";
 import { call, path } from "../support/random-expressions.ts";

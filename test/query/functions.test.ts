@@ -2,11 +2,11 @@ import { describe, expect, test } from "vitest";
 import { InputError } from "../../src/errors.ts";
 import { compileExpression } from "../../src/query/expression/evaluate.ts";
 import type { Expression } from "../../src/query/expression/expression.ts";
-import { signatures, specialFunctions } from "../../src/query/expression/signatures.ts";
 import { JsonText, type Value } from "../../src/query/result.ts";
 import { parseStatement, type StatementContext } from "../../src/query/sql/prepare.ts";
 import { parseSql } from "../../src/query/sql/statement.ts";
 import { aggregateNames } from "../../src/query/typing/aggregates.ts";
+import { signatures, specialFunctions } from "../../src/query/typing/signatures.ts";
 
 const context: StatementContext = { catalog: () => [], nowUs: () => 1_795_435_200_000_000n };
 

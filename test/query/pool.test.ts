@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { systemClock } from "../../src/base/clock.ts";
 import type { QueryPool } from "../../src/engine/query-pool.ts";
 import type { Query } from "../../src/query/query.ts";
-import { Reader } from "../../src/query/reader.ts";
+import { Reader } from "../../src/query/read/reader.ts";
 import { JsonText } from "../../src/query/result.ts";
 import { parseSql } from "../../src/query/sql/statement.ts";
 import type { OracleRow } from "../oracle/query.ts";

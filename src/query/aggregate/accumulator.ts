@@ -2,11 +2,11 @@
 // holds the partials of all groups. Partials of other threads (and later of rollups and other nodes) are merged into
 // it in their binary form, which every aggregate states in its own file.
 
+import type { Cells, LaneColumn } from "../columns/cells.ts";
+import type { QueryRun } from "../columns/kernels.ts";
 import type { Expression } from "../expression/expression.ts";
 import type { Aggregate } from "../query.ts";
 import type { Value } from "../result.ts";
-import type { Cells, LaneColumn } from "../run/cells.ts";
-import type { QueryRun } from "../run/kernels.ts";
 import type { Segment } from "../segments/source.ts";
 import type { PartialReader, PartialWriter } from "./partial-bytes.ts";
 

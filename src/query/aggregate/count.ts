@@ -3,10 +3,10 @@
 // Partial:  0 tag u8 = 0x01 │ 1 groups × count u64
 
 import { LANE_NULL } from "../../core/layout.ts";
+import { finished } from "../columns/kernels.ts";
 import type { Expression } from "../expression/expression.ts";
 import { isTotal } from "../plan/filter.ts";
 import type { Value } from "../result.ts";
-import { finished } from "../run/kernels.ts";
 import type { Accumulator, AggregateContext, GroupRows } from "./accumulator.ts";
 import { type AggregateKernels, aggregateKernels } from "./kernels.ts";
 import { expectTag, type PartialReader, type PartialWriter } from "./partial-bytes.ts";

@@ -1,6 +1,6 @@
 import { TEXT_ADDRESS, TEXT_LENGTH, TEXT_SIZE } from "../../core/layout.ts";
-import type { QueryRun } from "../run/kernels.ts";
-import { finished } from "../run/kernels.ts";
+import type { QueryRun } from "../columns/kernels.ts";
+import { finished } from "../columns/kernels.ts";
 import type { GroupRows } from "./accumulator.ts";
 import { Heap } from "./heap.ts";
 import { type AggregateKernels, aggregateKernels } from "./kernels.ts";

@@ -23,12 +23,12 @@ import {
   RANGE_I64_MOST,
   RANGE_SIZE,
 } from "../../core/layout.ts";
+import { integer } from "../columns/cells.ts";
+import { finished } from "../columns/kernels.ts";
 import type { Expression } from "../expression/expression.ts";
 import { compareNumbers } from "../plan/bounds.ts";
 import type { Aggregate } from "../query.ts";
 import { JsonText, type Value } from "../result.ts";
-import { integer } from "../run/cells.ts";
-import { finished } from "../run/kernels.ts";
 import type { Accumulator, AggregateContext, GroupRows } from "./accumulator.ts";
 import { ExtremeTexts } from "./extreme-texts.ts";
 import { type AggregateKernels, aggregateKernels } from "./kernels.ts";

@@ -1,5 +1,5 @@
 import { HEAP_END, HEAP_MISSING, HEAP_SIZE, HEAP_TOP } from "../../core/layout.ts";
-import type { QueryRun } from "../run/kernels.ts";
+import type { QueryRun } from "../columns/kernels.ts";
 
 const blockMin = 4096;
 const blockMax = 1024 * 1024;

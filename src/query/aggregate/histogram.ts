@@ -6,10 +6,10 @@
 
 import { LANE_NUMBER } from "../../core/layout.ts";
 import { CorruptionError } from "../../errors.ts";
+import { finished } from "../columns/kernels.ts";
 import type { Expression } from "../expression/expression.ts";
 import { i64Max, i64Min } from "../plan/bounds.ts";
 import { JsonText, type Value } from "../result.ts";
-import { finished } from "../run/kernels.ts";
 import type { Accumulator, AggregateContext, GroupRows } from "./accumulator.ts";
 import { type AggregateKernels, aggregateKernels } from "./kernels.ts";
 import { expectTag, type PartialReader, type PartialWriter } from "./partial-bytes.ts";

@@ -25,10 +25,10 @@ import {
   VECTOR_COUNT,
 } from "../../core/layout.ts";
 import { CorruptionError } from "../../errors.ts";
+import { integer } from "../columns/cells.ts";
+import { finished } from "../columns/kernels.ts";
 import type { Expression } from "../expression/expression.ts";
 import { JsonText, type Value } from "../result.ts";
-import { integer } from "../run/cells.ts";
-import { finished } from "../run/kernels.ts";
 import type { AggregateContext, GroupRows } from "./accumulator.ts";
 import { idText } from "./extremes.ts";
 import { Heap } from "./heap.ts";

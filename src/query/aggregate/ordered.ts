@@ -7,7 +7,7 @@ import { TALLY_COUNT, TALLY_ERROR } from "../../core/layout.ts";
 import type { Expression } from "../expression/expression.ts";
 import type { Aggregate } from "../query.ts";
 import type { Value } from "../result.ts";
-import { compareOrdered } from "../values.ts";
+import { compareOrdered } from "../value-order.ts";
 import type { Accumulator, AggregateContext, GroupRows } from "./accumulator.ts";
 import { aggregateKernels } from "./kernels.ts";
 import { Members } from "./members.ts";

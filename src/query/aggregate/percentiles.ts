@@ -22,11 +22,11 @@ import {
   VECTOR_COUNT,
 } from "../../core/layout.ts";
 import { CorruptionError } from "../../errors.ts";
+import { integer } from "../columns/cells.ts";
+import { finished } from "../columns/kernels.ts";
 import type { Expression } from "../expression/expression.ts";
 import type { Aggregate } from "../query.ts";
 import type { Value } from "../result.ts";
-import { integer } from "../run/cells.ts";
-import { finished } from "../run/kernels.ts";
 import type { Accumulator, AggregateContext, GroupRows } from "./accumulator.ts";
 import { type AggregateKernels, aggregateKernels } from "./kernels.ts";
 import { expectTag, type PartialReader, type PartialWriter } from "./partial-bytes.ts";

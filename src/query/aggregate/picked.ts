@@ -22,10 +22,10 @@ import {
   PICKED_SIZE,
   PICKED_STRING,
 } from "../../core/layout.ts";
+import { integer } from "../columns/cells.ts";
+import { finished } from "../columns/kernels.ts";
 import type { Expression } from "../expression/expression.ts";
 import { JsonText, type Value } from "../result.ts";
-import { integer } from "../run/cells.ts";
-import { finished } from "../run/kernels.ts";
 import type { Accumulator, AggregateContext, GroupRows } from "./accumulator.ts";
 import { idText } from "./extremes.ts";
 import { Heap } from "./heap.ts";

@@ -13,10 +13,10 @@ import {
   VECTOR_WANT_F64,
 } from "../../core/layout.ts";
 import { InputError } from "../../errors.ts";
+import { finished } from "../columns/kernels.ts";
 import type { Expression } from "../expression/expression.ts";
 import type { Aggregate } from "../query.ts";
 import type { Value } from "../result.ts";
-import { finished } from "../run/kernels.ts";
 import type { Accumulator, AggregateContext, GroupRows } from "./accumulator.ts";
 import { type AggregateKernels, aggregateKernels } from "./kernels.ts";
 import { aggregateText } from "./names.ts";

@@ -1,6 +1,6 @@
 // Arrays in working memory with one state of fixed size for each group, and how they become partials.
 
-import type { QueryRun } from "../run/kernels.ts";
+import type { QueryRun } from "../columns/kernels.ts";
 import type { MergeKernel } from "./kernels.ts";
 import type { PartialReader, PartialWriter } from "./partial-bytes.ts";
 

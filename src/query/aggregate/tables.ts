@@ -19,8 +19,8 @@ import {
   TEXTS_SLOTS,
   VECTOR_COUNT,
 } from "../../core/layout.ts";
-import type { QueryRun } from "../run/kernels.ts";
-import { finished } from "../run/kernels.ts";
+import type { QueryRun } from "../columns/kernels.ts";
+import { finished } from "../columns/kernels.ts";
 import { Heap } from "./heap.ts";
 import { type AggregateKernels, aggregateKernels } from "./kernels.ts";
 import { countAt } from "./states.ts";

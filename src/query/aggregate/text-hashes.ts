@@ -2,8 +2,8 @@
 // and hashing a large dictionary costs more than looking its codes up.
 
 import type { Core } from "../../core/core.ts";
+import type { QueryRun } from "../columns/kernels.ts";
 import type { Expression } from "../expression/expression.ts";
-import type { QueryRun } from "../run/kernels.ts";
 import type { GroupRows } from "./accumulator.ts";
 import { aggregateKernels } from "./kernels.ts";
 import type { DictionaryView } from "./vectors.ts";

@@ -15,7 +15,7 @@ import { MEMBER_GROUP, TALLY_COUNT, TALLY_ERROR } from "../../core/layout.ts";
 import type { Expression } from "../expression/expression.ts";
 import type { Aggregate } from "../query.ts";
 import { JsonText, type Value } from "../result.ts";
-import { compareOrdered } from "../values.ts";
+import { compareOrdered } from "../value-order.ts";
 import type { Accumulator, AggregateContext, GroupRows } from "./accumulator.ts";
 import { jsonValue } from "./json-value.ts";
 import { type AggregateKernels, aggregateKernels } from "./kernels.ts";

@@ -16,12 +16,12 @@ import {
   TOTAL_SIZE,
 } from "../../core/layout.ts";
 import { InputError } from "../../errors.ts";
+import { integer } from "../columns/cells.ts";
+import { finished } from "../columns/kernels.ts";
 import type { Expression } from "../expression/expression.ts";
 import { i64Max, i64Min } from "../plan/bounds.ts";
 import type { Aggregate } from "../query.ts";
 import type { Value } from "../result.ts";
-import { integer } from "../run/cells.ts";
-import { finished } from "../run/kernels.ts";
 import type { Accumulator, AggregateContext, GroupRows } from "./accumulator.ts";
 import { type AggregateKernels, aggregateKernels } from "./kernels.ts";
 import { aggregateText } from "./names.ts";

@@ -16,7 +16,7 @@ import {
   VECTOR_SIZE,
   VECTOR_WANTED,
 } from "../../core/layout.ts";
-import type { QueryRun } from "../run/kernels.ts";
+import type { QueryRun } from "../columns/kernels.ts";
 import type { GroupRows } from "./accumulator.ts";
 
 /** Address of a VECTOR in scratch. `wanted` is a sum of VECTOR_WANT_…. */

@@ -1,8 +1,8 @@
 // Rows as the JSON text of whole events: columns become nested objects again.
 
 import { LANE_BOOLEAN, LANE_ID, LANE_JSON, LANE_NULL, LANE_NUMBER } from "../../core/layout.ts";
+import type { Cells, LaneColumn } from "../columns/cells.ts";
 import { propertiesPrefix, splitKeys } from "../paths.ts";
-import type { Cells, LaneColumn } from "../run/cells.ts";
 import type { Segment } from "../segments/source.ts";
 import { formatTime } from "../time.ts";
 import { joinMembers, type Member, topMembers } from "./json-members.ts";

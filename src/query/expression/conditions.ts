@@ -2,7 +2,7 @@
 
 import { compareNumbers } from "../plan/bounds.ts";
 import { JsonText } from "../result.ts";
-import { compareTexts } from "../values.ts";
+import { compareTexts } from "../value-order.ts";
 import { intervalUs } from "./interval.ts";
 import type { Call, Evaluate, LeafValue, Scalar } from "./scalar.ts";
 import { isInterval } from "./scalar.ts";

@@ -1,6 +1,6 @@
 import { type Expression, type ScalarFunction, walkExpression } from "../expression/expression.ts";
 import { type AggregateFunction, isGrouped } from "../query.ts";
-import type { ReadJob } from "../read-job.ts";
+import type { ReadJob } from "../read/read-job.ts";
 import type { Segment } from "../segments/source.ts";
 import { bind, type Filter } from "./filter.ts";
 

@@ -7,7 +7,7 @@ import type { Expression } from "../expression/expression.ts";
 import type { LeafValue } from "../expression/scalar.ts";
 import type { Fill, Query } from "../query.ts";
 import type { Value } from "../result.ts";
-import { compareOrdered } from "../values.ts";
+import { compareOrdered } from "../value-order.ts";
 import type { FinishParts, ResultRows } from "./finish-groups.ts";
 import type { GroupTable } from "./group-table.ts";
 

@@ -10,7 +10,7 @@ import type { Expression } from "../expression/expression.ts";
 import type { LeafValue } from "../expression/scalar.ts";
 import type { Order, Query } from "../query.ts";
 import type { Value } from "../result.ts";
-import { compareOrdered } from "../values.ts";
+import { compareOrdered } from "../value-order.ts";
 import { fillGaps } from "./fill.ts";
 import { byKeys, type Compare, firstOf } from "./group-order.ts";
 import type { GroupTable } from "./group-table.ts";

@@ -33,15 +33,15 @@ import {
   SOURCE_STRING,
 } from "../../core/layout.ts";
 import type { LaneSource } from "../aggregate/accumulator.ts";
+import type { LaneColumn } from "../columns/cells.ts";
+import type { QueryRun } from "../columns/kernels.ts";
+import { finished } from "../columns/kernels.ts";
 import { Buckets } from "../expression/bucket.ts";
 import type { Expression } from "../expression/expression.ts";
 import { isTotal } from "../plan/filter.ts";
 import type { GroupKey } from "../query.ts";
 import type { Segment } from "../segments/source.ts";
-import type { LaneColumn } from "./cells.ts";
 import type { GroupTable } from "./group-table.ts";
-import type { QueryRun } from "./kernels.ts";
-import { finished } from "./kernels.ts";
 
 /** The selected rows of a segment: `count` u32 at `rows`, ascending; `mask` is the same as a selection. */
 export interface RowList {

@@ -30,12 +30,12 @@ import {
 } from "../../core/layout.ts";
 import { CorruptionError } from "../../errors.ts";
 import type { PartialReader, PartialWriter } from "../aggregate/partial-bytes.ts";
+import type { Cells } from "../columns/cells.ts";
+import { integer } from "../columns/cells.ts";
+import type { QueryRun } from "../columns/kernels.ts";
+import { finished } from "../columns/kernels.ts";
 import type { Value } from "../result.ts";
 import { JsonText } from "../result.ts";
-import type { Cells } from "./cells.ts";
-import { integer } from "./cells.ts";
-import type { QueryRun } from "./kernels.ts";
-import { finished } from "./kernels.ts";
 
 const firstCapacity = 512;
 /** Tables grow by four until they are this large, then by two. */

@@ -9,7 +9,7 @@
 import { crc32c } from "../../base/crc32c.ts";
 import { CorruptionError } from "../../errors.ts";
 import { PartialReader, PartialWriter } from "../aggregate/partial-bytes.ts";
-import type { QueryRun } from "./kernels.ts";
+import type { QueryRun } from "../columns/kernels.ts";
 import type { Scan } from "./scan.ts";
 import { stages } from "./stages.ts";
 

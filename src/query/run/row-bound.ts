@@ -1,13 +1,13 @@
 // Which rows can be among the first of an order, given the last of the best so far.
 
 import { LANE_BOOLEAN, LANE_JSON, LANE_NUMBER, LANE_STRING } from "../../core/layout.ts";
+import { lanesOfType } from "../columns/row-values.ts";
 import { pathType } from "../paths.ts";
 import { numberRange } from "../plan/bounds.ts";
 import type { Filter } from "../plan/filter.ts";
 import { joinFilters } from "../plan/filter.ts";
 import type { Order } from "../query.ts";
 import type { Value } from "../result.ts";
-import { lanesOfType } from "./row-values.ts";
 
 /** In the order of a variant. */
 const laneOrder: readonly number[] = [LANE_BOOLEAN, LANE_NUMBER, LANE_STRING, LANE_JSON];

@@ -2,16 +2,16 @@
 
 import type { Clock } from "../../base/clock.ts";
 import { TimeoutError } from "../../errors.ts";
+import type { Cells } from "../columns/cells.ts";
+import { ComputedColumns } from "../columns/computed.ts";
+import type { QueryRun } from "../columns/kernels.ts";
 import type { Expression } from "../expression/expression.ts";
 import type { Filter } from "../plan/filter.ts";
 import { mayMatch } from "../plan/prune.ts";
 import type { Segment } from "../segments/source.ts";
-import type { Cells } from "./cells.ts";
-import { ComputedColumns } from "./computed.ts";
 import { Conditions } from "./conditions.ts";
 import type { SequenceRange } from "./execution.ts";
 import type { RowList } from "./group-ids.ts";
-import type { QueryRun } from "./kernels.ts";
 import { FilterRun, selectionSize, selectionWords } from "./select.ts";
 import { StageClock } from "./stages.ts";
 import type { FoundCodes } from "./text-codes.ts";

@@ -12,14 +12,14 @@ import {
   LANE_NUMBER,
   LANE_STRING,
 } from "../../core/layout.ts";
+import type { ComputedColumns } from "../columns/computed.ts";
+import { selectionSize, selectionWords } from "../columns/computed.ts";
+import type { QueryRun } from "../columns/kernels.ts";
+import { finished } from "../columns/kernels.ts";
 import type { NumberRange } from "../plan/bounds.ts";
 import { rawRange } from "../plan/bounds.ts";
 import type { Filter } from "../plan/filter.ts";
 import type { Segment } from "../segments/source.ts";
-import type { ComputedColumns } from "./computed.ts";
-import { selectionSize, selectionWords } from "./computed.ts";
-import type { QueryRun } from "./kernels.ts";
-import { finished } from "./kernels.ts";
 import type { TextCodes } from "./text-codes.ts";
 
 export { selectionSize, selectionWords };

@@ -1,5 +1,6 @@
 // Values as results show them.
 
+import { integer } from "../columns/cells.ts";
 import { compileExpression, compileScalar } from "../expression/evaluate.ts";
 import type { Expression, ValueType } from "../expression/expression.ts";
 import type { LeafValue } from "../expression/scalar.ts";
@@ -7,7 +8,6 @@ import { isInterval } from "../expression/scalar.ts";
 import type { ResultColumn, Value } from "../result.ts";
 import { intervalText } from "../result-text.ts";
 import { formatTime } from "../time.ts";
-import { integer } from "./cells.ts";
 
 /** Compiles a column of a result; intervals come out as their ISO 8601 text, for which months stay months. */
 export function compileResult(of: Expression): (leaf: LeafValue) => Value {

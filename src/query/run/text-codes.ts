@@ -1,7 +1,7 @@
 import { assert } from "../../base/assert.ts";
+import type { QueryRun } from "../columns/kernels.ts";
 import type { Filter } from "../plan/filter.ts";
 import type { CompareOp } from "../query.ts";
-import type { QueryRun } from "./kernels.ts";
 
 /** A dictionary as it was when the query looked. */
 export interface Dictionary {

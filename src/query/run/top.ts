@@ -1,12 +1,12 @@
 // The first rows by (timestamp, sequence), upwards or downwards, from as few segments as their times allow.
 
 import { LANE_NUMBER, TOP_ROW, TOP_SIZE, TOP_TIME } from "../../core/layout.ts";
+import { finished } from "../columns/kernels.ts";
 import { i64Max, i64Min } from "../plan/bounds.ts";
 import type { Filter } from "../plan/filter.ts";
 import { timeFilter } from "../plan/filter.ts";
 import type { Segment, Snapshot } from "../segments/source.ts";
 import type { SequenceRange } from "./execution.ts";
-import { finished } from "./kernels.ts";
 import type { QueryThreadState, Scan } from "./scan.ts";
 
 /** A row and its time, µs. */

@@ -3,12 +3,12 @@
 import type { FuncCall, Node } from "libpg-query";
 import { didYouMean } from "../../base/near.ts";
 import type { Expression } from "../expression/expression.ts";
-import { signatures, specialFunctions } from "../expression/signatures.ts";
 import { predicateOf } from "../predicate.ts";
 import { aggregateNames, applyAggregate, isAggregate } from "../typing/aggregates.ts";
 import { coerce } from "../typing/coerce.ts";
 import { conditionOf } from "../typing/conditions.ts";
 import { applyFunction, substringOfPattern } from "../typing/functions.ts";
+import { signatures, specialFunctions } from "../typing/signatures.ts";
 import type { Place, Term } from "../typing/term.ts";
 import { call, literal, term } from "../typing/term.ts";
 import {

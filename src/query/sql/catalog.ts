@@ -11,7 +11,7 @@ import { isTotal } from "../plan/filter.ts";
 import type { Query } from "../query.ts";
 import type { ResultColumn, Value } from "../result.ts";
 import { call } from "../typing/term.ts";
-import { compareOrdered } from "../values.ts";
+import { compareOrdered } from "../value-order.ts";
 import type { StatementContext, StatementRows } from "./prepare.ts";
 import type { Columns, SqlScope } from "./scope.ts";
 import type { Clauses } from "./select.ts";

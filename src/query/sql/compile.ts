@@ -2,8 +2,8 @@
 
 import type { CaseExpr, Node, TypeCast } from "libpg-query";
 import { predicateDepthMax } from "../../limits.ts";
-import { bucketOf } from "../bucket.ts";
 import type { Expression } from "../expression/expression.ts";
+import { bucketOf } from "../typing/buckets.ts";
 import { castTo } from "../typing/casts.ts";
 import { compare, conditionOf, isNullTest, not } from "../typing/conditions.ts";
 import { foldConstant } from "../typing/fold.ts";

@@ -1,11 +1,11 @@
 // Casts: of constants at once, with an error for what can't be cast; of values where they are read, as NULL.
 
-import { bucketOf } from "../bucket.ts";
 import { intervalOfText } from "../duration.ts";
 import type { Expression } from "../expression/expression.ts";
 import { booleanOfText, fitNumber, numberOfText, showLiteral } from "../literal.ts";
 import type { Literal } from "../query.ts";
 import { parseTime } from "../time.ts";
+import { bucketOf } from "./buckets.ts";
 import { nameOfType } from "./coerce.ts";
 import type { Place, Term } from "./term.ts";
 import { call, inPlaceOf, literal, nullOf } from "./term.ts";

@@ -3,11 +3,11 @@
 import { InputError } from "../../errors.ts";
 import type { Expression } from "../expression/expression.ts";
 import { compileRegex } from "../expression/pattern.ts";
-import type { Argument, Signature } from "../expression/signatures.ts";
-import { signatures } from "../expression/signatures.ts";
 import { coerce, textOf } from "./coerce.ts";
 import { alike, conditionOf } from "./conditions.ts";
 import { addTimes } from "./intervals.ts";
+import type { Argument, Signature } from "./signatures.ts";
+import { signatures } from "./signatures.ts";
 import type { Place, Term } from "./term.ts";
 import { call, isNull, literal, nullOf } from "./term.ts";
 

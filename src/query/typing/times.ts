@@ -1,16 +1,16 @@
 // Buckets, fields and formats of times.
 
 import { InputError } from "../../errors.ts";
-import { bucketOf, zoneName } from "../bucket.ts";
 import { intervalOfText } from "../duration.ts";
 import type { Expression, Interval } from "../expression/expression.ts";
 import { intervalField } from "../expression/fields.ts";
-import { extractFields, truncations } from "../expression/signatures.ts";
 import { compileTimeFormat } from "../expression/to-char.ts";
 import { compileNumberFormat } from "../expression/to-char-number.ts";
 import { showLiteral } from "../literal.ts";
 import { parseTime } from "../time.ts";
+import { bucketOf, zoneName } from "./buckets.ts";
 import { coerce } from "./coerce.ts";
+import { extractFields, truncations } from "./signatures.ts";
 import type { Place, Term } from "./term.ts";
 import { call, literal } from "./term.ts";
 

@@ -6,10 +6,10 @@
 //   8   rows i64: rows of the ranges that are done
 //   16  taken i32 per range: 1 once a thread has taken it
 
-import { isGrouped, type Query } from "./query.ts";
-import type { SequenceRange } from "./run/execution.ts";
-import { CancelledError } from "./run/kernels.ts";
-import type { Segment, Snapshot } from "./segments/source.ts";
+import { CancelledError } from "../columns/kernels.ts";
+import { isGrouped, type Query } from "../query.ts";
+import type { SequenceRange } from "../run/execution.ts";
+import type { Segment, Snapshot } from "../segments/source.ts";
 
 /** What threads are told of a scan; messages share the memory and copy the rest. */
 export interface SharedScanData {

@@ -7,7 +7,7 @@ import { InputError, LimitError } from "../../errors.ts";
 import type { ValueType } from "../expression/expression.ts";
 import type { Value } from "../result.ts";
 import { JsonText } from "../result.ts";
-import { isDouble } from "./derived.ts";
+import { isDouble } from "./derived-writer.ts";
 
 /** Bytes of results that a thread keeps. */
 const keptBytesMax = 32 * 1024 * 1024;

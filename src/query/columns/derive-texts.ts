@@ -19,7 +19,7 @@ import type { LaneColumn } from "./cells.ts";
 import { CodeValues, keptCodeValues, noCode } from "./code-values.ts";
 import type { Derivation } from "./derivation.ts";
 import { checked, derivedColumn, selectionSize } from "./derivation.ts";
-import { codeEncoding } from "./derived.ts";
+import { codeEncoding } from "./derived-writer.ts";
 
 /** What an expression yields for every text of a column. */
 export interface TextResults {

@@ -1,4 +1,4 @@
-import type { QueryResult } from "./result.ts";
+import type { QueryResult } from "../result.ts";
 
 /** What a query has cost one thread, or several. */
 export interface ThreadFacts {

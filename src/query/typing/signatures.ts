@@ -1,7 +1,7 @@
 // The functions of one row: by which names they are called, which arguments they take and what they give. SQL and
 // the JSON form read the same table.
 
-import type { ScalarFunction, ValueType } from "./expression.ts";
+import type { ScalarFunction, ValueType } from "../expression/expression.ts";
 
 /** `text`: anything, as text. */
 export type Argument = "number" | "string" | "boolean" | "timestamp" | "text" | "pattern";

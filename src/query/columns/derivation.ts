@@ -2,11 +2,11 @@
 
 import { PAGE_ROWS } from "../../core/layout.ts";
 import type { Expression } from "../expression/expression.ts";
-import type { ExpressionKernels } from "../expression/kernels.ts";
 import { outOfRange } from "../expression/scalar.ts";
 import type { Segment } from "../segments/source.ts";
 import type { Cells, LaneColumn } from "./cells.ts";
-import type { DerivedWriter } from "./derived.ts";
+import type { DerivedWriter } from "./derived-writer.ts";
+import type { ExpressionKernels } from "./expression-kernels.ts";
 import type { QueryRun } from "./kernels.ts";
 import { CancelledError } from "./kernels.ts";
 

@@ -1,7 +1,7 @@
-import type { Filter } from "./plan/filter.ts";
-import type { Query } from "./query.ts";
-import type { EventsPage, EventsRequest, QueryResult } from "./result.ts";
-import type { QueryLimits } from "./run/execution.ts";
+import type { Filter } from "../plan/filter.ts";
+import type { Query } from "../query.ts";
+import type { EventsPage, EventsRequest, QueryResult } from "../result.ts";
+import type { QueryLimits } from "../run/execution.ts";
 
 /** What a reader is asked: `filter` is the request's, compiled. */
 export type ReadJob =

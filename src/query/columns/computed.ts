@@ -23,7 +23,6 @@ import {
 import { compileExpression } from "../expression/evaluate.ts";
 import type { Expression } from "../expression/expression.ts";
 import { expressionKey } from "../expression/expression.ts";
-import { expressionKernels } from "../expression/kernels.ts";
 import { mapPaths, pathsOf } from "../expression/shape.ts";
 import type { Segment } from "../segments/source.ts";
 import type { LaneColumn } from "./cells.ts";
@@ -32,15 +31,16 @@ import type { Derivation } from "./derivation.ts";
 import { selectionSize, selectionWords } from "./derivation.ts";
 import { choiceColumn, choiceOf } from "./derive-choices.ts";
 import { codedColumns } from "./derive-codes.ts";
+import { hasParts, selectBooleans, selectParts, truthColumn } from "./derive-conditions.ts";
 import { numberCall } from "./derive-numbers.ts";
 import { constantColumn, narrowPath, valuesByRow } from "./derive-rows.ts";
 import type { Compiled } from "./derive-texts.ts";
 import { selectTexts, textColumns, textResults } from "./derive-texts.ts";
 import { bucketColumn, fieldColumn, shiftedTimes } from "./derive-times.ts";
-import { DerivedWriter } from "./derived.ts";
+import { DerivedWriter } from "./derived-writer.ts";
+import { expressionKernels } from "./expression-kernels.ts";
 import type { QueryRun } from "./kernels.ts";
 import { pathColumns } from "./row-values.ts";
-import { hasParts, selectBooleans, selectParts, truthColumn } from "./tests.ts";
 
 export { selectionSize, selectionWords };
 

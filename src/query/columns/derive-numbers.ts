@@ -3,7 +3,6 @@
 import { COLUMN_BASE, COLUMN_EXPONENT, LANE_NUMBER, PAGE_MIXED } from "../../core/layout.ts";
 import { compileExpression } from "../expression/evaluate.ts";
 import type { Expression } from "../expression/expression.ts";
-import { valuesBytes } from "../expression/kernels.ts";
 import type { Call } from "../expression/scalar.ts";
 import { isNumeric } from "../expression/shape.ts";
 import { numberRange, rawRange } from "../plan/bounds.ts";
@@ -11,6 +10,7 @@ import type { CompareOp } from "../query.ts";
 import type { LaneColumn } from "./cells.ts";
 import type { Derivation } from "./derivation.ts";
 import { checked, derivedColumn } from "./derivation.ts";
+import { valuesBytes } from "./expression-kernels.ts";
 import { finished } from "./kernels.ts";
 
 const binaryOps: Readonly<Record<string, number>> = { "+": 0, "-": 1, "*": 2, "/": 3, "%": 4 };

@@ -5,7 +5,6 @@ import { LANE_NUMBER, PAGE_F64, PAGE_I64 } from "../../core/layout.ts";
 import { Buckets } from "../expression/bucket.ts";
 import type { Expression } from "../expression/expression.ts";
 import { dayFields, fieldName } from "../expression/fields.ts";
-import { valuesBytes } from "../expression/kernels.ts";
 import type { Call } from "../expression/scalar.ts";
 import { constantOf, dayUs, fit, isInterval } from "../expression/scalar.ts";
 import { addInterval } from "../expression/time.ts";
@@ -16,6 +15,7 @@ import type { LaneColumn } from "./cells.ts";
 import type { Derivation } from "./derivation.ts";
 import { checked, derivedColumn } from "./derivation.ts";
 import { numberColumn } from "./derive-numbers.ts";
+import { valuesBytes } from "./expression-kernels.ts";
 
 type Bucket = Extract<Expression, { kind: "bucket" }>;
 

@@ -13,7 +13,6 @@ import {
 } from "../../core/layout.ts";
 import type { Expression } from "../expression/expression.ts";
 import { dayFields, fieldName } from "../expression/fields.ts";
-import { valuesBytes } from "../expression/kernels.ts";
 import type { LeafValue } from "../expression/scalar.ts";
 import { constantOf, fit } from "../expression/scalar.ts";
 import { formatSeconds } from "../expression/to-char.ts";
@@ -27,6 +26,7 @@ import type { Compiled } from "./derive-texts.ts";
 import { textColumns } from "./derive-texts.ts";
 import type { Span } from "./derive-times.ts";
 import { mapSpans, partSpans, rangeOf } from "./derive-times.ts";
+import { valuesBytes } from "./expression-kernels.ts";
 import { finished } from "./kernels.ts";
 
 /** Combinations that a segment may have, whether they occur or not. */

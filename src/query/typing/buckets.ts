@@ -1,6 +1,6 @@
 // Buckets of time. Equal buckets are equal values, however their width was written.
 
-import type { Expression, Interval } from "./expression/expression.ts";
+import type { Expression, Interval } from "../expression/expression.ts";
 
 export type Bucket = Extract<Expression, { kind: "bucket" }>;
 

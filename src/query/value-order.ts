@@ -1,10 +1,10 @@
 // The order of values, and how they are written in a result.
 
+import { integer } from "./columns/cells.ts";
 import { pathType } from "./paths.ts";
 import { compareNumbers } from "./plan/bounds.ts";
 import type { ResultColumn, Value } from "./result.ts";
 import { JsonText } from "./result.ts";
-import { integer } from "./run/cells.ts";
 import { formatTime } from "./time.ts";
 
 /** The order of the code points, which is that of the UTF-8 bytes. UTF-16 has it too but for surrogates. */
