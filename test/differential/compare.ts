@@ -39,6 +39,28 @@ interface Line {
   readonly near: readonly DuckValue[];
 }
 
+/** Of more lines than these none looks for another when its own is taken. */
+const searchedMax = 500;
+
+/** Whether the lines fit each other in the order of what is near in them: what nearly all do. */
+function inOrder(
+  got: readonly Line[],
+  want: readonly Line[],
+  fits: (line: Line, other: Line) => boolean,
+): boolean {
+  if (got.length !== want.length) return false;
+  const sorted = (list: readonly Line[]): Line[] =>
+    list.toSorted((a, b) => {
+      for (let i = 0; i < a.near.length; i++) {
+        const order = Number(a.near[i] ?? -Infinity) - Number(b.near[i] ?? -Infinity);
+        if (order !== 0 && !Number.isNaN(order)) return order;
+      }
+      return 0;
+    });
+  const others = sorted(want);
+  return sorted(got).every((line, i) => fits(line, others[i] as Line));
+}
+
 /**
  * A line of `got` that has no line of `want` for itself, or null. Lines that are near several others find theirs by
  * augmenting paths: whoever has taken one looks for another.
@@ -55,17 +77,18 @@ function missing(
     // Lines without anything near are all alike.
     if (rules.length === 0 && lines.length > offered.length) return lines[0] as Line;
     if (rules.length === 0) continue;
-    const takenBy = new Map<number, number>();
     const fits = (line: Line, other: Line): boolean =>
       rules.every((rule, i) =>
         isNear(rule, types[i] ?? "float", line.near[i] as Value, other.near[i] ?? null),
       );
+    if (inOrder(lines, offered, fits)) continue;
+    const takenBy = new Map<number, number>();
     const settle = (line: number, seen: Set<number>): boolean => {
       for (let at = 0; at < offered.length; at++) {
         if (seen.has(at) || !fits(lines[line] as Line, offered[at] as Line)) continue;
         seen.add(at);
         const other = takenBy.get(at);
-        if (other !== undefined && !settle(other, seen)) continue;
+        if (other !== undefined && (lines.length > searchedMax || !settle(other, seen))) continue;
         takenBy.set(at, line);
         return true;
       }

@@ -90,7 +90,9 @@ export class RegisterState implements Accumulator {
     const { starts, numbers, counts } = this.#cells;
     const slot = this.#arrays.at(group);
     const array = slot === 0 ? 0 : (run.core.u32[slot >>> 2] as number);
-    const [from, to] = [starts[group] ?? 0, starts[group + 1] ?? 0];
+    // Groups after the last one that a row was added to have no cells.
+    const from = starts[group] ?? 0;
+    const to = starts[group + 1] ?? from;
     if (array <= sparseMax) {
       const hashes = new Uint32Array(to - from);
       for (let i = from; i < to; i++) {
