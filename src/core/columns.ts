@@ -1,3 +1,4 @@
+import { integer } from "../base/integer.ts";
 import type { Core } from "./core.ts";
 import * as layout from "./layout.ts";
 
@@ -184,10 +185,4 @@ export class Columns {
 
 function word(u32: Uint32Array, address: number): number {
   return u32[address >>> 2] ?? 0;
-}
-
-/** An i64 as a number where that is exact. */
-function integer(value: bigint): number | bigint {
-  const number = Number(value);
-  return Number.isSafeInteger(number) ? number : value;
 }

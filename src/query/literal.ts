@@ -1,3 +1,4 @@
+import { integer } from "../base/integer.ts";
 import { pathType } from "./paths.ts";
 import type { Literal } from "./query.ts";
 import { formatTime, parseTime, timeFromNumber } from "./time.ts";
@@ -61,9 +62,7 @@ function fitTime(value: Literal): Fitted {
 
 /** Integers are bigints beyond 2^53 and numbers within it; a double keeps its value. */
 export function fitNumber(value: number | bigint): number | bigint {
-  if (typeof value === "number") return value;
-  const double = Number(value);
-  return Number.isSafeInteger(double) ? double : value;
+  return typeof value === "number" ? value : integer(value);
 }
 
 function fitInteger(value: Literal): bigint | null {

@@ -1,11 +1,8 @@
-// The order of values, and how they are written in a result.
+// The order of values: of texts, of numbers, and of values of several types.
 
-import { integer } from "./columns/cells.ts";
-import { pathType } from "./paths.ts";
 import { compareNumbers } from "./plan/bounds.ts";
-import type { ResultColumn, Value } from "./result.ts";
+import type { Value } from "./result.ts";
 import { JsonText } from "./result.ts";
-import { formatTime } from "./time.ts";
 
 /** The order of the code points, which is that of the UTF-8 bytes. UTF-16 has it too but for surrogates. */
 export function compareTexts(a: string, b: string): number {
@@ -50,28 +47,4 @@ export function compareOrdered(
     return (a === null) === order.nullsFirst ? -1 : 1;
   }
   return order.descending ? compareValues(b, a) : compareValues(a, b);
-}
-
-/** The type of a result column that shows values of `path`. */
-export function resultType(path: string): ResultColumn["type"] {
-  switch (pathType(path)) {
-    case "time":
-      return "timestamp";
-    case "integer":
-      return "number";
-    case "property":
-      return "variant";
-    default:
-      // Sequences are text wherever they leave the process: they soon pass what other readers hold exactly.
-      return "string";
-  }
-}
-
-/** A value as results show it: times as RFC 3339, sequences as text, integers as numbers where they fit. */
-export function shown(value: Value, path: string | null): Value {
-  if (typeof value !== "number" && typeof value !== "bigint") return value;
-  const type = path === null ? "property" : pathType(path);
-  if (type === "time") return formatTime(BigInt(value));
-  if (type === "sequence") return String(value);
-  return typeof value === "bigint" ? integer(value) : value;
 }

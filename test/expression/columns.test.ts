@@ -2,11 +2,8 @@
 
 import { describe, expect, test } from "vitest";
 import { InputError, LimitError } from "../../src/errors.ts";
-import {
-  ComputedColumns,
-  selectionSize,
-  selectionWords,
-} from "../../src/query/columns/computed.ts";
+import { ComputedColumns } from "../../src/query/columns/computed.ts";
+import { selectionSize, selectionWords } from "../../src/query/columns/selection.ts";
 import { compileExpression } from "../../src/query/expression/evaluate.ts";
 import type { Expression, ValueType } from "../../src/query/expression/expression.ts";
 import { expressionKey } from "../../src/query/expression/expression.ts";

@@ -9,6 +9,7 @@
 //   json      the same
 //   ids       for min, then for max: groups × ID, 32 bytes: the id, u32 1 when there is one, zeros
 
+import { integer } from "../../base/integer.ts";
 import {
   ID_PRESENT,
   ID_SIZE,
@@ -23,7 +24,6 @@ import {
   RANGE_I64_MOST,
   RANGE_SIZE,
 } from "../../core/layout.ts";
-import { integer } from "../columns/cells.ts";
 import { finished } from "../columns/kernels.ts";
 import type { Expression } from "../expression/expression.ts";
 import { compareNumbers } from "../plan/bounds.ts";

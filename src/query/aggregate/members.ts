@@ -7,6 +7,7 @@
 // Kinds are those of MEMBER in layout.ts: 1 i64, 2 f64, 3 boolean, 4 string, 5 json, 6 id; the bits of a text are its
 // index among the partial's texts.
 
+import { integer } from "../../base/integer.ts";
 import {
   LANE_BOOLEAN,
   LANE_ID,
@@ -25,7 +26,6 @@ import {
   VECTOR_COUNT,
 } from "../../core/layout.ts";
 import { CorruptionError } from "../../errors.ts";
-import { integer } from "../columns/cells.ts";
 import { finished } from "../columns/kernels.ts";
 import type { Expression } from "../expression/expression.ts";
 import { JsonText, type Value } from "../result.ts";

@@ -8,6 +8,7 @@
 // Partial:  0 tag u8 = 0x0a │ 1 count u32 │ count × VALUE, 16 bytes:
 //   0 the nearest double f64 │ 8 group u32 │ 12 i32: of an integer 2 × (it - the double) + 1, of a double 0
 
+import { integer } from "../../base/integer.ts";
 import {
   LANE_NUMBER,
   LIST_CAPACITY,
@@ -22,7 +23,6 @@ import {
   VECTOR_COUNT,
 } from "../../core/layout.ts";
 import { CorruptionError } from "../../errors.ts";
-import { integer } from "../columns/cells.ts";
 import { finished } from "../columns/kernels.ts";
 import type { Expression } from "../expression/expression.ts";
 import type { Aggregate } from "../query.ts";

@@ -5,6 +5,7 @@
 //   PICKED, 32 bytes: 0 time i64 (any: 0) │ 8 sequence i64 │ 16 bits u64 │ 24 zeros │ 28 kind u32: 0 none, 1 i64, 2
 //   f64, 3 boolean, 4 string, 5 json, 6 id; for the last three the bits are 0 and a length u32, and the bytes follow
 
+import { integer } from "../../base/integer.ts";
 import {
   BEST_SIZE,
   LANE_NULL,
@@ -22,7 +23,6 @@ import {
   PICKED_SIZE,
   PICKED_STRING,
 } from "../../core/layout.ts";
-import { integer } from "../columns/cells.ts";
 import { finished } from "../columns/kernels.ts";
 import type { Expression } from "../expression/expression.ts";
 import { JsonText, type Value } from "../result.ts";

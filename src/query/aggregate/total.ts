@@ -5,6 +5,7 @@
 //   0 sum of the integers: low u64 │ 8 high i64 │ 16 sum of the doubles f64 │ 24 its error f64
 //   32 integers u64 │ 40 doubles u64
 
+import { integer } from "../../base/integer.ts";
 import {
   LANE_NUMBER,
   TOTAL_DOUBLES,
@@ -16,7 +17,6 @@ import {
   TOTAL_SIZE,
 } from "../../core/layout.ts";
 import { InputError } from "../../errors.ts";
-import { integer } from "../columns/cells.ts";
 import { finished } from "../columns/kernels.ts";
 import type { Expression } from "../expression/expression.ts";
 import { i64Max, i64Min } from "../plan/bounds.ts";

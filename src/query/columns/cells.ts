@@ -1,5 +1,6 @@
 // Reads single cells of columns. For results, not for scans.
 
+import { integer } from "../../base/integer.ts";
 import type { Core } from "../../core/core.ts";
 import {
   COLUMN_BASE,
@@ -131,13 +132,8 @@ function wordsAt(view: DataView, address: number): number {
   return view.getInt32(address + 4, true) * 2 ** 32 + view.getUint32(address, true);
 }
 
-/** A number where it holds the integer, otherwise a bigint. */
-export function integer(value: bigint): number | bigint {
-  return value >= -9007199254740991n && value <= 9007199254740991n ? Number(value) : value;
-}
-
 /** The value of a raw integer of a PAGE_U8 … PAGE_U32 page. */
-export function scaled(base: bigint, exponent: number, raw: number): number | bigint {
+function scaled(base: bigint, exponent: number, raw: number): number | bigint {
   const value = base + BigInt(raw);
   return exponent === 0 ? integer(value) : Number(value) / 10 ** exponent;
 }

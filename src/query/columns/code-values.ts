@@ -28,8 +28,8 @@ export class CodeValues {
   #truths = new Uint8Array(0);
   #truthCount = 0;
   /** Strings and JSON by code: their index among the result texts, NULL as `noCode`. */
-  /** Where the different result texts end, encoded one after the other. */
   readonly textCodes: number[] = [];
+  /** Where the different result texts end, encoded one after the other. */
   readonly ends: number[] = [];
   #bytes = Buffer.alloc(0);
   #size = 0;

@@ -28,7 +28,6 @@ import type { Segment } from "../segments/source.ts";
 import type { LaneColumn } from "./cells.ts";
 import { Cells } from "./cells.ts";
 import type { Derivation } from "./derivation.ts";
-import { selectionSize, selectionWords } from "./derivation.ts";
 import { choiceColumn, choiceOf } from "./derive-choices.ts";
 import { codedColumns } from "./derive-codes.ts";
 import { hasParts, selectBooleans, selectParts, truthColumn } from "./derive-conditions.ts";
@@ -41,8 +40,7 @@ import { DerivedWriter } from "./derived-writer.ts";
 import { expressionKernels } from "./expression-kernels.ts";
 import type { QueryRun } from "./kernels.ts";
 import { pathColumns } from "./row-values.ts";
-
-export { selectionSize, selectionWords };
+import { selectionSize, selectionWords } from "./selection.ts";
 
 const computedPaths: readonly string[] = ["sequence", "received_at", "lateness_us"];
 
@@ -291,7 +289,7 @@ export class ComputedColumns {
       scratch.release(mark);
       if (present === segment.rows) return stored;
     }
-    const cells = new Cells(core);
+    const cells = this.#cells;
     return this.#column(segment.rows, PAGE_I64, 8, (address, first, count) => {
       const values = new BigInt64Array(core.memory.buffer, address, count);
       for (let i = 0; i < count; i++) {

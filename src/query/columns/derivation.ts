@@ -10,16 +10,6 @@ import type { ExpressionKernels } from "./expression-kernels.ts";
 import type { QueryRun } from "./kernels.ts";
 import { CancelledError } from "./kernels.ts";
 
-/** Bytes of a selection of `rows` rows. */
-export function selectionSize(rows: number): number {
-  return ((rows + 127) >>> 7) << 4;
-}
-
-/** Words of 64 rows. */
-export function selectionWords(rows: number): number {
-  return (rows + 63) >>> 6;
-}
-
 export interface Derivation {
   readonly run: QueryRun;
   readonly kernels: ExpressionKernels;

@@ -14,10 +14,11 @@ import type { Call } from "../expression/scalar.ts";
 import { isNumeric } from "../expression/shape.ts";
 import type { LaneColumn } from "./cells.ts";
 import type { Derivation } from "./derivation.ts";
-import { derivedColumn, selectionSize } from "./derivation.ts";
+import { derivedColumn } from "./derivation.ts";
 import { presence } from "./derive-conditions.ts";
 import { selectNothing } from "./derive-numbers.ts";
 import { valuesBytes } from "./expression-kernels.ts";
+import { selectionSize } from "./selection.ts";
 
 /** Calls `branch` with each value of a choice and the rows that it is chosen for, which it may keep no longer. */
 type Branches = (branch: (value: Expression, rows: number) => void) => void;

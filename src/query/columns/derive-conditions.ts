@@ -8,7 +8,7 @@ import { isNumeric } from "../expression/shape.ts";
 import { isTotal, lanesOf } from "../plan/filter.ts";
 import type { LaneColumn } from "./cells.ts";
 import type { Derivation } from "./derivation.ts";
-import { derivedColumn, selectionSize } from "./derivation.ts";
+import { derivedColumn } from "./derivation.ts";
 import {
   comparesNumbers,
   constantNumber,
@@ -17,6 +17,7 @@ import {
   selectRange,
 } from "./derive-numbers.ts";
 import { finished } from "./kernels.ts";
+import { selectionSize } from "./selection.ts";
 
 /** Constants of a list for which each has a scan of its own. */
 const listMax = 8;

@@ -18,8 +18,9 @@ import type { Value } from "../result.ts";
 import type { LaneColumn } from "./cells.ts";
 import { CodeValues, keptCodeValues, noCode } from "./code-values.ts";
 import type { Derivation } from "./derivation.ts";
-import { checked, derivedColumn, selectionSize } from "./derivation.ts";
+import { checked, derivedColumn } from "./derivation.ts";
 import { codeEncoding } from "./derived-writer.ts";
+import { selectionSize } from "./selection.ts";
 
 /** What an expression yields for every text of a column. */
 export interface TextResults {

@@ -8,6 +8,7 @@
 // (keys - 1) × { count u32 │ count × { first u32, second u32 } }
 
 import { assert } from "../../base/assert.ts";
+import { integer } from "../../base/integer.ts";
 import {
   GROUP_CAPACITY,
   GROUP_COUNT,
@@ -31,7 +32,6 @@ import {
 import { CorruptionError } from "../../errors.ts";
 import type { PartialReader, PartialWriter } from "../aggregate/partial-bytes.ts";
 import type { Cells } from "../columns/cells.ts";
-import { integer } from "../columns/cells.ts";
 import type { QueryRun } from "../columns/kernels.ts";
 import { finished } from "../columns/kernels.ts";
 import type { Value } from "../result.ts";

@@ -4,6 +4,7 @@ import { LimitError } from "../../errors.ts";
 import { resultGroupsMax } from "../../limits.ts";
 import type { Accumulator, GroupRows } from "../aggregate/accumulator.ts";
 import { createAccumulator, sharedStateKey } from "../aggregate/create.ts";
+import { selectionSize, selectionWords } from "../columns/selection.ts";
 import { Buckets } from "../expression/bucket.ts";
 import type { Expression } from "../expression/expression.ts";
 import type { Filter } from "../plan/filter.ts";
@@ -18,7 +19,6 @@ import { GroupTable } from "./group-table.ts";
 import { groupsKind, readPartial, writePartial } from "./partial-query.ts";
 import type { QueryThreadState } from "./scan.ts";
 import { Scan } from "./scan.ts";
-import { selectionSize, selectionWords } from "./select.ts";
 import { shownType } from "./shown.ts";
 
 /** The aggregates of one filter; each state once, whatever the number of aggregates that derive from it. */

@@ -13,16 +13,14 @@ import {
   LANE_STRING,
 } from "../../core/layout.ts";
 import type { ComputedColumns } from "../columns/computed.ts";
-import { selectionSize, selectionWords } from "../columns/computed.ts";
 import type { QueryRun } from "../columns/kernels.ts";
 import { finished } from "../columns/kernels.ts";
+import { selectionSize, selectionWords } from "../columns/selection.ts";
 import type { NumberRange } from "../plan/bounds.ts";
 import { rawRange } from "../plan/bounds.ts";
 import type { Filter } from "../plan/filter.ts";
 import type { Segment } from "../segments/source.ts";
 import type { TextCodes } from "./text-codes.ts";
-
-export { selectionSize, selectionWords };
 
 type Leaf<K extends Filter["kind"]> = Extract<Filter, { kind: K }>;
 

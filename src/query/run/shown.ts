@@ -1,6 +1,6 @@
 // Values as results show them.
 
-import { integer } from "../columns/cells.ts";
+import { integer } from "../../base/integer.ts";
 import { compileExpression, compileScalar } from "../expression/evaluate.ts";
 import type { Expression, ValueType } from "../expression/expression.ts";
 import type { LeafValue } from "../expression/scalar.ts";
