@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from "vitest";
 import { InputError, LimitError } from "../../src/errors.ts";
+import { CodeValues } from "../../src/query/columns/code-values.ts";
 import { ComputedColumns } from "../../src/query/columns/computed.ts";
 import { selectionSize, selectionWords } from "../../src/query/columns/selection.ts";
 import { compileExpression } from "../../src/query/expression/evaluate.ts";
@@ -147,5 +148,88 @@ describe("columns of random expressions", () => {
       expect(found, `seed ${seed}, ${i}: ${expressionKey(expression)}`).toBe(null);
       expect(selectionWords(bed.rows.length)).toBeGreaterThan(0);
     }
+  });
+});
+
+describe("texts that memory has no place for", () => {
+  const number = (value: number): Expression => ({ kind: "literal", type: "number", value });
+  const repeated = (of: Expression, times: number): Expression => ({
+    kind: "call",
+    type: "string",
+    fn: "repeat",
+    args: [of, number(times)],
+  });
+  const shown = (path: string): Expression => ({
+    kind: "call",
+    type: "string",
+    fn: "concat",
+    args: [{ kind: "path", type: "variant", path }],
+  });
+
+  test.each([
+    ["row by row", shown("sequence")],
+    ["by dictionary", { kind: "path", type: "string", path: "user_id" } as Expression],
+  ])("%s: they end at its bound, not after all of them", (_, of) => {
+    const bed = new QueryBed(48 * 1024 * 1024, 48 * 1024 * 1024);
+    const rows = makeRows(mulberry32(3), 5000, 1000n).map((row, i) => ({
+      ...row,
+      user_id: `user ${i}`,
+    }));
+    const segment = writeSegment(bed, 1, rows, { stored: true });
+    const mask = bed.take(selectionSize(rows.length));
+    bed.core.u8.fill(0xff, mask, mask + 5000 / 8);
+    const { scratch } = bed.state.run;
+    scratch.reset(4 * 1024 * 1024);
+    const outcomeOf = (expression: Expression) => {
+      const mark = scratch.mark();
+      try {
+        const computed = new ComputedColumns(bed.state.run, [expression]);
+        computed.begin(segment);
+        return outcome(() => computed.lanes(segment, expression, mask).length);
+      } finally {
+        scratch.release(mark);
+      }
+    };
+    expect(outcomeOf(repeated(of, 20_000))).toEqual({ error: "query_memory" });
+    expect(outcomeOf(repeated(of, 10))).toBe(1);
+  });
+
+  test("nothing is computed that has no place any more, and what was computed is right", () => {
+    const { scratch } = new QueryBed(16 * 1024 * 1024, 16 * 1024 * 1024).state.run;
+    scratch.reset(1024 * 1024);
+    const values = new CodeValues(null);
+    let computed = 0;
+    const extend = () =>
+      values.extend(
+        1_000_000,
+        "string",
+        (code) => {
+          computed++;
+          return `${code} `.repeat(200);
+        },
+        (bytes) => scratch.demand(bytes),
+      );
+    expect(outcome(() => extend())).toEqual({ error: "query_memory" });
+    expect(computed).toBeLessThan(4000);
+    expect([values.count, values.failed]).toEqual([computed, false]);
+  });
+
+  test("equal ones count once", () => {
+    const bed = new QueryBed(48 * 1024 * 1024, 48 * 1024 * 1024);
+    const segment = writeSegment(bed, 1, makeRows(mulberry32(3), 5000, 1000n), { stored: true });
+    const mask = bed.take(selectionSize(5000));
+    bed.core.u8.fill(0xff, mask, mask + 5000 / 8);
+    bed.state.run.scratch.reset(4 * 1024 * 1024);
+    const few: Expression = {
+      kind: "call",
+      type: "number",
+      fn: "%",
+      args: [{ kind: "path", type: "sequence", path: "sequence" }, number(3)],
+    };
+    const text: Expression = { kind: "call", type: "string", fn: "concat", args: [few] };
+    const expression = repeated(text, 10_000);
+    const computed = new ComputedColumns(bed.state.run, [expression]);
+    computed.begin(segment);
+    expect(computed.lanes(segment, expression, mask)).toHaveLength(1);
   });
 });

@@ -71,12 +71,21 @@ export class CodeValues {
     return this.#bytes.subarray(0, this.#size);
   }
 
-  /** Adds the results of the codes up to `count`; answers false when one of them can't be told. */
-  extend(count: number, type: ValueType, valueOf: (code: number) => Value): boolean {
+  /**
+   * Adds the results of the codes up to `count`; answers false when one of them can't be told. `watch` is called now
+   * and then with the bytes of all result texts, and ends the work by throwing: what it throws comes out of here.
+   */
+  extend(
+    count: number,
+    type: ValueType,
+    valueOf: (code: number) => Value,
+    watch: (bytes: number) => void,
+  ): boolean {
     const isText = type === "string" || type === "json";
     const truths = type === "boolean" ? this.#roomForTruths(count) : null;
     this.failed = !this.#attempt(() => {
       for (let code = this.count; code < count; code++) {
+        if ((code & 255) === 0) watch(this.#size);
         const value = valueOf(code);
         if (truths) truths[this.#truthCount++] = value === null ? 2 : Number(value);
         else if (isText) this.textCodes.push(value === null ? noCode : this.textCode(value));
@@ -113,7 +122,9 @@ export class CodeValues {
       compute();
       return true;
     } catch (error) {
-      if (!(error instanceof InputError) && !(error instanceof LimitError)) throw error;
+      const isOfValue = error instanceof InputError || error instanceof LimitError;
+      // That the query has no memory left is not for another way of computing the same to find out.
+      if (!isOfValue || error.code === "query_memory") throw error;
       return false;
     }
   }

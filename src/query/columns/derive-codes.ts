@@ -23,7 +23,7 @@ import { CodeValues } from "./code-values.ts";
 import type { Derivation } from "./derivation.ts";
 import { checked, derivedColumn } from "./derivation.ts";
 import type { Compiled } from "./derive-texts.ts";
-import { textColumns } from "./derive-texts.ts";
+import { textColumns, watchOf } from "./derive-texts.ts";
 import type { Span } from "./derive-times.ts";
 import { mapSpans, partSpans, rangeOf } from "./derive-times.ts";
 import { valuesBytes } from "./expression-kernels.ts";
@@ -116,16 +116,21 @@ export function codedColumns(
   const leaf: LeafValue = (one) =>
     one.kind === "path" ? (values.get(`${one.type} ${one.path}`) ?? null) : null;
   const results = new CodeValues(null);
-  const whole = results.extend(sizes, expression.type, (combination) => {
-    if (run.core.u8[used + combination] === 0) return null;
-    let rest = combination;
-    for (let i = parts.length - 1; i >= 0; i--) {
-      const { size, show } = parts[i] as Part;
-      show(rest % size);
-      rest = Math.floor(rest / size);
-    }
-    return compiled.evaluate(leaf);
-  });
+  const whole = results.extend(
+    sizes,
+    expression.type,
+    (combination) => {
+      if (run.core.u8[used + combination] === 0) return null;
+      let rest = combination;
+      for (let i = parts.length - 1; i >= 0; i--) {
+        const { size, show } = parts[i] as Part;
+        show(rest % size);
+        rest = Math.floor(rest / size);
+      }
+      return compiled.evaluate(leaf);
+    },
+    watchOf(run),
+  );
   // Who is to throw what went wrong is the way that goes row by row.
   const columns = whole
     ? textColumns(of, expression.type, { column: target, count: sizes, values: results }, mask)

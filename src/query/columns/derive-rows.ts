@@ -3,6 +3,7 @@
 import type { Expression } from "../expression/expression.ts";
 import { asksExistence, isNumeric, type Path, pathsOf, readsRows } from "../expression/shape.ts";
 import type { Value } from "../result.ts";
+import { JsonText } from "../result.ts";
 import type { Segment } from "../segments/source.ts";
 import type { LaneColumn } from "./cells.ts";
 import type { Derivation } from "./derivation.ts";
@@ -54,10 +55,15 @@ export function valuesByRow(of: Derivation, compiled: Compiled, mask: number): L
   const source = new RowValues(segment, of.cells, of.find);
   const compute = remembered(compiled, source);
   const values: Value[] = new Array(count);
+  const texts = new TextSizes();
+  const room = scratch.left;
   for (let i = 0; i < count; i++) {
-    if ((i & 4095) === 0 && Atomics.load(core.u32, cancel >>> 2) !== 0) throw new CancelledError();
+    if ((i & 1023) === 0 && Atomics.load(core.u32, cancel >>> 2) !== 0) throw new CancelledError();
+    if (texts.size > room) scratch.demand(texts.different(values, i));
     source.at(rows[i] as number);
-    values[i] = compute();
+    const value = compute();
+    values[i] = value;
+    texts.add(value);
   }
   return writer.lanes(rows, values);
 }
@@ -78,4 +84,28 @@ function remembered({ expression, evaluate }: Compiled, source: RowValues): () =
     if (known.size > memoMax) known = null;
     return value;
   };
+}
+
+/** How large the texts of a derived column get at least, which has each of them once. */
+class TextSizes {
+  /** Of all texts, until somebody asked for that of the different ones. */
+  size = 0;
+  #known: Set<string> | undefined;
+
+  add(value: Value): void {
+    const text = value instanceof JsonText ? value.text : value;
+    if (typeof text !== "string" || this.#known?.has(text)) return;
+    this.#known?.add(text);
+    this.size += text.length;
+  }
+
+  /** The size of the different ones among the first `count` values, which are all that were added. */
+  different(values: readonly Value[], count: number): number {
+    if (this.#known === undefined) {
+      this.#known = new Set();
+      this.size = 0;
+      for (let i = 0; i < count; i++) this.add(values[i] ?? null);
+    }
+    return this.size;
+  }
 }

@@ -20,6 +20,8 @@ import { CodeValues, keptCodeValues, noCode } from "./code-values.ts";
 import type { Derivation } from "./derivation.ts";
 import { checked, derivedColumn } from "./derivation.ts";
 import { codeEncoding } from "./derived-writer.ts";
+import type { QueryRun } from "./kernels.ts";
+import { CancelledError } from "./kernels.ts";
 import { selectionSize } from "./selection.ts";
 
 /** What an expression yields for every text of a column. */
@@ -55,18 +57,22 @@ export function textResults(of: Derivation, compiled: Compiled, mask: number): T
   if (missing > 256 && missing > run.kernels.selectionCount(mask, words)) return null;
   if (missing > 0) {
     const runs = nativeRuns(expression);
-    const whole =
-      runs === null
-        ? evaluateTexts(of, compiled, column, count, values)
-        : matchTexts(of, runs, column, count, values);
-    kept.settle(name, values);
-    if (!whole) return null;
+    try {
+      const whole =
+        runs === null
+          ? evaluateTexts(of, compiled, column, count, values)
+          : matchTexts(of, runs, column, count, values);
+      if (!whole) return null;
+    } finally {
+      // What was computed before the query was ended is right, and held like the rest.
+      kept.settle(name, values);
+    }
   }
   return { column, count, values };
 }
 
 function evaluateTexts(
-  { cells }: Derivation,
+  { cells, run }: Derivation,
   { expression, evaluate }: Compiled,
   column: number,
   count: number,
@@ -74,10 +80,23 @@ function evaluateTexts(
 ): boolean {
   let text: Value = null;
   const leaf: LeafValue = () => text;
-  return values.extend(count, expression.type, (code) => {
-    text = cells.text(column, code);
-    return evaluate(leaf);
-  });
+  return values.extend(
+    count,
+    expression.type,
+    (code) => {
+      text = cells.text(column, code);
+      return evaluate(leaf);
+    },
+    watchOf(run),
+  );
+}
+
+/** Ends the making of texts that the query's memory has no place for, and that of a query which was cancelled. */
+export function watchOf({ core, scratch, cancel }: QueryRun): (bytes: number) => void {
+  return (bytes) => {
+    if (Atomics.load(core.u32, cancel >>> 2) !== 0) throw new CancelledError();
+    scratch.demand(bytes);
+  };
 }
 
 /** What a text begins with, has within and ends with, where an expression asks for nothing else; otherwise null. */

@@ -51,6 +51,11 @@ export class Scratch {
     return Math.min(this.#bottom - this.#top, this.#limit - this.used);
   }
 
+  /** Throws LimitError where `size` bytes can't be taken: before work is done that would have no place. */
+  demand(size: number): void {
+    if (size > this.left) throw this.#exhausted(size);
+  }
+
   /** Bytes that are taken and kept. */
   get used(): number {
     return this.#top - this.#base + (this.#end - this.#bottom);
