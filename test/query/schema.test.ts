@@ -239,6 +239,11 @@ describe("predicates as JSON", () => {
     [{ not: "source =" }, "#/not", "end of input"],
     [{ and: [] }, "#/and", "at least 1"],
     [5, "#", "want string or object"],
+    [
+      { field: "source", op: "in", value: Array.from({ length: 10_001 }, String) },
+      "#/value",
+      "want at most 10000 items",
+    ],
   ])("refuses %j", (form, pointer, why) => {
     const error = failure(() => parsePredicate(form));
     expect(error.detail.pointer).toBe(pointer);

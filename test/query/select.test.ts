@@ -235,6 +235,15 @@ describe("statements", () => {
     ["SELECT source INTO x FROM events", 501, "not_implemented", 15],
     ["SELECT date_trunc('century', timestamp) FROM events GROUP BY 1", 501, "not_implemented", 19],
     ["EXPLAIN SELECT 1", 501, "not_implemented", 1],
+    ["SELECT source FROM events LIMIT 1.5", 400, "sql_type", 33],
+    ["SELECT source FROM events OFFSET source", 400, "sql_type", 34],
+    [
+      `SELECT time_bucket('1 day', timestamp) d, time_bucket_gapfill('1 hour', timestamp) h, count(*)
+       FROM events GROUP BY d, h`,
+      501,
+      "not_implemented",
+      43,
+    ],
     ["SELECT count(*) FROM events GROUP BY CUBE (source)", 501, "not_implemented", 38],
     [
       "SELECT source FROM events ORDER BY source FETCH FIRST 1 ROW WITH TIES",
@@ -246,4 +255,14 @@ describe("statements", () => {
     const error = failure(() => parseSql(sql));
     expect([error.status, error.code, error.detail.position]).toEqual([status, code, position]);
   });
+});
+
+test("LIMIT and OFFSET may be larger than any table", () => {
+  for (const text of ["9007199254740993", "9223372036854775807", "99999999999999999999"]) {
+    const query = parseSql(`SELECT source FROM events LIMIT ${text} OFFSET ${text}`);
+    expect(query).toMatchObject({
+      limit: Number.MAX_SAFE_INTEGER,
+      offset: Number.MAX_SAFE_INTEGER,
+    });
+  }
 });

@@ -37,6 +37,16 @@ describe("statements", () => {
     expect(ask(`EXPLAIN (ANALYZE false) ${select}`)).toMatchObject({ analyze: false });
   });
 
+  test("intervals are ISO 8601, with and without FROM", () => {
+    const text = "SELECT interval '1 month 2 days', timestamptz '2026-11-23T12:00:00Z'";
+    expect(rowsOf(text)).toEqual([["P1M2D", "2026-11-23T12:00:00.000Z"]]);
+  });
+
+  test("what is not read from events has no plan, and says so", () => {
+    const text = "EXPLAIN SELECT * FROM information_schema.tables";
+    expect(() => ask(text)).toThrow("EXPLAIN of information_schema.tables: not supported yet");
+  });
+
   test.each(["SHOW TABLES", " show  tables ; "])("%s", (text) => {
     expect(rowsOf(text)).toEqual([["public", "events"]]);
   });

@@ -41,8 +41,9 @@ function branchDistance(issues: readonly Issue[], root: unknown): number {
     if (issue.code === "unrecognized_keys") distance += 10 * issue.keys.length;
     else if (issue.code === "invalid_type" && valueAt(root, issue.path) === undefined) {
       distance += 10;
-    } else if (issue.path.length === 0) distance += 1000;
-    else distance += 1;
+    } else if (issue.path.length === 0 && issue.code !== "too_big" && issue.code !== "too_small") {
+      distance += 1000;
+    } else distance += 1;
   }
   return distance;
 }

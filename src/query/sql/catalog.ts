@@ -10,6 +10,7 @@ import { fixedPaths, pathType, propertiesPrefix, splitKeys } from "../paths.ts";
 import { isTotal } from "../plan/filter.ts";
 import type { Query } from "../query.ts";
 import type { ResultColumn, Value } from "../result.ts";
+import { compileResult } from "../run/shown.ts";
 import { call } from "../typing/term.ts";
 import { compareOrdered } from "../value-order.ts";
 import type { StatementContext, StatementRows } from "./prepare.ts";
@@ -218,8 +219,8 @@ function evaluate(clauses: Clauses, table: SchemaTable, context: StatementContex
     fill: null,
   };
   const query = resolveNow(asked, context.nowUs());
-  const read = (of: Expression): ((row: Row) => Value) => {
-    const value = compileExpression(of);
+  const read = (of: Expression, compile = compileExpression): ((row: Row) => Value) => {
+    const value = compile(of);
     return (row) => value((leaf) => (leaf.kind === "path" ? (row[leaf.path] ?? null) : null));
   };
   const matches = query.having === null ? () => true : read(query.having);
@@ -233,7 +234,7 @@ function evaluate(clauses: Clauses, table: SchemaTable, context: StatementContex
     return 0;
   });
   const end = query.limit === null ? sorted.length : query.offset + query.limit;
-  const outputs = query.select.map(({ of }) => read(shownOf(of)));
+  const outputs = query.select.map(({ of }) => read(shownOf(of), compileResult));
   return {
     columns: query.select.map(({ of, as }) => ({ name: as, type: resultTypeOf(of.type) })),
     rows: sorted.slice(query.offset, end).map((row) => outputs.map((output) => output(row))),
@@ -244,8 +245,7 @@ function resultTypeOf(type: ValueType): ResultColumn["type"] {
   return type === "sequence" ? "string" : type;
 }
 
-/** Times and intervals are text in a result. */
+/** Times are text in a result; intervals are made so as for any other table. */
 function shownOf(of: Expression): Expression {
-  const isText = of.type === "timestamp" || of.type === "interval";
-  return isText ? call("string", "cast", [of]) : of;
+  return of.type === "timestamp" ? call("string", "cast", [of]) : of;
 }

@@ -1,6 +1,6 @@
 // Every statement that can be asked: SELECT, EXPLAIN, and those that tools look around with.
 
-import type { DefElem, ExplainStmt, Node } from "libpg-query";
+import type { DefElem, ExplainStmt, Node, SelectStmt } from "libpg-query";
 import type { Query } from "../query.ts";
 import type { ResultColumn, Value } from "../result.ts";
 import type { CatalogPath } from "./catalog.ts";
@@ -104,7 +104,7 @@ function prepareSelect(
   source: SqlSource,
   params: readonly unknown[],
 ): Prepared {
-  const table = select.op && select.op !== "SETOP_NONE" ? null : tableOf(select, source);
+  const table = setOperation(select) ? null : tableOf(select, source);
   const isConstant = table === null && !select.fromClause && !select.valuesLists?.length;
   const schema =
     table === null
@@ -138,8 +138,16 @@ function prepareExplain(
   if (!query || !("SelectStmt" in query)) {
     throw source.errorAt("sql_semantics", "EXPLAIN wants a SELECT", 1);
   }
+  const table = setOperation(query.SelectStmt) ? null : tableOf(query.SelectStmt, source);
+  if (table !== null && schemaTable(table.schema, table.name) !== null) {
+    throw source.notImplementedAtWord(`EXPLAIN of ${table.schema}.${table.name}`, "from");
+  }
   const select = queryOfSelect(query.SelectStmt, source, params);
   return { kind: "explain", analyze, format, query: select };
+}
+
+function setOperation({ op }: SelectStmt): boolean {
+  return op !== undefined && op !== "SETOP_NONE";
 }
 
 function formatOf({ arg, location = 0 }: DefElem, source: SqlSource): "text" | "json" {

@@ -5,6 +5,7 @@ import { didYouMean } from "../../base/near.ts";
 import { InputError } from "../../errors.ts";
 import type { Expression } from "../expression/expression.ts";
 import { expressionKey, walkExpression } from "../expression/expression.ts";
+import { showLiteral } from "../literal.ts";
 import { lastKey } from "../paths.ts";
 import { predicateOf } from "../predicate.ts";
 import type { Fill, GroupKey, Order, Query } from "../query.ts";
@@ -229,9 +230,14 @@ export function countOf(node: Node | undefined, clause: string, scope: SqlScope)
   const { of, place } = scope.compile(node, scope);
   if (isNull(of)) return null;
   const value = of.kind === "literal" ? of.value : undefined;
-  const count = typeof value === "string" && /^\d{1,15}$/.test(value) ? Number(value) : value;
-  if (typeof count === "number" && Number.isSafeInteger(count) && count >= 0) return count;
-  throw place.error("sql_type", `${clause} wants a count of rows, an integer from 0`);
+  const isCount = typeof value === "bigint" || (typeof value === "string" && /^\d+$/.test(value));
+  const count = isCount ? Number(value) : value;
+  // No table has as many rows as that: tools write the largest integer that they know for "all of them".
+  if (typeof count === "number" && count >= 0 && (isCount || Number.isInteger(count))) {
+    return Math.min(count, Number.MAX_SAFE_INTEGER);
+  }
+  const got = of.kind === "literal" ? showLiteral(value) : "an expression";
+  throw place.error("sql_type", `${clause}: got ${got}, want a count of rows, an integer from 0`);
 }
 
 /** The places where a tree calls a function that `matches`; what is within a call of `except` is left out. */
@@ -310,9 +316,12 @@ export function compileSelect(select: SelectStmt, outer: SqlScope): Query {
   const scope = { ...outer, aggregates, table: eventsAlias(select, outer.source) };
   const { targets, where, ...rest } = compileClauses(select, scope);
   const fill = fillOf(select, scope);
-  if (fill !== null && !rest.groupBy.some(({ of }) => of.kind === "bucket")) {
+  const buckets = rest.groupBy.filter(({ of }) => of.kind === "bucket");
+  if (fill !== null && buckets.length !== 1) {
+    // Which of two buckets has gaps would have to be said by each of them.
+    const where = buckets.length === 0 ? "outside GROUP BY" : "beside another bucket of time";
     throw scope.source.notImplementedAtWord(
-      "time_bucket_gapfill() outside GROUP BY",
+      `time_bucket_gapfill() ${where}`,
       "time_bucket_gapfill",
     );
   }
