@@ -7,9 +7,6 @@ import type { QueryInfo, QueryOptions, ResultText } from "./engine.ts";
 import type { QueryWorker } from "./query-worker.ts";
 import type { ResultStream } from "./result-stream.ts";
 
-/** Whether queries run in parts yet. */
-const partsRun = true;
-
 /** What a query may take where nobody says less. */
 export interface QueryBounds {
   readonly memoryBytes: number;
@@ -88,7 +85,7 @@ export class RunningQuery {
 
   /** Whether its rows are read range by range, so that other workers can help. */
   get hasRanges(): boolean {
-    return partsRun && this.job.type === "query" && canSplit(this.job.query);
+    return this.job.type === "query" && canSplit(this.job.query);
   }
 
   get lead(): QueryWorker | undefined {

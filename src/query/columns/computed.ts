@@ -1,25 +1,9 @@
 // Columns that are not stored as such.
 //
 // The values of an expression are a derived column: it is written into scratch, for the rows that are asked for, so
-// that filters, group keys and aggregates see a column like any other. Sequences count from the segment's first,
-// receipts hold for whole journal records, and a lateness that is absent is 0: where a query needs them as values,
-// they are such columns too. (As conditions, sequence and receipt are row ranges.)
+// that filters, group keys and aggregates see a column like any other. Those of implied.ts are found here as well.
 
-import {
-  COLUMN_BASE,
-  COLUMN_LANE,
-  COLUMN_PAGES,
-  COLUMN_SIZE,
-  LANE_NUMBER,
-  PAGE_COUNT,
-  PAGE_ENCODING,
-  PAGE_I64,
-  PAGE_PRESENCE,
-  PAGE_PRESENCE_SIZE,
-  PAGE_ROWS,
-  PAGE_U32,
-  PAGE_VALUES,
-} from "../../core/layout.ts";
+import { LANE_NUMBER } from "../../core/layout.ts";
 import { compileExpression } from "../expression/evaluate.ts";
 import type { Expression } from "../expression/expression.ts";
 import { expressionKey } from "../expression/expression.ts";
@@ -38,11 +22,10 @@ import { selectTexts, textColumns, textResults } from "./derive-texts.ts";
 import { bucketColumn, fieldColumn, shiftedTimes } from "./derive-times.ts";
 import { DerivedWriter } from "./derived-writer.ts";
 import { expressionKernels } from "./expression-kernels.ts";
+import { impliedColumn, impliedPaths } from "./implied.ts";
 import type { QueryRun } from "./kernels.ts";
 import { pathColumns } from "./row-values.ts";
 import { selectionSize, selectionWords } from "./selection.ts";
-
-const computedPaths: readonly string[] = ["sequence", "received_at", "lateness_us"];
 
 /** The columns of an expression for the rows of a mask. */
 interface Derived {
@@ -75,13 +58,14 @@ export class ComputedColumns {
       if (typeof one === "string") wanted.add(one);
       else for (const { path } of pathsOf(one)) wanted.add(path);
     }
-    this.#paths = computedPaths.filter((path) => wanted.has(path));
+    this.#paths = impliedPaths.filter((path) => wanted.has(path));
   }
 
   /** Writes the columns of `segment` into scratch; they are right until the caller releases it. */
   begin(segment: Segment): void {
     this.#enter(segment);
-    for (const path of this.#paths) this.#addresses.set(path, this.#make(segment, path));
+    for (const path of this.#paths)
+      this.#addresses.set(path, impliedColumn(this.#run, this.#cells, segment, path));
   }
 
   #enter(segment: Segment): void {
@@ -98,7 +82,8 @@ export class ComputedColumns {
       const address = this.#addresses.get(path);
       if (address !== undefined) return address;
     }
-    if (lane === LANE_NUMBER && computedPaths.includes(path)) return this.#make(segment, path);
+    if (lane === LANE_NUMBER && impliedPaths.includes(path))
+      return impliedColumn(this.#run, this.#cells, segment, path);
     return segment.column(path, lane);
   }
 
@@ -248,79 +233,5 @@ export class ComputedColumns {
       default:
         return numberCall(of, expression, mask);
     }
-  }
-
-  #make(segment: Segment, path: string): number {
-    if (path === "sequence") return this.#sequence(segment);
-    if (path === "received_at") return this.#received(segment);
-    return this.#lateness(segment);
-  }
-
-  #sequence(segment: Segment): number {
-    const { core } = this.#run;
-    const column = this.#column(segment.rows, PAGE_U32, 4, (address, first, count) => {
-      for (let row = 0; row < count; row++) core.u32[(address >>> 2) + row] = first + row;
-    });
-    core.view.setBigInt64(column + COLUMN_BASE, segment.firstSequence, true);
-    return column;
-  }
-
-  #received(segment: Segment): number {
-    const records = segment.received();
-    return this.#column(segment.rows, PAGE_I64, 8, (address, first, count) => {
-      const values = new BigInt64Array(this.#run.core.memory.buffer, address, count);
-      records.forEach(({ firstRow, receivedAtUs }, i) => {
-        const end = records[i + 1]?.firstRow ?? segment.rows;
-        if (end <= first || firstRow >= first + count) return;
-        values.fill(receivedAtUs, Math.max(0, firstRow - first), Math.max(0, end - first));
-      });
-    });
-  }
-
-  #lateness(segment: Segment): number {
-    const { core, kernels, scratch } = this.#run;
-    const stored = segment.column("lateness_us", LANE_NUMBER);
-    if (stored !== 0) {
-      const words = (segment.rows + 63) >>> 6;
-      const mark = scratch.mark();
-      const rows = scratch.take(words * 8 + 8);
-      kernels.selectionRange(rows, words, 0, segment.rows);
-      const present = kernels.selectPresent(stored, words, rows, rows);
-      scratch.release(mark);
-      if (present === segment.rows) return stored;
-    }
-    const cells = this.#cells;
-    return this.#column(segment.rows, PAGE_I64, 8, (address, first, count) => {
-      const values = new BigInt64Array(core.memory.buffer, address, count);
-      for (let i = 0; i < count; i++) {
-        const page = stored === 0 ? 0 : cells.page(stored, first + i);
-        values[i] = page === 0 ? 0n : BigInt(cells.number(stored, page, first + i));
-      }
-    });
-  }
-
-  /** A column of numbers that every row has. `fill` writes the values of rows [first, first + count). */
-  #column(
-    rows: number,
-    encoding: number,
-    width: number,
-    fill: (address: number, first: number, count: number) => void,
-  ): number {
-    const { core, scratch } = this.#run;
-    const column = scratch.take(COLUMN_SIZE);
-    core.u8.fill(0, column, column + COLUMN_SIZE);
-    core.view.setUint32(column + COLUMN_LANE, LANE_NUMBER, true);
-    for (let first = 0, index = 0; first < rows; first += PAGE_ROWS, index++) {
-      // A page is whole even when few of its rows are taken: kernels read values in words of 64 rows.
-      const page = scratch.take(PAGE_VALUES + PAGE_ROWS * width);
-      const count = Math.min(PAGE_ROWS, rows - first);
-      core.u8.fill(0, page, page + PAGE_VALUES);
-      core.u8.fill(0xff, page + PAGE_PRESENCE, page + PAGE_PRESENCE + PAGE_PRESENCE_SIZE);
-      core.view.setUint32(page + PAGE_ENCODING, encoding, true);
-      core.view.setUint32(page + PAGE_COUNT, count, true);
-      fill(page + PAGE_VALUES, first, count);
-      core.view.setUint32(column + COLUMN_PAGES + index * 4, page, true);
-    }
-    return column;
   }
 }
