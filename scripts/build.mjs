@@ -1,7 +1,7 @@
 // Builds everything: copies the memory layout to TypeScript's side, compiles the core to WebAssembly,
 // then compiles `src/`. `--core` or `--server` builds one half; `--debug` adds the core with assertions.
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 
@@ -22,6 +22,14 @@ function copyShared(name) {
   if (!existsSync(path) || readFileSync(path, "utf8") !== copy) writeFileSync(path, copy);
 }
 
+/** The compiler leaves behind what it once made of a source that is gone, and what is in dist/ gets published. */
+function dropOrphans() {
+  for (const path of readdirSync(`${root}dist`, { recursive: true })) {
+    const source = path.replace(/(?:\.d)?\.[jt]s(?:\.map)?$/, ".ts");
+    if (source !== path && !existsSync(`${root}src/${source}`)) rmSync(`${root}dist/${path}`);
+  }
+}
+
 copyShared("layout");
 copyShared("status");
 mkdirSync(`${root}build`, { recursive: true });
@@ -35,4 +43,5 @@ if (all || flags.has("--server")) {
   if (!existsSync(`${root}dist/main.js`))
     rmSync(`${root}build/tsconfig.tsbuildinfo`, { force: true });
   run(require.resolve("typescript/bin/tsc"), ["-p", "tsconfig.json"]);
+  dropOrphans();
 }
