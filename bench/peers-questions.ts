@@ -73,9 +73,11 @@ const eventQuestions: readonly Question[] = [
       chdb: `SELECT event_type, country, count(), sum(amount), quantile(0.95)(duration_ms)
         FROM events GROUP BY 1, 2 ORDER BY 1, 2`,
     },
-    exact: `SELECT event_type, country, count(*), sum(amount), quantile_cont(duration_ms, 0.95)
+    // The value that the sketch states its error of: few values of a small run may lie far from what lies between them.
+    exact: `SELECT event_type, country, count(*), sum(amount),
+        list_sort(list(duration_ms))[1 + CAST(floor(0.95 * (count(duration_ms) - 1)) AS INTEGER)]
       FROM events GROUP BY 1, 2 ORDER BY 1, 2`,
-    within: { 3: 1e-9, 4: 0.02 },
+    within: { 3: 1e-9, 4: 0.0078 },
     must: 3,
     aim: 10,
   },
