@@ -21,7 +21,7 @@ import { TopState } from "./topk.ts";
 import { TotalState } from "./total.ts";
 
 /** One aggregate function. */
-export interface AggregateKind {
+interface AggregateKind {
   readonly fn: AggregateFunction;
   /** One line for documents. */
   readonly says: string;
@@ -154,19 +154,12 @@ const kinds: readonly AggregateKind[] = [
 
 const byName: ReadonlyMap<string, AggregateKind> = new Map(kinds.map((kind) => [kind.fn, kind]));
 
-/** Names of all aggregates, in the order of the documents. */
-export const aggregateNames: readonly AggregateFunction[] = kinds.map(({ fn }) => fn);
-
-export function aggregateKinds(): readonly AggregateKind[] {
-  return kinds;
-}
-
 function kindOf(fn: AggregateFunction): AggregateKind {
   const kind = byName.get(fn);
   if (kind) return kind;
   throw new InputError(
     "unknown_aggregate",
-    `there is no aggregate "${fn}", want ${aggregateNames.join(", ")}`,
+    `there is no aggregate "${fn}", want ${[...byName.keys()].join(", ")}`,
   );
 }
 

@@ -15,11 +15,11 @@ import {
 import { InputError } from "../../errors.ts";
 import { finished } from "../columns/kernels.ts";
 import type { Expression } from "../expression/expression.ts";
+import { describeAggregate } from "../plan/describe.ts";
 import type { Aggregate } from "../query.ts";
 import type { Value } from "../result.ts";
 import type { Accumulator, AggregateContext, GroupRows } from "./accumulator.ts";
 import { type AggregateKernels, aggregateKernels } from "./kernels.ts";
-import { aggregateText } from "./names.ts";
 import { expectTag, type PartialReader, type PartialWriter } from "./partial-bytes.ts";
 import { GroupStates } from "./states.ts";
 import { openVector } from "./vectors.ts";
@@ -63,7 +63,7 @@ export class SpreadState implements Accumulator {
       if (divisor < 1) return null;
       const variance = view.getFloat64(spread + SPREAD_SQUARES, true) / divisor;
       if (!Number.isFinite(variance)) {
-        const text = aggregateText(aggregate);
+        const text = describeAggregate(aggregate);
         throw new InputError("sum_overflow", `${text} squares more than a double holds`);
       }
       return root ? Math.sqrt(variance) : variance;

@@ -20,11 +20,11 @@ import { InputError } from "../../errors.ts";
 import { finished } from "../columns/kernels.ts";
 import type { Expression } from "../expression/expression.ts";
 import { i64Max, i64Min } from "../plan/bounds.ts";
+import { describeAggregate } from "../plan/describe.ts";
 import type { Aggregate } from "../query.ts";
 import type { Value } from "../result.ts";
 import type { Accumulator, AggregateContext, GroupRows } from "./accumulator.ts";
 import { type AggregateKernels, aggregateKernels } from "./kernels.ts";
-import { aggregateText } from "./names.ts";
 import { expectTag, type PartialReader, type PartialWriter } from "./partial-bytes.ts";
 import { countAt, GroupStates } from "./states.ts";
 import { openVector } from "./vectors.ts";
@@ -73,7 +73,7 @@ export class TotalState implements Accumulator {
     if (view.getBigInt64(total + TOTAL_HIGH, true) === low >> 63n) return integer(low);
     throw new InputError(
       "sum_overflow",
-      `${aggregateText(aggregate)} adds up to ${this.#wide(total)}, want ${i64Min} to ${i64Max}`,
+      `${describeAggregate(aggregate)} adds up to ${this.#wide(total)}, want ${i64Min} to ${i64Max}`,
     );
   }
 
@@ -108,7 +108,7 @@ export class TotalState implements Accumulator {
     if (Number.isFinite(value)) return value;
     throw new InputError(
       "sum_overflow",
-      `${aggregateText(aggregate)} adds up to more than a double holds`,
+      `${describeAggregate(aggregate)} adds up to more than a double holds`,
     );
   }
 
