@@ -27,12 +27,6 @@ const DAY_US: i64 = 86400000000;
 const EARLIEST_US: i64 = -62135596800000000;
 const END_US: i64 = 253402300800000000;
 
-/** True for the three error values. */
-@inline
-export function isTimestampError(timeUs: i64): bool {
-  return timeUs <= TIMESTAMP_OUT_OF_RANGE;
-}
-
 @inline
 function inRange(timeUs: i64): i64 {
   return timeUs < EARLIEST_US || timeUs >= END_US ? TIMESTAMP_OUT_OF_RANGE : timeUs;

@@ -11,12 +11,6 @@ export function bitmapSet(bitmap: usize, index: u32): void {
   store<u8>(byte, <u32>load<u8>(byte) | (1 << (index & 7)));
 }
 
-@inline
-export function bitmapClear(bitmap: usize, index: u32): void {
-  const byte = bitmap + (index >> 3);
-  store<u8>(byte, <u32>load<u8>(byte) & ~(1 << (index & 7)));
-}
-
 /** Bytes of a bitmap of `bits` bits, in whole 16-byte words. */
 @inline
 export function bitmapSize(bits: u32): u32 {
