@@ -98,20 +98,31 @@ function raise(hash: u32, group: u32, arrays: usize, limit: u32, table: usize, h
 }
 
 function raiseCell(hash: u32, group: u32, arrays: usize, limit: u32, table: usize, heap: usize): void {
+  const slot = arrays + (<usize>group << 2);
+  if (!limit && !load<u32>(slot)) {
+    const array = openArray(slot, heap);
+    if (array) {
+      store<u8>(array + <usize>(hash >> 8), hash);
+      return;
+    }
+  }
   const cell = cellOf(table, group, hash >> 8);
   const before = load<u64>(cell, CELL_COUNT);
   const rank = <u64>(hash & 0xff);
   if (rank > before) store<u64>(cell, rank, CELL_COUNT);
   if (before) return;
-  const slot = arrays + (<usize>group << 2);
   const cells = load<u32>(slot);
   if (cells < limit) store<u32>(slot, cells + 1);
-  else if (cells <= SPARSE_MAX) {
-    const array = heapTake(heap, REGISTERS);
-    if (!array) return;
-    memory.fill(array, 0, REGISTERS);
-    store<u32>(slot, <u32>array);
-  }
+  else if (cells <= SPARSE_MAX) openArray(slot, heap);
+}
+
+/** The registers of a group; 0 when the heap is full. */
+function openArray(slot: usize, heap: usize): usize {
+  const array = heapTake(heap, REGISTERS);
+  if (!array) return 0;
+  memory.fill(array, 0, REGISTERS);
+  store<u32>(slot, <u32>array);
+  return array;
 }
 
 /** Adds `count` packed hashes to a group. The table has room. */

@@ -7,7 +7,7 @@
 //
 // A group's first bins are cells of a table that all groups share. When it has a number of cells (`limit`, at most
 // SPARSE_MAX) it gets an array of counts for the 32 octaves around the number that came then; what lies outside goes
-// on being cells.
+// on being cells. Without a limit it gets the array at once.
 //
 //   array   0 number of its first bin u32 │ 4 zeros to 16 │ 16 ARRAY_BINS × count u32
 
@@ -57,29 +57,54 @@ function addBin(
   bin: u32, group: u32, count: u64, arrays: usize, limit: u32, table: usize, heap: usize,
 ): void {
   if ((bin & (NEGATIVE - 1)) < OCTAVE) bin = 0;
+  const slot = arrays + (<usize>group << 2);
+  if (!limit && bin && !load<u32>(slot) && count <= <u64>u32.MAX_VALUE) {
+    const array = openArray(bin, slot, heap);
+    if (array) {
+      store<u32>(array + (<usize>(bin - load<u32>(array)) << 2), <u32>count, ARRAY_HEADER);
+      return;
+    }
+  }
   const cell = cellOf(table, group, bin);
   const before = load<u64>(cell, CELL_COUNT);
   store<u64>(cell, before + count, CELL_COUNT);
   if (before) return;
-  const slot = arrays + (<usize>group << 2);
   const cells = load<u32>(slot);
   if (cells < limit) store<u32>(slot, cells + 1);
-  else if (cells <= SPARSE_MAX && bin) {
-    const array = heapTake(heap, ARRAY_HEADER + ARRAY_BINS * 4);
-    if (!array) return;
-    memory.fill(array, 0, ARRAY_HEADER + ARRAY_BINS * 4);
-    // Not below the first bin of its sign, which is not that of zero either.
-    const lowest = (bin & NEGATIVE) + OCTAVE;
-    const octave = bin & ~(OCTAVE - 1);
-    const below = (ARRAY_OCTAVES / 2) * OCTAVE;
-    store<u32>(array, octave >= lowest + below ? octave - below : lowest);
-    store<u32>(slot, <u32>array);
-  }
+  else if (cells <= SPARSE_MAX && bin) openArray(bin, slot, heap);
 }
 
-/** Adds `count` pairs { bin u32, unused u32, count u64 } to a group. The table has room. */
+/** The array of a group, around its bin; 0 when the heap is full. */
+function openArray(bin: u32, slot: usize, heap: usize): usize {
+  const array = heapTake(heap, ARRAY_HEADER + ARRAY_BINS * 4);
+  if (!array) return 0;
+  memory.fill(array, 0, ARRAY_HEADER + ARRAY_BINS * 4);
+  // Not below the first bin of its sign, which is not that of zero either.
+  const lowest = (bin & NEGATIVE) + OCTAVE;
+  const octave = bin & ~(OCTAVE - 1);
+  const below = (ARRAY_OCTAVES / 2) * OCTAVE;
+  store<u32>(array, octave >= lowest + below ? octave - below : lowest);
+  store<u32>(slot, <u32>array);
+  return array;
+}
+
+/** Adds `count` pairs { bin u32, unused u32, count u64 } to a group: to its array where they fit. The table has room. */
 export function mergeBins(bins: usize, count: u32, group: u32, arrays: usize, table: usize, heap: usize): void {
   for (const end = bins + (<usize>count << 4); bins < end; bins += 16) {
-    addBin(load<u32>(bins), group, load<u64>(bins, 8), arrays, SPARSE_MAX, table, heap);
+    const bin = load<u32>(bins);
+    const more = load<u64>(bins, 8);
+    const array = <usize>load<u32>(arrays + (<usize>group << 2));
+    if (array > <usize>SPARSE_MAX) {
+      const offset = bin - load<u32>(array);
+      if (offset < ARRAY_BINS) {
+        const at = array + (<usize>offset << 2);
+        const sum = <u64>load<u32>(at, ARRAY_HEADER) + more;
+        if (sum <= <u64>u32.MAX_VALUE) {
+          store<u32>(at, <u32>sum, ARRAY_HEADER);
+          continue;
+        }
+      }
+    }
+    addBin(bin, group, more, arrays, SPARSE_MAX, table, heap);
   }
 }

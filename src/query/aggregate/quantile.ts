@@ -75,37 +75,48 @@ export class QuantileState implements Accumulator {
   finish({ parameters }: Aggregate): (group: number) => Value {
     const fraction = parameters[0] as number;
     return (group) => {
+      const array = this.#arrayOnly(group);
+      if (array !== 0) return quantileOfArray(this.#context.run.core.u32, array, fraction);
       const { orders, counts } = this.#bins(group);
-      let left = Math.floor(fraction * (counts.reduce((sum, count) => sum + count, 0) - 1));
       if (counts.length === 0) return null;
+      let total = 0;
+      for (let at = 0; at < counts.length; at++) total += counts[at] as number;
+      let left = Math.floor(fraction * (total - 1));
       let i = 0;
       while (i < counts.length - 1 && left >= (counts[i] as number)) left -= counts[i++] as number;
       return binValue(orders[i] as number);
     };
   }
 
+  /** Address of the group's array where it has all of the group and none of it is negative; otherwise 0. */
+  #arrayOnly(group: number): number {
+    const { run } = this.#context;
+    this.#cells ??= cellsByGroup(run, this.#table, this.#arrays.capacity);
+    const { starts } = this.#cells;
+    const slot = this.#arrays.at(group);
+    const array = slot === 0 ? 0 : (run.core.u32[slot >>> 2] as number);
+    if (array <= sparseMax || starts[group] !== starts[group + 1]) return 0;
+    return (run.core.u32[array >>> 2] as number) + arrayBins <= negative ? array : 0;
+  }
+
   /** What the group's cells and its array have, the bins nearest to zero joined. */
   #bins(group: number): Bins {
     const { run } = this.#context;
     this.#cells ??= cellsByGroup(run, this.#table, this.#arrays.capacity);
-    const found = new Map<number, number>();
     const { starts, numbers, counts } = this.#cells;
-    for (let i = starts[group] ?? 0, end = starts[group + 1] ?? 0; i < end; i++) {
-      found.set(orderOf(numbers[i] as number), counts[i] as number);
+    const cells: Bins = { orders: [], counts: [] };
+    const from = starts[group] ?? 0;
+    const to = starts[group + 1] ?? from;
+    if (to > from) {
+      const sorted = Array.from({ length: to - from }, (_, i) => from + i).sort(
+        (a, b) => orderOf(numbers[a] as number) - orderOf(numbers[b] as number),
+      );
+      for (const i of sorted) addBin(cells, orderOf(numbers[i] as number), counts[i] as number);
     }
     const slot = this.#arrays.at(group);
     const array = slot === 0 ? 0 : (run.core.u32[slot >>> 2] as number);
-    if (array > sparseMax) {
-      const first = run.core.u32[array >>> 2] as number;
-      const at = (array + arrayHeader) >>> 2;
-      for (let i = 0; i < arrayBins; i++) {
-        const count = run.core.u32[at + i] as number;
-        if (count === 0) continue;
-        const order = orderOf(first + i);
-        found.set(order, (found.get(order) ?? 0) + count);
-      }
-    }
-    return joined(found);
+    if (array <= sparseMax) return joined(cells);
+    return joined(merged(binsOf(run.core.u32, array), cells));
   }
 
   encode(groupCount: number, out: PartialWriter): void {
@@ -114,11 +125,14 @@ export class QuantileState implements Accumulator {
     for (let group = 0; group < groupCount; group++) {
       const { orders, counts } = this.#bins(group);
       out.u32(orders.length);
-      orders.forEach((order, i) => {
+      for (let i = 0; i < orders.length; i++) {
+        const order = orders[i] as number;
+        const count = counts[i] as number;
         out.u32(order < 0 ? negative - order : order);
         out.u32(0);
-        out.i64(BigInt(counts[i] as number));
-      });
+        out.u32(count >>> 0);
+        out.u32(Math.floor(count / 2 ** 32));
+      }
     }
   }
 
@@ -146,23 +160,74 @@ function orderOf(bin: number): number {
   return bin >= negative ? negative - bin : bin;
 }
 
-/** Of each sign the `binsMax` bins farthest from zero. */
-function joined(found: ReadonlyMap<number, number>): Bins {
-  const sorted = [...found.keys()].sort((a, b) => a - b);
-  const highest = sorted.at(-1) ?? 0;
-  const lowest = sorted[0] ?? 0;
+/** Adds to the end, or to what is there already. */
+function addBin(bins: Bins, order: number, count: number): void {
+  const last = bins.orders.length - 1;
+  if (last >= 0 && bins.orders[last] === order) {
+    bins.counts[last] = (bins.counts[last] as number) + count;
+  } else {
+    bins.orders.push(order);
+    bins.counts.push(count);
+  }
+}
+
+/** The bins that an array counts, ascending by value: those of negative numbers fall as their bins rise. */
+function binsOf(u32: Uint32Array, array: number): Bins {
+  const first = u32[array >>> 2] as number;
+  const at = (array + arrayHeader) >>> 2;
   const bins: Bins = { orders: [], counts: [] };
-  for (const order of sorted) {
+  const positives = Math.min(arrayBins, Math.max(0, negative - first));
+  for (let i = arrayBins - 1; i >= positives; i--) {
+    const count = u32[at + i] as number;
+    if (count > 0) addBin(bins, orderOf(first + i), count);
+  }
+  for (let i = 0; i < positives; i++) {
+    const count = u32[at + i] as number;
+    if (count > 0) addBin(bins, first + i, count);
+  }
+  return bins;
+}
+
+/** As the bins of the array say, without a list of them. */
+function quantileOfArray(u32: Uint32Array, array: number, fraction: number): Value {
+  const at = (array + arrayHeader) >>> 2;
+  let total = 0;
+  let last = 0;
+  for (let i = 0; i < arrayBins; i++) {
+    const count = u32[at + i] as number;
+    total += count;
+    if (count > 0) last = i;
+  }
+  let left = Math.floor(fraction * (total - 1));
+  let i = 0;
+  while (i < last && left >= (u32[at + i] as number)) left -= u32[at + i++] as number;
+  return binValue((u32[array >>> 2] as number) + i);
+}
+
+function merged(a: Bins, b: Bins): Bins {
+  if (b.orders.length === 0) return a;
+  const both: Bins = { orders: [], counts: [] };
+  for (let i = 0, k = 0; i < a.orders.length || k < b.orders.length; ) {
+    const x = i < a.orders.length ? (a.orders[i] as number) : Infinity;
+    const y = k < b.orders.length ? (b.orders[k] as number) : Infinity;
+    if (x <= y) addBin(both, x, a.counts[i++] as number);
+    else addBin(both, y, b.counts[k++] as number);
+  }
+  return both;
+}
+
+/** Of each sign the `binsMax` bins farthest from zero. */
+function joined(all: Bins): Bins {
+  const highest = all.orders.at(-1) ?? 0;
+  const lowest = all.orders[0] ?? 0;
+  if (highest < binsMax && lowest > -binsMax) return all;
+  const bins: Bins = { orders: [], counts: [] };
+  for (let i = 0; i < all.orders.length; i++) {
+    const order = all.orders[i] as number;
     let kept = order;
     if (order > 0) kept = Math.max(order, highest - binsMax + 1);
     else if (order < 0) kept = Math.min(order, lowest + binsMax - 1);
-    const count = found.get(order) as number;
-    const last = bins.orders.length - 1;
-    if (bins.orders[last] === kept) bins.counts[last] = (bins.counts[last] as number) + count;
-    else {
-      bins.orders.push(kept);
-      bins.counts.push(count);
-    }
+    addBin(bins, kept, all.counts[i] as number);
   }
   return bins;
 }

@@ -80,7 +80,21 @@ export class RegisterState implements Accumulator {
   }
 
   finish(): (group: number) => Value {
-    return (group) => Math.round(estimate(this.#hashes(group)));
+    return (group) => {
+      const ranks = this.#ranks(group);
+      return Math.round(ranks === null ? estimate(this.#hashes(group)) : estimateOfRanks(ranks));
+    };
+  }
+
+  /** The group's registers where all of them are in its array. */
+  #ranks(group: number): Uint8Array | null {
+    const { run } = this.#context;
+    this.#cells ??= cellsByGroup(run, this.#table, this.#arrays.capacity);
+    const { starts } = this.#cells;
+    const slot = this.#arrays.at(group);
+    const array = slot === 0 ? 0 : (run.core.u32[slot >>> 2] as number);
+    if (array <= sparseMax || starts[group] !== starts[group + 1]) return null;
+    return run.core.u8.subarray(array, array + registers);
   }
 
   /** The group's registers that are set, number << 8 | rank, ascending. */
@@ -112,6 +126,12 @@ export class RegisterState implements Accumulator {
     out.u8(tag);
     this.#arrays.room(groupCount);
     for (let group = 0; group < groupCount; group++) {
+      const all = this.#ranks(group);
+      if (all !== null && setCount(all) > listedMax) {
+        out.u32(whole);
+        out.raw(all);
+        continue;
+      }
       const hashes = this.#hashes(group);
       if (hashes.length > listedMax) {
         const ranks = new Uint8Array(registers);
@@ -171,16 +191,37 @@ function hashesOf(ranks: Uint8Array): Uint32Array {
   return hashes.subarray(0, count);
 }
 
+function setCount(ranks: Uint8Array): number {
+  let count = 0;
+  for (let number = 0; number < registers; number++) count += ranks[number] === 0 ? 0 : 1;
+  return count;
+}
+
+function estimateOfRanks(ranks: Uint8Array): number {
+  const multiplicity = new Uint32Array(256);
+  for (let number = 0; number < registers; number++) {
+    const rank = ranks[number] as number;
+    multiplicity[rank] = (multiplicity[rank] as number) + 1;
+  }
+  return estimateOf(multiplicity, multiplicity[0] as number);
+}
+
 /** How many different values the registers that are set tell of. */
 export function estimate(hashes: Uint32Array): number {
-  const multiplicity = new Float64Array(256);
-  for (const hash of hashes) {
-    multiplicity[hash & 0xff] = (multiplicity[hash & 0xff] as number) + 1;
+  const multiplicity = new Uint32Array(256);
+  for (let i = 0; i < hashes.length; i++) {
+    const rank = (hashes[i] as number) & 0xff;
+    multiplicity[rank] = (multiplicity[rank] as number) + 1;
   }
+  return estimateOf(multiplicity, registers - hashes.length);
+}
+
+/** From how many registers have each rank, and how many have none. */
+function estimateOf(multiplicity: Uint32Array, unset: number): number {
   const count = (rank: number) => multiplicity[rank] as number;
   let z = registers * tau(1 - count(rankMax) / registers);
   for (let rank = rankMax - 1; rank >= 1; rank--) z = 0.5 * (z + count(rank));
-  z += registers * sigma(1 - hashes.length / registers);
+  z += registers * sigma(unset / registers);
   return (registers / (2 * Math.LN2)) * (registers / z);
 }
 

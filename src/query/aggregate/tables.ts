@@ -134,7 +134,7 @@ export interface CellsByGroup {
 export function cellsByGroup(run: QueryRun, table: HashTable, groupCount: number): CellsByGroup {
   const { u32 } = run.core;
   const starts = new Uint32Array(groupCount + 2);
-  const slots = table.slots;
+  const slots = table.used === 0 ? 0 : table.slots;
   for (let slot = 0; slot < slots; slot++) {
     const cell = table.at(slot) >>> 2;
     if (u32[cell + CELL_COUNT / 4] === 0 && u32[cell + CELL_COUNT / 4 + 1] === 0) continue;
