@@ -70,6 +70,8 @@ describe("random queries", () => {
           const outcome = await pair.check(query);
           counts[outcome.kind]++;
           if (outcome.kind === "differs") await report(seed, dataset, query, outcome);
+          // What isn't implemented was found out before: a part of it in some context only is a hole.
+          expect(outcome.kind === "refused" ? outcome.message : "", querySql(query)).toBe("");
         }
       } finally {
         await pair.close();

@@ -14,7 +14,7 @@ export interface Argument {
   readonly path?: boolean;
   /** What constants to choose from; undefined: any. */
   readonly among?: readonly string[];
-  /** Now and then a text is taken that isn't among them, but where the list's name is a capital. */
+  /** Nothing but these, no NULL either: where the list's name is a capital. */
   readonly strict?: boolean;
 }
 

@@ -100,8 +100,8 @@ const matching: Operator[] = [
       among: { p: patterns },
     }),
   ),
-  operator("like escape", "bool", "text~ text=p", "($1 LIKE $2 ESCAPE '!')", {
-    among: { p: ["a!%b", "a!_b", "%!!%", "a%"] },
+  operator("like escape", "bool", "text~ text=P", "($1 LIKE $2 ESCAPE '!')", {
+    among: { P: ["a!%b", "a!_b", "%!!%", "a%"] },
     weight: 0.4,
   }),
   ...(
