@@ -75,8 +75,8 @@ export class QuantileState implements Accumulator {
   finish({ parameters }: Aggregate): (group: number) => Value {
     const fraction = parameters[0] as number;
     return (group) => {
-      const array = this.#arrayOnly(group);
-      if (array !== 0) return quantileOfArray(this.#context.run.core.u32, array, fraction);
+      const { array, zeros } = this.#arrayOnly(group);
+      if (array !== 0) return quantileOfArray(this.#context.run.core.u32, array, zeros, fraction);
       const { orders, counts } = this.#bins(group);
       if (counts.length === 0) return null;
       let total = 0;
@@ -88,15 +88,20 @@ export class QuantileState implements Accumulator {
     };
   }
 
-  /** Address of the group's array where it has all of the group and none of it is negative; otherwise 0. */
-  #arrayOnly(group: number): number {
+  /** The group's array, or 0 where there is more of it than zeros and numbers of the array, none being negative. */
+  #arrayOnly(group: number): { array: number; zeros: number } {
     const { run } = this.#context;
     this.#cells ??= cellsByGroup(run, this.#table, this.#arrays.capacity);
-    const { starts } = this.#cells;
+    const { starts, numbers, counts } = this.#cells;
     const slot = this.#arrays.at(group);
     const array = slot === 0 ? 0 : (run.core.u32[slot >>> 2] as number);
-    if (array <= sparseMax || starts[group] !== starts[group + 1]) return 0;
-    return (run.core.u32[array >>> 2] as number) + arrayBins <= negative ? array : 0;
+    const from = starts[group] ?? 0;
+    const cells = (starts[group + 1] ?? from) - from;
+    const plain = cells === 0 || (cells === 1 && numbers[from] === 0);
+    const positive =
+      array > sparseMax && (run.core.u32[array >>> 2] as number) + arrayBins <= negative;
+    if (!plain || !positive) return { array: 0, zeros: 0 };
+    return { array, zeros: cells === 0 ? 0 : (counts[from] as number) };
   }
 
   /** What the group's cells and its array have, the bins nearest to zero joined. */
@@ -189,9 +194,9 @@ function binsOf(u32: Uint32Array, array: number): Bins {
 }
 
 /** As the bins of the array say, without a list of them. */
-function quantileOfArray(u32: Uint32Array, array: number, fraction: number): Value {
+function quantileOfArray(u32: Uint32Array, array: number, zeros: number, fraction: number): Value {
   const at = (array + arrayHeader) >>> 2;
-  let total = 0;
+  let total = zeros;
   let last = 0;
   for (let i = 0; i < arrayBins; i++) {
     const count = u32[at + i] as number;
@@ -199,6 +204,8 @@ function quantileOfArray(u32: Uint32Array, array: number, fraction: number): Val
     if (count > 0) last = i;
   }
   let left = Math.floor(fraction * (total - 1));
+  if (left < zeros) return 0;
+  left -= zeros;
   let i = 0;
   while (i < last && left >= (u32[at + i] as number)) left -= u32[at + i++] as number;
   return binValue((u32[array >>> 2] as number) + i);
