@@ -31,6 +31,17 @@ export class Heap {
     return this.#run.core.u32[(this.address + HEAP_MISSING) >>> 2] !== 0;
   }
 
+  /** Makes room for `size` bytes that are about to be wanted. */
+  reserve(size: number): void {
+    const { core, scratch } = this.#run;
+    const top = (this.address + HEAP_TOP) >>> 2;
+    const end = (this.address + HEAP_END) >>> 2;
+    if ((core.u32[end] as number) - (core.u32[top] as number) >= size) return;
+    const block = scratch.keep(size);
+    core.u32[top] = block;
+    core.u32[end] = block + size;
+  }
+
   /** Makes room for what the kernel missed when it last answered that the heap was full. */
   grow(): void {
     const { core, scratch } = this.#run;

@@ -27,6 +27,7 @@ const sparseMax = 64;
 const fewGroups = 256;
 const arrayBins = 2048;
 const arrayHeader = 16;
+const arraySize = arrayHeader + arrayBins * 4;
 const negative = 0x20000;
 const binsMax = 2048;
 
@@ -45,6 +46,8 @@ export class QuantileState implements Accumulator {
   readonly #table: HashTable;
   readonly #heap: Heap;
   #cells: CellsByGroup | undefined;
+  /** Groups whose arrays the heap was made room for. */
+  #reserved = 0;
 
   constructor(of: Expression, context: AggregateContext) {
     this.#context = context;
@@ -52,13 +55,17 @@ export class QuantileState implements Accumulator {
     this.#of = of;
     this.#arrays = new GroupStates(context.run, 4);
     this.#table = new HashTable(context.run, "cells");
-    this.#heap = new Heap(context.run, 16 * (arrayHeader + arrayBins * 4));
+    this.#heap = new Heap(context.run, 16 * arraySize);
   }
 
   add(rows: GroupRows): void {
     const { run, computed } = this.#context;
     const arrays = this.#arrays.room(rows.groupCount);
     const limit = rows.groupCount <= fewGroups ? 0 : sparseMax;
+    if (limit === 0 && rows.groupCount > this.#reserved) {
+      this.#heap.reserve((rows.groupCount - this.#reserved) * arraySize);
+      this.#reserved = rows.groupCount;
+    }
     this.#cells = undefined;
     const mark = run.scratch.mark();
     for (const { lane, address } of computed.lanes(rows.segment, this.#of, rows.mask)) {

@@ -40,6 +40,8 @@ export class RegisterState implements Accumulator {
   readonly #table: HashTable;
   readonly #heap: Heap;
   #cells: CellsByGroup | undefined;
+  /** Groups whose registers the heap was made room for. */
+  #reserved = 0;
 
   constructor(of: Expression, context: AggregateContext) {
     this.#context = context;
@@ -66,6 +68,10 @@ export class RegisterState implements Accumulator {
     const vector = openVector(run, rows, column);
     const [table, heap] = [this.#table.address, this.#heap.address];
     const limit = rows.groupCount <= fewGroups ? 0 : sparseMax;
+    if (limit === 0 && rows.groupCount > this.#reserved) {
+      this.#heap.reserve((rows.groupCount - this.#reserved) * registers);
+      this.#reserved = rows.groupCount;
+    }
     let [hashes, entries, seed] = [0, 0, 0];
     if (lane === LANE_ID) seed = seeds.id;
     else if (lane !== LANE_NUMBER && lane !== LANE_BOOLEAN) {
