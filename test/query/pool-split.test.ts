@@ -155,8 +155,9 @@ describe("queries in parts", () => {
   }
 
   async function dropOne(): Promise<void> {
-    const { id, end } = await bed.dropOldest();
-    const index = begins.push(end) - 1;
+    // Workers may see it as soon as it is committed, before this thread is told that it is.
+    const id = await bed.dropOldest((end) => begins.push(end));
+    const index = begins.length - 1;
     tell(() => {
       pool.segments([], [id]);
       told = Math.max(told, index);

@@ -110,12 +110,13 @@ export class PoolBed {
     return { added: encodeSegmentMeta(step.value.meta), dropped: sources.map(({ id }) => id) };
   }
 
-  /** Drops the oldest stored segment, and answers its id and the sequence after it. */
-  async dropOldest(): Promise<{ id: number; end: number }> {
+  /** Drops the oldest stored segment, and answers its id; `begin` is told the sequence after it just before. */
+  async dropOldest(begin: (end: number) => void): Promise<number> {
     const [oldest] = this.store.segments();
     if (oldest === undefined) throw new Error("nothing is stored");
+    begin(Number(oldest.firstSequence) + oldest.rows);
     await this.store.commit({ dropped: [oldest] });
-    return { id: oldest.id, end: Number(oldest.firstSequence) + oldest.rows };
+    return oldest.id;
   }
 }
 
