@@ -159,20 +159,32 @@ export class RegisterState implements Accumulator {
     const mark = scratch.mark();
     const from = scratch.take(registers * 4);
     for (const group of groups) {
-      const hashes = readHashes(partials);
+      const ranks = this.#ranks(group);
+      const hashes = readHashes(partials, ranks);
+      if (hashes === null) continue;
       core.u32.set(hashes, from >>> 2);
       this.#table.grow(hashes.length);
       const [table, heap] = [this.#table.address, this.#heap.address];
       this.#kernels.mergeRegisters(from, hashes.length, group, arrays, table, heap);
       if (this.#heap.missing) this.#heap.grow();
     }
+    this.#cells = undefined;
     scratch.release(mark);
   }
 }
 
-function readHashes(partials: PartialReader): Uint32Array {
+/** What is to be merged; null when it was raised in `into`, all registers of the group. */
+function readHashes(partials: PartialReader, into: Uint8Array | null): Uint32Array | null {
   const count = partials.u32();
-  if (count === whole) return hashesOf(partials.raw(registers));
+  if (count === whole) {
+    const ranks = partials.raw(registers);
+    if (into === null) return hashesOf(ranks);
+    for (let number = 0; number < registers; number++) {
+      const rank = ranks[number] as number;
+      if (rank > (into[number] as number)) into[number] = rank;
+    }
+    return null;
+  }
   if (count > listedMax) {
     throw new CorruptionError(
       "partial_bounds",
