@@ -163,7 +163,7 @@ export const settings = {
   ),
   queryMemoryBytes: size(
     ["query-memory", "128MiB", "working memory of a query on each query worker; beyond it: 413"],
-    "1MiB",
+    "4MiB",
     "2GiB",
   ),
   queryTimeoutMs: duration(
