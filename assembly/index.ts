@@ -36,6 +36,7 @@ export { clearRanges, mergeRanges, widenRanges } from "./aggregate/range";
 export { addRegisters, hashTexts, mergeRegisters } from "./aggregate/registers";
 export { addSketch, mergeBins } from "./aggregate/sketch";
 export { addSpreads, mergeSpreads } from "./aggregate/spread";
+export { addNumbered, takeNumbered } from "./aggregate/sets";
 export { rehashCells, rehashMembers } from "./aggregate/table";
 export { addTotals, mergeTotals } from "./aggregate/total";
 export { intern, internTexts, markCodes, rehashTexts } from "./aggregate/texts";

@@ -20,14 +20,14 @@ export function markCodes(v: usize, used: usize): i32 {
 }
 
 /**
- * Writes to `indexes` the index of the text of each code of [from, count) whose byte in `used` is set. Answers the
- * code before which texts or heap were full, or `count`.
+ * Writes to `indexes` the index of the text of each code of [from, count) whose byte in `used` is set, or of
+ * all where `used` is 0. Answers the code before which texts or heap were full, or `count`.
  */
 export function internTexts(
   entries: usize, from: u32, count: u32, used: usize, indexes: usize, texts: usize, heap: usize,
 ): u32 {
   for (let code = from; code < count; code++) {
-    if (!load<u8>(used + <usize>code)) continue;
+    if (used && !load<u8>(used + <usize>code)) continue;
     const entry = entries + (<usize>code << 3);
     const index = intern(load<u32>(entry), load<u32>(entry, 4), texts, heap);
     if (index < 0) return code;

@@ -78,6 +78,12 @@ export function internF64(table: usize, value: f64): u32 {
 @inline
 export function internText(table: usize, text: usize, length: u32, kind: u32): u32 {
   const hash = <u32>(hashBytes(text, length) >> 32) ^ ((kind - KEY_STRING) * 0x9e3779b9);
+  return internHashed(table, text, length, kind, hash, true);
+}
+
+/** Index of a text whose hash is known. Without `copies` its bytes stay where they are for as long as the query runs. */
+@inline
+export function internHashed(table: usize, text: usize, length: u32, kind: u32, hash: u32, copies: bool): u32 {
   const mask = load<u32>(table, GROUP_MASK);
   const slots = <usize>load<u32>(table, GROUP_SLOTS);
   const entries = <usize>load<u32>(table, GROUP_ENTRIES);
@@ -85,7 +91,11 @@ export function internText(table: usize, text: usize, length: u32, kind: u32): u
   while (true) {
     const slot = slots + (<usize>at << 3);
     const held = load<u64>(slot);
-    if (held == 0) return addText(table, slot, hash, text, length, kind);
+    if (held == 0) {
+      if (copies) return addText(table, slot, hash, text, length, kind);
+      if (load<u32>(table, GROUP_COUNT) == load<u32>(table, GROUP_CAPACITY)) return GROUP_NONE;
+      return addEntry(table, slot, hash, <u64>text | (<u64>length << 32), kind);
+    }
     if (<u32>(held >> 32) == hash) {
       const index = <u32>held - 1;
       const entry = entries + <usize>index * GROUP_KEY_SIZE;

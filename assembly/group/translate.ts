@@ -7,9 +7,21 @@ import {
   GROUP_LANE_SIZE, GROUP_LANE_STEP, GROUP_NONE, GROUP_SOURCE_CARDINALITY, GROUP_SOURCE_KNOWN,
   GROUP_SOURCE_LANES, GROUP_SOURCE_SIZE, GROUP_SOURCE_TABLE, KEY_BOOLEAN, KEY_I64, KEY_JSON, KEY_NULL,
   KEY_STRING, ROOT_POWERS_OF_TEN, SOURCE_BOOLEAN, SOURCE_INDEX, SOURCE_INTEGER, SOURCE_JSON,
-  SOURCE_NULL, SOURCE_STARTS,
+  SOURCE_NULL, SOURCE_NUMBERED, SOURCE_STARTS,
 } from "../layout";
-import { internBits, internF64, internPair, internText } from "./table";
+import { internBits, internF64, internHashed, internPair, internText } from "./table";
+
+/** Index of a kept text; only one that the query has not met yet is looked up, by the hash that is kept with it. */
+function internNumbered(table: usize, lane: usize, number: u32): u32 {
+  const held = <usize>load<u32>(lane, GROUP_LANE_STEP) + (<usize>number << 2);
+  const known = load<u32>(held);
+  if (known != GROUP_NONE) return known;
+  const entry = <usize>load<u32>(lane, GROUP_LANE_BASE) + (<usize>number << 4);
+  const hash = <u32>(load<u64>(entry, 8) >> 32);
+  const index = internHashed(table, load<u32>(entry), load<u32>(entry, 4), KEY_STRING, hash, false);
+  store<u32>(held, index);
+  return index;
+}
 
 /** Index of the value that `id` stands for; GROUP_NONE when the table has no room for it. */
 function internId(source: usize, id: u32): u32 {
@@ -29,6 +41,7 @@ function internId(source: usize, id: u32): u32 {
     if (!exponent) return internBits(table, <u64>value, KEY_I64);
     return internF64(table, <f64>value / load<f64>(<usize>ROOT_POWERS_OF_TEN + (<usize>exponent << 3)));
   }
+  if (kind == SOURCE_NUMBERED) return internNumbered(table, lane, load<u32>(array + (<usize>n << 2)));
   const entry = array + (<usize>n << 3);
   return internText(
     table, load<u32>(entry), load<u32>(entry, 4), kind == SOURCE_JSON ? KEY_JSON : KEY_STRING,

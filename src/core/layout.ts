@@ -492,3 +492,5 @@ export const SOURCE_JSON = 3;
 export const SOURCE_INTEGER = 4; // (base + id × step) / 10^exponent
 export const SOURCE_STARTS = 5; // array: i64 each
 export const SOURCE_INDEX = 6; // ids are indexes in the table
+export const SOURCE_NUMBERED = 7; // array: numbers of kept texts by id; base: their entries, as of TEXTS; step: address
+// of the index in the table by number, GROUP_NONE where it isn't known yet

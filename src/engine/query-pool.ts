@@ -215,7 +215,7 @@ export class QueryPool {
     if (this.#closed) throw closedError();
     if (options.signal?.aborted) throw new CancelledError();
     const started = { us: this.#clock.nowUs(), ms: this.#clock.monotonicMs() };
-    const { answer, cells } = this.#consider(job, options);
+    const { answer, cells, threads } = this.#consider(job, options);
     if (answer !== null) {
       this.#counts.own++;
       return answer;
@@ -227,7 +227,7 @@ export class QueryPool {
       const settlement = { resolve, reject };
       const query = new RunningQuery(
         job,
-        cells,
+        { cells, threads },
         format,
         options,
         this.#bounds,
@@ -247,7 +247,7 @@ export class QueryPool {
     } catch (error) {
       // A worker may have more.
       const isMemory = error instanceof LimitError && error.code === "query_memory";
-      if (isMemory) return { answer: null, cells: this.#ownCells };
+      if (isMemory) return { answer: null, cells: this.#ownCells, threads: 1 };
       throw error;
     }
   }
@@ -318,8 +318,9 @@ export class QueryPool {
     let most: RunningQuery | undefined;
     let mostLeft = 0;
     for (const query of this.#running) {
-      const { scan, failure, cells, workers } = query;
+      const { scan, failure, cells, threads, workers } = query;
       if (scan === null || failure !== null || workers.size === 0) continue;
+      if (workers.size >= threads) continue;
       if (workers.size * this.#helperCells >= cells) continue;
       const left = scan.rangesLeft;
       if (left > mostLeft && left >= workers.size) [most, mostLeft] = [query, left];

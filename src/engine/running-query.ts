@@ -38,6 +38,8 @@ export class RunningQuery {
   readonly job: ReadJob;
   /** What it is thought to cost, in cells. */
   readonly cells: number;
+  /** How many threads it is worth. */
+  readonly threads: number;
   readonly limits: ReadLimits;
   readonly timeoutMs: number;
   /** How its result is written; null: as values. */
@@ -64,7 +66,7 @@ export class RunningQuery {
 
   constructor(
     job: ReadJob,
-    cells: number,
+    work: { readonly cells: number; readonly threads: number },
     format: ResultFormat | null,
     options: QueryOptions,
     bounds: QueryBounds,
@@ -73,7 +75,8 @@ export class RunningQuery {
   ) {
     this.id = options.id ?? randomUUID();
     this.job = job;
-    this.cells = cells;
+    this.cells = work.cells;
+    this.threads = work.threads;
     this.format = format;
     this.#options = options;
     this.#settlement = settlement;

@@ -73,6 +73,24 @@ export interface AggregateKernels {
   rehashCells(from: number, slots: number, table: number): void;
   rehashMembers(from: number, slots: number, size: number, table: number): void;
 
+  addNumbered(
+    vector: number,
+    numbers: number,
+    sets: number,
+    stride: number,
+    counts: number,
+  ): number;
+  /** Answers how many members it has written, or 2^32 - 1 when texts or heap are full. */
+  takeNumbered(
+    set: number,
+    stride: number,
+    group: number,
+    entries: number,
+    texts: number,
+    heap: number,
+    out: number,
+    most: number,
+  ): number;
   markCodes(vector: number, used: number): number;
   /** Answers the code before which texts or heap were full, or `count`. */
   internTexts(

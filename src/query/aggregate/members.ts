@@ -44,14 +44,14 @@ export class Members {
   readonly table: HashTable;
   readonly #context: AggregateContext;
   readonly #kernels: AggregateKernels;
-  readonly #texts: Texts;
+  readonly texts: Texts;
   readonly #heap: Heap;
 
   constructor(context: AggregateContext, slots: "members" | "tallies") {
     this.#context = context;
     this.#kernels = aggregateKernels(context.run.core);
     this.table = new HashTable(context.run, slots);
-    this.#texts = new Texts(context.run);
+    this.texts = new Texts(context.run);
     this.#heap = new Heap(context.run);
   }
 
@@ -85,7 +85,7 @@ export class Members {
       const used = this.#zeros(count);
       finished(this.#kernels.markCodes(openVector(run, rows, column), used));
       indexes = run.scratch.take(count * 4);
-      this.#texts.intern(entries, count, used, indexes);
+      this.texts.intern(entries, count, used, indexes);
     }
     runGrowing(run, vector, this.table, this.#heap, () =>
       this.#kernels.addMembers(vector, kind, indexes, table, size, counts),
@@ -107,7 +107,7 @@ export class Members {
     const used = this.#zeros(width);
     const pairs = this.#kernels.usedCounts(counts, groups, width, used) >>> 0;
     const indexes = run.scratch.take(width * 4);
-    this.#texts.intern(entries, width, used, indexes);
+    this.texts.intern(entries, width, used, indexes);
     this.table.grow(pairs);
     const [table, size] = [this.table.address, this.table.size];
     this.#kernels.addCounted(counts, groups, width, kind, indexes, table, size, members);
@@ -123,13 +123,13 @@ export class Members {
   #addIds(vector: number, counts: number): void {
     const { core } = this.#context.run;
     const [table, size] = [this.table.address, this.table.size];
-    const [texts, heap] = [this.#texts.address, this.#texts.heap];
+    const [texts, heap] = [this.texts.address, this.texts.heap];
     const kernel = () =>
       finished(this.#kernels.addIdMembers(vector, table, size, counts, texts, heap.address));
     for (let answer = kernel(); answer !== 0; answer = kernel()) {
       const waiting = core.u32[(vector + VECTOR_COUNT) >>> 2] as number;
       if (answer === 1) this.table.grow(waiting);
-      else if (answer === 2) this.#texts.grow(waiting);
+      else if (answer === 2) this.texts.grow(waiting);
       else heap.grow();
     }
   }
@@ -151,7 +151,7 @@ export class Members {
     if (kind === MEMBER_I64) return integer(view.getBigInt64(address + MEMBER_BITS, true));
     if (kind === MEMBER_F64) return view.getFloat64(address + MEMBER_BITS, true);
     if (kind === MEMBER_BOOLEAN) return low !== 0;
-    const bytes = this.#texts.bytes(low);
+    const bytes = this.texts.bytes(low);
     if (kind === MEMBER_ID) return idText(Uint8Array.from(bytes));
     const text = bytes.toString("utf8");
     return kind === MEMBER_JSON ? new JsonText(text) : text;
@@ -164,10 +164,10 @@ export class Members {
     tally?: (address: number) => { count: bigint; error: bigint },
   ): void {
     const { view, u32 } = this.#context.run.core;
-    const count = this.#texts.count;
+    const count = this.texts.count;
     out.u32(count);
     for (let i = 0; i < count; i++) {
-      const bytes = this.#texts.bytes(i);
+      const bytes = this.texts.bytes(i);
       out.u32(bytes.length);
       out.raw(bytes);
     }
@@ -200,7 +200,7 @@ export class Members {
       const bytes = partials.raw(partials.u32());
       const text = scratch.take(bytes.length);
       core.u8.set(bytes, text);
-      const index = this.#texts.internOne(text, bytes.length);
+      const index = this.texts.internOne(text, bytes.length);
       scratch.release(mark);
       return index;
     });

@@ -232,6 +232,12 @@ export class Texts {
     }
   }
 
+  /** Makes room when a kernel found none: for a text, or for its bytes. */
+  growOne(): void {
+    if (this.count === this.#word(TEXTS_CAPACITY)) this.grow(1);
+    else this.heap.grow();
+  }
+
   /** The index of a text that is in scratch. */
   internOne(address: number, length: number): number {
     while (true) {

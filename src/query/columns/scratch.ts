@@ -46,6 +46,11 @@ export class Scratch {
     return this.#bottom;
   }
 
+  /** Whether what is at the address was taken or kept here. */
+  holds(address: number): boolean {
+    return address >= this.#base && address < this.#end;
+  }
+
   /** Bytes that can still be taken or kept. */
   get left(): number {
     return Math.min(this.#bottom - this.#top, this.#limit - this.used);

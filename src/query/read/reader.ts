@@ -11,6 +11,7 @@ import { ColumnCache } from "../../storage/column-cache.ts";
 import { decodeSegmentMeta, type SegmentMeta } from "../../storage/segment.ts";
 import { Cells } from "../columns/cells.ts";
 import { CancelledError, queryKernels } from "../columns/kernels.ts";
+import { PathTexts } from "../columns/path-texts.ts";
 import { Scratch } from "../columns/scratch.ts";
 import { readEvents } from "../events/events.ts";
 import { estimate } from "../plan/estimate.ts";
@@ -18,6 +19,7 @@ import { explainPlan, type QueryPlan } from "../plan/explain.ts";
 import type { Filter } from "../plan/filter.ts";
 import { planFilter } from "../plan/filter.ts";
 import { mayMatch } from "../plan/prune.ts";
+import { threadsFor } from "../plan/split.ts";
 import type { Query } from "../query.ts";
 import type { QueryResult } from "../result.ts";
 import type { QueryExecution } from "../run/execute.ts";
@@ -46,6 +48,9 @@ const HEAD_SIZE = 64;
 const CACHE_BYTES = 4;
 const LEAVE = 8;
 const SCRATCH_SIZE = 32 * 1024 * 1024;
+/** Room for decoded columns of which three eighths, or what is enough, are for the texts of paths instead. */
+const TEXTS_FROM = 32 * 1024 * 1024;
+const TEXTS_MAX = 64 * 1024 * 1024;
 
 /** Bytes of a reader's region that has so much working memory and room for decoded columns. */
 export function readerBytes(memoryBytes: number, cacheBytes = 0): number {
@@ -87,10 +92,15 @@ export interface Partial {
   readonly facts: ThreadFacts;
 }
 
+function textBytesOf(bytes: number): number {
+  return bytes < TEXTS_FROM ? 0 : Math.min(TEXTS_MAX, Math.floor((bytes / 8) * 3));
+}
+
 export class Reader {
   readonly #core: Core;
   readonly #index: number;
   readonly #cache: ColumnCache | null;
+  readonly #texts: PathTexts | null;
   readonly #state: QueryThreadState;
   readonly #source: LiveSource;
   readonly #stored: StoredSegments;
@@ -100,7 +110,7 @@ export class Reader {
 
   /**
    * `index` among the reading threads. Without a store it knows of stored segments, but reads none. Of its region
-   * `memoryBytes` are working memory, the rest is for decoded columns.
+   * `memoryBytes` are working memory, `textBytes` keep texts from query to query, the rest is for decoded columns.
    */
   constructor(
     core: Core,
@@ -108,16 +118,21 @@ export class Reader {
     store: SegmentStore | null,
     clock: Clock,
     memoryBytes = SCRATCH_SIZE,
+    textBytes = textBytesOf(region(core.memory, REGION_READER_FIRST + index).size - memoryBytes),
   ) {
     const { base, size } = region(core.memory, REGION_READER_FIRST + index);
     const scratchSize = Math.min(memoryBytes, size - HEAD_SIZE);
-    const rest = { base: base + HEAD_SIZE + scratchSize, size: size - HEAD_SIZE - scratchSize };
+    const left = size - HEAD_SIZE - scratchSize;
+    const kept = store ? textBytes : 0;
+    const rest = { base: base + HEAD_SIZE + scratchSize, size: left - kept };
     const cache = store && new ColumnCache(core, rest, store);
+    this.#texts = kept > 0 ? new PathTexts(core, base + size - kept, kept) : null;
     this.#state = {
       run: {
         core,
         kernels: queryKernels(core),
         scratch: new Scratch(base + HEAD_SIZE, scratchSize),
+        ...(this.#texts && { texts: this.#texts }),
         cancel: base,
       },
       cells: new Cells(core),
@@ -128,7 +143,7 @@ export class Reader {
     this.#index = index;
     this.#cache = cache;
     this.#store = store;
-    this.#stored = new StoredSegments(cache);
+    this.#stored = new StoredSegments(cache, this.#texts);
     if (store) this.#stored.add(store.segments());
     this.#source = new LiveSource({
       core,
@@ -168,6 +183,7 @@ export class Reader {
     const { hits = 0, decoded = 0, decodedBytes = 0 } = this.#cache ?? {};
     this.#before = { hits, decoded, decodedBytes };
     this.#state.run.scratch.reset(memoryBytes);
+    this.#texts?.begin();
   }
 
   run(job: ReadJob, limits: ReadLimits = {}): ReadAnswer {
@@ -298,12 +314,15 @@ export class Reader {
     }
   }
 
-  /** The answer, when everything that it needs is hot and it costs at most `cellsMax`; and what it costs, in cells. */
+  /**
+   * The answer, when everything that it needs is hot and it costs at most `cellsMax`; and what it costs, in cells, and
+   * how many threads it is worth.
+   */
   consider(
     job: ReadJob,
     cellsMax: number,
     limits: ReadLimits = {},
-  ): { readonly answer: ReadAnswer | null; readonly cells: number } {
+  ): { readonly answer: ReadAnswer | null; readonly cells: number; readonly threads: number } {
     const filter = job.type === "query" ? planFilter(job.query) : job.filter;
     const snapshot = this.#source.snapshot();
     try {
@@ -311,9 +330,13 @@ export class Reader {
       const cells = estimate(job, filter, needed);
       const isOwn =
         cells <= cellsMax && needed.every(({ hot }) => hot) && this.#isComplete(snapshot);
-      if (!isOwn) return { answer: null, cells };
+      if (!isOwn) {
+        const threads = job.type === "query" ? threadsFor(job.query, needed, cells) : 1;
+        return { answer: null, cells, threads };
+      }
       this.#begin(limits.memoryBytes);
-      return { answer: this.#answer(job, { ...snapshot, segments: needed }, limits), cells };
+      const answer = this.#answer(job, { ...snapshot, segments: needed }, limits);
+      return { answer, cells, threads: 1 };
     } finally {
       snapshot.release();
     }

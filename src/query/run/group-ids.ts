@@ -29,6 +29,7 @@ import {
   SOURCE_INTEGER,
   SOURCE_JSON,
   SOURCE_NULL,
+  SOURCE_NUMBERED,
   SOURCE_STARTS,
   SOURCE_STRING,
 } from "../../core/layout.ts";
@@ -55,6 +56,8 @@ export interface RowList {
 const denseMax = 65_536;
 /** From here on ids are looked up in the order of the dictionary rather than in that of the rows. */
 const markedMin = 4096;
+/** Dictionaries below it are looked up text by text. */
+const numberedMin = 1024;
 
 type Bucket = Extract<Expression, { kind: "bucket" }>;
 
@@ -231,7 +234,7 @@ export class GroupIds {
     let first = total ? 0 : 1;
     let last: LaneColumn | undefined;
     for (const column of columns) {
-      const lane = this.#denseLane(column, ids, first, list);
+      const lane = this.#denseLane(column, ids, first, list, of, table);
       if (lane === null) {
         last = column;
         continue;
@@ -253,6 +256,8 @@ export class GroupIds {
     ids: number,
     first: number,
     list: RowList,
+    of: Expression,
+    table: number,
   ): (SourceLane & { readonly count: number }) | null {
     const { core, kernels, cancel } = this.#run;
     const { rows, count } = list;
@@ -271,8 +276,29 @@ export class GroupIds {
     finished(kernels.groupCodes(address, rows, count, ids, first, cancel));
     if (lane === LANE_BOOLEAN) return { first, kind: SOURCE_BOOLEAN, count: 2 };
     const texts = Atomics.load(core.u32, (address + COLUMN_DICT_COUNT) >>> 2);
+    if (lane !== LANE_JSON && of.kind === "path") {
+      const numbered = this.#numbered(of.path, address, first, texts, list, table);
+      if (numbered) return { ...numbered, count: texts };
+    }
     const array = Atomics.load(core.u32, (address + COLUMN_DICT) >>> 2);
     return { first, kind: lane === LANE_JSON ? SOURCE_JSON : SOURCE_STRING, array, count: texts };
+  }
+
+  /** Texts that were kept from the queries before, where they are no more than a few times those of the segment. */
+  #numbered(
+    path: string,
+    address: number,
+    first: number,
+    count: number,
+    { segment, count: rows }: RowList,
+    table: number,
+  ): SourceLane | null {
+    const { texts, scratch } = this.#run;
+    if (!texts || count < numberedMin || scratch.holds(address)) return null;
+    const kept = texts.of(segment, path, address, rows);
+    if (kept === null || kept.count > Math.max(denseMax, count * 16)) return null;
+    const step = BigInt(this.#table.numbered(table, kept.count));
+    return { first, kind: SOURCE_NUMBERED, array: kept.numbers, base: BigInt(kept.entries), step };
   }
 
   /** The integers of the listed rows, if they are few enough to have an id each. */

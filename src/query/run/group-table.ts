@@ -52,6 +52,8 @@ export class GroupTable {
   readonly pairs: readonly number[];
   /** By key and index, those that were asked for. */
   readonly #values: readonly Map<number, Value>[];
+  /** By table of a key: the indexes of texts by their numbers in PathTexts. */
+  readonly #numbered = new Map<number, { address: number; capacity: number }>();
   #textBytes = firstTextBytes;
 
   constructor(run: QueryRun, cells: Cells, keyCount: number) {
@@ -150,6 +152,19 @@ export class GroupTable {
     if (this.#word(table + GROUP_COUNT) < capacity) return false;
     this.#resize(table, capacity * (capacity < smallCapacity ? 4 : 2), entrySize);
     return true;
+  }
+
+  /** Where the indexes are of kept texts whose numbers are below `count`, u32 each, GROUP_NONE where not known yet. */
+  numbered(table: number, count: number): number {
+    const { core, scratch, kernels } = this.#run;
+    const old = this.#numbered.get(table);
+    if (old && count <= old.capacity) return old.address;
+    const capacity = old ? Math.max(count, old.capacity * 2) : count;
+    const address = scratch.keep(capacity * 4);
+    kernels.groupFill(address, capacity * 4, 0xff);
+    if (old) core.u8.copyWithin(address, old.address, old.address + old.capacity * 4);
+    this.#numbered.set(table, { address, capacity });
+    return address;
   }
 
   /** Which of its key's values a group has. */

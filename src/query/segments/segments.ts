@@ -14,6 +14,7 @@ import {
 import type { SlotReader, SlotView } from "../../core/slots.ts";
 import type { ColumnCache } from "../../storage/column-cache.ts";
 import type { SegmentMeta } from "../../storage/segment.ts";
+import type { PathTexts } from "../columns/path-texts.ts";
 import type { Segment, SegmentColumn, SegmentSource, Snapshot, Zone } from "./source.ts";
 
 /** A hot slot, as many rows of it as were published when it was listed. */
@@ -127,6 +128,10 @@ export class StoredSegment implements Segment {
     return this.#index(path, lane) >= 0;
   }
 
+  texts(path: string, lane: number): { entries: number; count: number } | undefined {
+    return this.meta.columns[this.#index(path, lane)];
+  }
+
   zone(path: string, lane: number): Zone | null {
     const zone = this.meta.columns[this.#index(path, lane)]?.zone;
     if (!zone || typeof zone.min === "boolean" || typeof zone.max === "boolean") return null;
@@ -154,11 +159,13 @@ export class StoredSegment implements Segment {
 /** The stored segments that a thread knows of; the engine thread tells it which come and go. */
 export class StoredSegments {
   readonly #cache: ColumnCache | null;
+  readonly #texts: PathTexts | null;
   #segments: StoredSegment[] = [];
   #end = 0n;
 
-  constructor(cache: ColumnCache | null) {
+  constructor(cache: ColumnCache | null, texts: PathTexts | null = null) {
     this.#cache = cache;
+    this.#texts = texts;
   }
 
   /** In sequence order. */
@@ -206,7 +213,9 @@ export class StoredSegments {
   drop(ids: readonly number[]): void {
     const gone = new Set(ids);
     for (const segment of this.#segments) {
-      if (gone.has(segment.id)) this.#cache?.forget(segment.meta);
+      if (!gone.has(segment.id)) continue;
+      this.#cache?.forget(segment.meta);
+      this.#texts?.forget(segment.id);
     }
     this.#segments = this.#segments.filter(({ id }) => !gone.has(id));
   }

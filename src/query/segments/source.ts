@@ -33,6 +33,11 @@ export interface Segment {
   zone(path: string, lane: number): Zone | null;
   /** False: no row has this text there, as UTF-8. Decodes nothing; true where nothing is known. */
   mayHaveText(path: string, text: Uint8Array): boolean;
+  /** Entries of a dictionary and how many rows have one, without reading anything; undefined where nothing is known. */
+  texts?(
+    path: string,
+    lane: number,
+  ): { readonly entries: number; readonly count: number } | undefined;
   /** Every column that the segment has; reads them all. */
   columns(): readonly SegmentColumn[];
   /** From which row on which `received_at` holds, µs, both ascending; the first begins at row 0. */
