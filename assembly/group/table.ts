@@ -81,7 +81,7 @@ export function internText(table: usize, text: usize, length: u32, kind: u32): u
   return internHashed(table, text, length, kind, hash, true);
 }
 
-/** Index of a text whose hash is known. Without `copies` its bytes stay where they are for as long as the query runs. */
+/** Index of a text whose hash is known. Without `copies` its bytes stay where they are until the query ends. */
 @inline
 export function internHashed(table: usize, text: usize, length: u32, kind: u32, hash: u32, copies: bool): u32 {
   const mask = load<u32>(table, GROUP_MASK);

@@ -1,6 +1,6 @@
 // count_distinct, exact: 1 and 1.0 are one value; values of different lanes of a variant are different. Memory: 26
-// bytes at least for each value of each group, and each text once, or a bit for each text that PathTexts keeps; beyond the query's limit it ends with
-// `query_memory`.
+// bytes at least for each value of each group, and each text once, or a bit for each text that PathTexts keeps; beyond
+// the query's limit it ends with `query_memory`.
 //
 // Partial:  0 tag u8 = 0x07 │ 1 members, as members.ts says
 
