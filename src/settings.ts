@@ -157,7 +157,11 @@ export const settings = {
     workersMax,
   ),
   queryCacheBytes: size(
-    ["query-cache", "128MiB", "decoded columns of older segments, all query workers together"],
+    [
+      "query-cache",
+      "128MiB",
+      "decoded columns of older segments, and texts kept between queries, all workers together",
+    ],
     "16MiB",
     "3GiB",
   ),

@@ -88,7 +88,7 @@ function openArray(bin: u32, slot: usize, heap: usize): usize {
   return array;
 }
 
-/** Adds `count` pairs { bin u32, unused u32, count u64 } to a group: to its array where they fit. The table has room. */
+/** Adds `count` pairs { bin u32, unused u32, count u64 } to a group, in its array where they fit. */
 export function mergeBins(bins: usize, count: u32, group: u32, arrays: usize, table: usize, heap: usize): void {
   for (const end = bins + (<usize>count << 4); bins < end; bins += 16) {
     const bin = load<u32>(bins);
