@@ -33,9 +33,24 @@ const strictFunctions: Partial<Record<ScalarFunction, Strict>> = {
 export function compileExpression(expression: Expression): (leaf: LeafValue) => Value {
   const evaluate = compileScalar(expression);
   if (expression.type !== "interval") return evaluate as (leaf: LeafValue) => Value;
+  if (expression.kind === "call" && expression.fn === "time_difference") {
+    return differenceUs(expression);
+  }
   return (leaf) => {
     const value = evaluate(leaf);
     return isInterval(value) ? intervalUs(value) : value;
+  };
+}
+
+/** Between times near each other no interval is made: groups are ordered by such differences. */
+function differenceUs({ args }: Call): (leaf: LeafValue) => Value {
+  const [first, second] = args.map(compileScalar) as [Evaluate, Evaluate];
+  return (leaf) => {
+    const a = first(leaf);
+    const b = second(leaf);
+    if (a === null || b === null) return null;
+    const us = typeof a === "number" && typeof b === "number" ? a - b : Number.NaN;
+    return Number.isSafeInteger(us) ? us : fit(BigInt(a as bigint) - BigInt(b as bigint));
   };
 }
 
