@@ -159,7 +159,7 @@ export const settings = {
   queryCacheBytes: size(
     [
       "query-cache",
-      "128MiB",
+      "192MiB",
       "decoded columns of older segments, and texts kept between queries, all workers together",
     ],
     "16MiB",

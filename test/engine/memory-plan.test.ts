@@ -9,7 +9,7 @@ test.each([
   [["--body-max", "512KiB", "--ingest-queue", "1MiB", "--query-workers", "1"]],
   [["--query-workers", "14"]],
   [["--hot-memory", "1GiB"]],
-  [["--dedup-ids", "67108864", "--query-workers", "3", "--query-memory", "32MiB"]],
+  [["--dedup-ids", "67108864", "--query-workers", "3", "--query-memory", "16MiB"]],
   [["--query-memory", "512MiB", "--query-workers", "2"]],
 ])("%j fits one memory", (flags) => {
   const config = parseConfig(flags, {});

@@ -48,7 +48,7 @@ const HEAD_SIZE = 64;
 const CACHE_BYTES = 4;
 const LEAVE = 8;
 const SCRATCH_SIZE = 32 * 1024 * 1024;
-/** Room for decoded columns of which three eighths, or what is enough, are for the texts of paths instead. */
+/** Room for decoded columns of which a quarter, or what is enough, are for the texts of paths instead. */
 const TEXTS_FROM = 32 * 1024 * 1024;
 const TEXTS_MAX = 64 * 1024 * 1024;
 
@@ -93,7 +93,7 @@ export interface Partial {
 }
 
 function textBytesOf(bytes: number): number {
-  return bytes < TEXTS_FROM ? 0 : Math.min(TEXTS_MAX, Math.floor((bytes / 8) * 3));
+  return bytes < TEXTS_FROM ? 0 : Math.min(TEXTS_MAX, Math.floor(bytes / 4));
 }
 
 export class Reader {
