@@ -7,7 +7,7 @@ import { openSocket } from "../support/socket.ts";
 // acknowledged is there, and the memory stays where it is.
 
 const MIB = 1024 * 1024;
-// The cache: a page of events needs the columns of all its segments at once, here two of 33 MiB of text.
+// The cache: a page of events needs all columns of its segments at once, here 67 MB on each query worker.
 const SMALL = ["--hot-memory", "16MiB", "--dedup-ids", "4096", "--query-cache", "512MiB"];
 
 async function count(url: string, where = ""): Promise<number> {
