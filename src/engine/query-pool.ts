@@ -46,6 +46,8 @@ export interface QueryPoolOptions extends Omit<QueryWorkerParts, "memoryBytes"> 
   readonly ownCells?: number;
   /** Work for which a worker is woken to help: each has about so much to do. */
   readonly helperCells?: number;
+  /** Work that makes a query a long one, in cells: such queries leave one worker to the others. */
+  readonly longCells?: number;
   readonly clock?: Clock;
 }
 
@@ -58,8 +60,8 @@ const boundsDefault: QueryBounds = {
 
 const ownCellsDefault = 4_000_000;
 const helperCellsDefault = 4_000_000;
-/** Work of a query that must leave one worker to shorter ones, in cells and in milliseconds that it runs already. */
-const longCells = 400_000_000;
+const longCellsDefault = 400_000_000;
+/** A query that runs for so long already is a long one, whatever it was thought to cost. */
 const longMs = 250;
 /** Jobs that wait for a worker; beyond it new ones are turned away. */
 const waitingMax = 1024;
@@ -95,6 +97,7 @@ export class QueryPool {
   readonly #bounds: QueryBounds;
   readonly #ownCells: number;
   readonly #helperCells: number;
+  readonly #longCells: number;
   readonly #own: Reader;
   readonly #workers: QueryWorker[];
   readonly #waiting: RunningQuery[] = [];
@@ -110,6 +113,7 @@ export class QueryPool {
     this.#bounds = { ...boundsDefault, ...options.bounds };
     this.#ownCells = options.ownCells ?? ownCellsDefault;
     this.#helperCells = options.helperCells ?? helperCellsDefault;
+    this.#longCells = options.longCells ?? longCellsDefault;
     this.#own = new Reader(options.core, 0, null, this.#clock);
     const events = {
       message: (worker: QueryWorker, message: FromQueryThread) => this.#take(worker, message),
@@ -283,11 +287,11 @@ export class QueryPool {
 
   /** Long queries leave one worker to the others, which would wait behind them. */
   #mayStart(query: RunningQuery): boolean {
-    if (query.cells < longCells) return true;
+    if (query.cells < this.#longCells) return true;
     const nowMs = this.#clock.monotonicMs();
     let long = 0;
     for (const one of this.#running) {
-      if (one.cells >= longCells || one.elapsedMs(nowMs) > longMs) long++;
+      if (one.cells >= this.#longCells || one.elapsedMs(nowMs) > longMs) long++;
     }
     return long < Math.max(1, this.#workers.length - 1);
   }
