@@ -1,0 +1,47 @@
+// Rules and their windows, as the HTTP thread and the library see them.
+
+import type { QueryResult } from "../query/result.ts";
+import type {
+  RollupQuestion,
+  StreamStats,
+  WatchRequest,
+  WindowsAnswer,
+  WindowsRequest,
+} from "./messages.ts";
+import type { RuleRecord } from "./rule-record.ts";
+import type { WindowRow } from "./window-row.ts";
+
+export interface WatchUpdate {
+  readonly rows: readonly WindowRow[];
+  readonly asOf: bigint;
+}
+
+/** Ends with `close`. Updates come in order, none before the snapshot, none left out. */
+export interface Watch {
+  readonly snapshot: WatchUpdate;
+  close(): void;
+}
+
+/** The stream thread, from outside. Promises reject with MillraceError. */
+export interface Streams {
+  /** All versions of all rules, by number; passing ones are not among them. */
+  rules(): readonly RuleRecord[];
+  /** Called after `rules()` has changed. */
+  onRules(listener: () => void): () => void;
+  /** A number for a new version, never given before. */
+  takeNumber(): number;
+  /** Settles when it is on disk. Numbers in `gone` lose their windows. */
+  change(put: readonly RuleRecord[], gone: readonly number[]): Promise<void>;
+  windows(request: WindowsRequest): Promise<WindowsAnswer>;
+  watch(request: WatchRequest, listener: (update: WatchUpdate) => void): Promise<Watch>;
+  rollup(
+    question: RollupQuestion,
+  ): Promise<{ readonly result: QueryResult | null; readonly why: string }>;
+  recompute(
+    rule: number,
+    fromUs: bigint,
+    toUs: bigint,
+  ): Promise<{ readonly windows: number; readonly folded: number }>;
+  /** Null until the thread has told them for the first time. */
+  stats(): StreamStats | null;
+}

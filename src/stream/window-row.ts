@@ -1,0 +1,58 @@
+// What is known of one group of one window.
+
+import type { Value } from "../query/result.ts";
+
+/** Counts of events; see docs/windows.md. */
+export interface Ledger {
+  readonly count: number;
+  readonly late: number;
+  readonly revised: number;
+  readonly tooLate: number;
+  readonly duplicate: number;
+}
+
+export type WindowState = "early" | "on_time" | "revised" | "final";
+
+/** A group of a window as it is read, shown and sent to subscribers. */
+export interface WindowRow extends Ledger {
+  readonly startUs: bigint;
+  readonly endUs: bigint;
+  /** Values of the rule's keys. */
+  readonly group: readonly Value[];
+  /** The rows of all groups beyond the rule's limit; `group` is all NULL then. */
+  readonly other: boolean;
+  /** Values of the rule's `values`. */
+  readonly values: readonly Value[];
+  readonly revision: number;
+  readonly state: WindowState;
+  /** The sequence after the last row that changed it; of a final one: after the row that made it final. */
+  readonly changedAt: bigint;
+}
+
+/**
+ * A group of a window as partial aggregates. `partial` has the states of the rule's fold for this group alone, as
+ * `splitStates` cuts them; merging those of any groups and windows gives any coarser answer.
+ */
+export interface PartialGroup extends Ledger {
+  /** Index in the rule's directory of groups, 0 for `other`. */
+  readonly groupId: number;
+  readonly revision: number;
+  readonly partial: Uint8Array;
+}
+
+/** A window that takes no more rows; with its groups it goes to the store. */
+export interface FinalWindow {
+  readonly startUs: bigint;
+  readonly endUs: bigint;
+  /** The sequence after the row before which it became final. */
+  readonly finalAt: bigint;
+  readonly groups: readonly PartialGroup[];
+}
+
+/** Rows that came too late for a window that is stored: counts to add to its ledger. */
+export interface TooLate {
+  readonly startUs: bigint;
+  readonly endUs: bigint;
+  readonly groupId: number;
+  readonly count: number;
+}
