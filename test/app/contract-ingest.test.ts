@@ -5,7 +5,6 @@ import {
   type Answer,
   allEvents,
   type Body,
-  get,
   type Problem,
   post,
   postBatch,
