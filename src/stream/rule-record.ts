@@ -18,6 +18,8 @@ export interface RuleRecord {
   readonly fromSequence: bigint;
   /** It takes no rows. */
   readonly paused: boolean;
+  /** It has never left out rows from `fromSequence` on: false once it was paused. */
+  readonly complete: boolean;
   /** Null: there is nothing left to be read, or there never was. */
   readonly backfill: Backfill | null;
   /**
