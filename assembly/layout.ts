@@ -21,6 +21,8 @@
 //            ├──────────────────────────────┤
 //            │ hot slots                    │  engine thread writes, everyone reads: newest segments
 //            ├──────────────────────────────┤
+//            │ stream                       │  stream thread: event time, arena of open windows
+//            ├──────────────────────────────┤
 //            │ reader 0 … reader n          │  scratch and column cache of each reading thread
 //            └──────────────────────────────┘
 //
@@ -32,6 +34,7 @@
 //   64   region table: REGION_COUNT_MAX × { base u32, size u32 }
 //   256  reader pins: READERS_MAX × u32, the slot epoch a reader holds (0: none)
 //   512  hot slot directory: { count u32, slot size u32, epoch u32 (atomic), base u32 }
+//   528  i64 (atomic): the next sequence that the stream thread has not taken; 0: nobody follows
 //   1024 CRC-32C tables: 8 × 256 × u32          (8,192 bytes)
 //   9216 SHA-256 round constants: 64 × u32      (256 bytes)
 //   9472 powers of ten 1e0 … 1e22: 23 × f64     (184 bytes)
@@ -46,6 +49,7 @@ export const ROOT_SLOTS_COUNT = 512;
 export const ROOT_SLOTS_SIZE = 516;
 export const ROOT_SLOTS_EPOCH = 520;
 export const ROOT_SLOTS_BASE = 524;
+export const ROOT_STREAM_NEXT = 528;
 export const ROOT_CRC32C = 1024;
 export const ROOT_SHA256 = 9216;
 export const ROOT_POWERS_OF_TEN = 9472;
@@ -61,7 +65,8 @@ export const REGION_DECODER = 2;
 export const REGION_BATCHES = 3;
 export const REGION_DEDUP = 4;
 export const REGION_SLOTS = 5;
-export const REGION_READER_FIRST = 6;
+export const REGION_STREAM = 6;
+export const REGION_READER_FIRST = 7;
 
 // ── Lanes: which kind of value a column holds; a path has one column per lane it was ever seen with ────
 export const LANE_NUMBER = 0;

@@ -138,7 +138,7 @@ export function settingsTable(): string {
   const lines = rows.map(([, setting]) => {
     const standard = setting.default === "" ? "empty" : `\`${setting.default}\``;
     // The number of workers depends on the machine that prints the table.
-    const shown = setting.name === "query-workers" ? "cores, at least 2" : standard;
+    const shown = setting.name === "query-workers" ? "cores, from 2 to 11" : standard;
     const names = `\`--${setting.name}\` | \`${variableOf(setting.name)}\``;
     return `| ${names} | ${shown} | ${setting.want} | ${setting.description} |`;
   });

@@ -85,9 +85,11 @@ function setting<T>(
   return { name, default: standard, want, description, parse };
 }
 
-/** The memory has a place for 16 reading threads: the HTTP thread and the sealer take one each. */
-const workersMax = 14;
-const workers = String(Math.max(2, Math.min(workersMax, availableParallelism())));
+/** The memory has a place for 16 reading threads: the HTTP thread, the sealer and the stream thread take one each. */
+const workersMax = 13;
+/** So many fit the memory with all other settings as they are. */
+const workersUsual = 11;
+const workers = String(Math.max(2, Math.min(workersUsual, availableParallelism())));
 
 /** Every setting of `millrace serve`. Keys are the fields of `Config`, units end their names. */
 export const settings = {
@@ -185,6 +187,16 @@ export const settings = {
     1,
     10_000_000,
   ),
+  streamMemoryBytes: size(
+    ["stream-memory", "256MiB", "open windows of all aggregation rules"],
+    "16MiB",
+    "2GiB",
+  ),
+  checkpointIntervalMs: duration(
+    ["checkpoint-interval", "1s", "time between two checkpoints of the open windows"],
+    "10ms",
+    "1h",
+  ),
   retentionAgeMs: optional(
     duration(["retention-age", "none", "older segments are dropped"], "1m", "36500d"),
   ),
@@ -203,6 +215,11 @@ export const settings = {
   maxSkewMs: duration(
     ["max-skew", "1h", "timestamps further ahead than this advance no watermark"],
     "0s",
+    "365d",
+  ),
+  idleTimeoutMs: duration(
+    ["idle-timeout", "10s", "a source that is silent for so long holds no window back"],
+    "1ms",
     "365d",
   ),
   sourcesMax: integer(

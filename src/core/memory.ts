@@ -1,6 +1,6 @@
 import * as layout from "./layout.ts";
 
-/** Sizes in bytes of the regions, in their order in memory. Readers: the HTTP thread, then query workers. */
+/** Sizes in bytes of the regions, in their order in memory. */
 export interface RegionSizes {
   bodies: number;
   ring: number;
@@ -8,6 +8,8 @@ export interface RegionSizes {
   batches: number;
   dedup: number;
   slots: number;
+  /** Event time and open windows; 0 where no rules run. */
+  stream?: number;
   /** One size per reading thread: its scratch and its column cache. */
   readers: readonly number[];
 }
@@ -32,6 +34,7 @@ export function createMemory(sizes: RegionSizes): WebAssembly.Memory {
     sizes.batches,
     sizes.dedup,
     sizes.slots,
+    sizes.stream ?? 0,
     ...sizes.readers,
   ];
   if (sizes.readers.length > layout.READERS_MAX || all.length > layout.REGION_COUNT_MAX) {

@@ -7,8 +7,13 @@ import type { Config } from "../settings.ts";
 
 const MIB = 1024 * 1024;
 
-/** Reader 0 is the HTTP thread; then come the query workers; the last is the sealer's scratch. */
+/** Reader 0 is the HTTP thread; then come the query workers, the sealer's scratch and the stream thread. */
 export const HTTP_READER = 0;
+
+/** Working memory of the stream thread, as of a query. */
+export const STREAM_SCRATCH_BYTES = 32 * MIB;
+/** Its decoded columns of stored segments: for catching up, and for rules that begin with what is stored. */
+const STREAM_CACHE_BYTES = 64 * MIB;
 
 /** Memory that a full slot of ordinary events is reckoned with: so many slots share the setting. */
 const SLOT_BYTES_USUAL = 32 * MIB;
@@ -26,12 +31,14 @@ export function planMemory(config: Config): RegionSizes {
     batches: 272 * MIB,
     dedup: Dedup.regionSize(config.dedupIds),
     slots: Math.max(3, Math.floor(config.hotMemoryBytes / SLOT_BYTES_USUAL)) * anyEventSlotBytes,
+    stream: config.streamMemoryBytes,
     readers: [
       32 * MIB,
       ...Array.from({ length: config.queryWorkers }, () =>
         readerBytes(config.queryMemoryBytes, cache),
       ),
       128 * MIB,
+      readerBytes(STREAM_SCRATCH_BYTES, STREAM_CACHE_BYTES),
     ],
   };
 }
@@ -49,6 +56,7 @@ export function checkMemory(config: Config): void {
     ["--hot-memory", plan.slots],
     ["--dedup-ids", plan.dedup],
     ["--ingest-queue", plan.bodies + plan.ring],
+    ["--stream-memory", config.streamMemoryBytes],
     ["--query-cache and --query-memory with --query-workers", sum(plan.readers)],
   ];
   const list = shares.map(([name, bytes]) => {
@@ -65,4 +73,9 @@ export function checkMemory(config: Config): void {
 /** Index of the sealer's region among the readers. */
 export function sealerReader(config: Config): number {
   return config.queryWorkers + 1;
+}
+
+/** Index of the stream thread's region and pin among the readers. */
+export function streamReader(config: Config): number {
+  return config.queryWorkers + 2;
 }

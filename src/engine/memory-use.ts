@@ -6,7 +6,7 @@ import type { HotSlots } from "../core/slots.ts";
 import { readerCacheBytes } from "../query/read/reader.ts";
 import type { Config } from "../settings.ts";
 import type { MemoryUse } from "./engine.ts";
-import { HTTP_READER, sealerReader } from "./memory-plan.ts";
+import { HTTP_READER, sealerReader, streamReader } from "./memory-plan.ts";
 import type { RingReader } from "./ring.ts";
 
 /** Bytes of an id in the table and in the ring of ids, reckoned over a full table. */
@@ -43,6 +43,11 @@ export function memoryUse(parts: Parts): Record<string, MemoryUse> {
     query_workers: {
       reserved: sum(workers.map(reader)),
       used: sum(workers.map((index) => readerCacheBytes(core, index))),
+    },
+    stream: { reserved: reserved(layout.REGION_STREAM) },
+    stream_reader: {
+      reserved: reader(streamReader(config)),
+      used: readerCacheBytes(core, streamReader(config)),
     },
     sealer: { reserved: reader(sealerReader(config)) },
   };

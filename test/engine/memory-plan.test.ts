@@ -7,9 +7,11 @@ test.each([
   [[]],
   [["--hot-memory", "16MiB", "--dedup-ids", "1024", "--query-cache", "16MiB"]],
   [["--body-max", "512KiB", "--ingest-queue", "1MiB", "--query-workers", "1"]],
-  [["--query-workers", "14"]],
-  [["--hot-memory", "1GiB"]],
-  [["--dedup-ids", "67108864", "--query-workers", "3", "--query-memory", "16MiB"]],
+  [["--query-workers", "11"]],
+  [["--query-workers", "13", "--stream-memory", "64MiB"]],
+  [["--hot-memory", "832MiB", "--query-workers", "2"]],
+  [["--dedup-ids", "67108864", "--hot-memory", "192MiB", "--query-memory", "16MiB"]],
+  [["--stream-memory", "1GiB", "--query-workers", "2"]],
   [["--query-memory", "512MiB", "--query-workers", "2"]],
 ])("%j fits one memory", (flags) => {
   const config = parseConfig(flags, {});
@@ -25,6 +27,7 @@ test.each([
   ],
   [["--query-memory", "2GiB"], "--query-cache and --query-memory with --query-workers take"],
   [["--dedup-ids", "67108864", "--hot-memory", "1GiB"], "--dedup-ids takes 2049 MiB"],
+  [["--stream-memory", "2GiB", "--query-workers", "2"], "--stream-memory takes 2048 MiB"],
   [["--ingest-queue", "1GiB", "--hot-memory", "1GiB"], "--ingest-queue takes"],
 ])("%j is refused by name", (flags, message) => {
   expect(() => checkMemory(parseConfig(flags, {}))).toThrow(message);
