@@ -40,3 +40,19 @@ export function receiptExpiryKey(expiresAtUs: bigint, receiptKey: Uint8Array): B
   key.set(receiptKey, 8);
   return key;
 }
+
+/** Duplicates: the first sequence of the record that left them out, then a counter for those of the same sequence. */
+export function duplicatesKey(sequence: bigint, index: number): Buffer {
+  const key = Buffer.allocUnsafeSlow(12);
+  key.writeBigUInt64BE(sequence);
+  key.writeUInt32BE(index, 8);
+  return key;
+}
+
+export function duplicatesKeyParts(key: Uint8Array): { sequence: bigint; index: number } {
+  const bytes = Buffer.from(key.buffer, key.byteOffset, key.byteLength);
+  return { sequence: bytes.readBigUInt64BE(), index: bytes.readUInt32BE(8) };
+}
+
+/** In table `stream`: the newest time that the engine has told, µs as i64; nothing is received before it again. */
+export const clockKey = Buffer.from("clock");

@@ -2,7 +2,10 @@ import { existsSync, statfsSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { type Database, open, type RootDatabase } from "lmdb";
 import { CorruptionError, MillraceError } from "../errors.ts";
+import type { TableReader } from "../rollup/store.ts";
+import type { StreamTable, StreamWrite } from "../stream/messages.ts";
 import {
+  clockKey,
   columnKey,
   filterKey,
   journalKey,
@@ -16,11 +19,13 @@ import {
   type SealedSegment,
   type SegmentMeta,
 } from "./segment.ts";
+import { asBuffer, StreamTables } from "./stream-tables.ts";
 
 /** The version of the folder's layout: which databases there are and what their keys mean. */
 const FOLDER_VERSION = 1;
 const VERSION_KEY = Buffer.from("version");
 const DROPPED_KEY = Buffer.from("dropped");
+const TABLES_MAX = 16;
 
 type Table = Database<Buffer, Buffer>;
 
@@ -37,6 +42,8 @@ export interface Commit {
   readonly dropped?: readonly SegmentMeta[];
   /** Segments that take the place of others, with all their rows. */
   readonly compacted?: readonly CompactedSegment[];
+  /** What the stream thread keeps. */
+  readonly writes?: readonly StreamWrite[];
 }
 
 /** A segment and the adjacent ones that it was made of. */
@@ -66,6 +73,7 @@ export class Store {
   readonly #columns: Table;
   readonly #receipts: Table;
   readonly #receiptExpiry: Table;
+  readonly #stream: StreamTables;
   #flushes = 0;
 
   /** @throws CorruptionError when the folder is of another version or not LMDB. */
@@ -76,7 +84,7 @@ export class Store {
       this.#root = open<Buffer, Buffer>({
         path: this.#path,
         noSubdir: true,
-        maxDbs: 8,
+        maxDbs: TABLES_MAX,
         overlappingSync: false,
         ...options,
       });
@@ -86,6 +94,7 @@ export class Store {
       this.#columns = this.#root.openDB("columns", options);
       this.#receipts = this.#root.openDB("receipts", options);
       this.#receiptExpiry = this.#root.openDB("receipt-expiry", options);
+      this.#stream = new StreamTables(this.#root, options);
     } catch (cause) {
       throw new CorruptionError(
         "store_unreadable",
@@ -147,7 +156,7 @@ export class Store {
 
   #write(commit: Commit): void {
     const { journal, receipts = [], journalDone = [], dropped = [], compacted = [] } = commit;
-    const { sealed = [] } = commit;
+    const { sealed = [], writes = [] } = commit;
     if (journal) this.#journal.put(journalKey(journal.firstSequence), asBuffer(journal.batch));
     for (const receipt of receipts) {
       const value = Buffer.concat([receipt.bodyHash, Buffer.from(receipt.answer)]);
@@ -162,7 +171,11 @@ export class Store {
         this.#removeSegment(one);
       });
     const end = dropped.at(-1);
-    if (end) this.#meta.put(DROPPED_KEY, asBuffer(encodeSegmentMeta(withoutColumns(end))));
+    if (end) {
+      this.#meta.put(DROPPED_KEY, asBuffer(encodeSegmentMeta(withoutColumns(end))));
+      this.#stream.dropDuplicates(end.firstSequence + BigInt(end.rows));
+    }
+    this.#stream.write(writes);
   }
 
   #putSegment({ meta, columns, filters = [] }: SealedSegment): void {
@@ -221,6 +234,22 @@ export class Store {
     return bytes?.subarray(0, bytes.length);
   }
 
+  /** A table of the stream thread, as it is at the last `renew`. */
+  table(name: StreamTable): TableReader {
+    return this.#stream.reader(name);
+  }
+
+  /** How many entries of duplicates there are for a record that begins at `sequence`. */
+  duplicatesAt(sequence: bigint): number {
+    return this.#stream.duplicatesAt(sequence);
+  }
+
+  /** The newest time that was told to the stream thread, as far as a checkpoint may reflect it, µs. */
+  clockUs(): bigint {
+    const bytes = this.#stream.reader("stream").get(clockKey);
+    return bytes === undefined ? 0n : Buffer.from(bytes).readBigInt64LE();
+  }
+
   receipt(key: Uint8Array): { bodyHash: Uint8Array; answer: string } | undefined {
     const value = this.#receipts.getBinary(asBuffer(key));
     if (!value) return undefined;
@@ -255,6 +284,7 @@ export class Store {
       columns: this.#columns,
       receipts: this.#receipts,
       receipt_expiry: this.#receiptExpiry,
+      ...this.#stream.tables,
     };
     return Object.fromEntries(
       Object.entries(tables).map(([name, table]) => [name, pagesOf(table.getStats())]),
@@ -320,8 +350,4 @@ interface TableStats {
 function pagesOf(stats: object): number {
   const { pageSize, treeBranchPageCount, treeLeafPageCount, overflowPages } = stats as TableStats;
   return pageSize * (treeBranchPageCount + treeLeafPageCount + overflowPages);
-}
-
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
 }
