@@ -40,6 +40,8 @@ export interface AggregateContext {
    * done. Undefined: `rate` goes by the first and the last timestamp of the group.
    */
   readonly rateSeconds?: ((group: number) => number) | undefined;
+  /** There are many states of few groups each: they begin small. */
+  readonly small?: boolean | undefined;
 }
 
 /**

@@ -54,14 +54,14 @@ export class QuantileState implements Accumulator {
     this.#kernels = aggregateKernels(context.run.core);
     this.#of = of;
     this.#arrays = new GroupStates(context.run, 4);
-    this.#table = new HashTable(context.run, "cells");
-    this.#heap = new Heap(context.run, 16 * arraySize);
+    this.#table = new HashTable(context.run, "cells", context.small);
+    this.#heap = new Heap(context.run, context.small ? arraySize : 16 * arraySize);
   }
 
   add(rows: GroupRows): void {
     const { run, computed } = this.#context;
     const arrays = this.#arrays.room(rows.groupCount);
-    const limit = rows.groupCount <= fewGroups ? 0 : sparseMax;
+    const limit = rows.groupCount <= fewGroups && !this.#context.small ? 0 : sparseMax;
     if (limit === 0 && rows.groupCount > this.#reserved) {
       this.#heap.reserve((rows.groupCount - this.#reserved) * arraySize);
       this.#reserved = rows.groupCount;

@@ -26,6 +26,7 @@ import { type AggregateKernels, aggregateKernels } from "./kernels.ts";
 import { countAt } from "./states.ts";
 
 const slotsMin = 256;
+const smallSlotsMin = 32;
 
 export type Slots = "cells" | "members" | "tallies";
 
@@ -39,11 +40,14 @@ export class HashTable {
   #address = 0;
 
   readonly #slots: Slots;
+  readonly #first: number;
 
-  constructor(run: QueryRun, slots: Slots) {
+  /** `isSmall`: it begins with room for few entries. */
+  constructor(run: QueryRun, slots: Slots, isSmall = false) {
     this.#run = run;
     this.#kernels = aggregateKernels(run.core);
     this.#slots = slots;
+    this.#first = isSmall ? smallSlotsMin : slotsMin;
     this.size = sizes[slots];
   }
 
@@ -52,7 +56,7 @@ export class HashTable {
     if (this.#address === 0) {
       this.#address = this.#run.scratch.keep(TABLE_SIZE);
       this.#set(TABLE_USED, 0);
-      this.#fresh(slotsMin);
+      this.#fresh(this.#first);
     }
     return this.#address;
   }

@@ -41,6 +41,8 @@ const firstCapacity = 512;
 /** Tables grow by four until they are this large, then by two. */
 const smallCapacity = 65_536;
 const firstTextBytes = 16_384;
+/** Where there are many tables with few groups each. */
+const small = { capacity: 16, textBytes: 512 } as const;
 const textBytesMax = 4 * 1024 * 1024;
 
 export class GroupTable {
@@ -54,11 +56,15 @@ export class GroupTable {
   readonly #values: readonly Map<number, Value>[];
   /** By table of a key: the indexes of texts by their numbers in PathTexts. */
   readonly #numbered = new Map<number, { address: number; capacity: number }>();
-  #textBytes = firstTextBytes;
+  readonly #firstCapacity: number;
+  #textBytes: number;
 
-  constructor(run: QueryRun, cells: Cells, keyCount: number) {
+  /** `isSmall`: it begins with room for few groups. */
+  constructor(run: QueryRun, cells: Cells, keyCount: number, isSmall = false) {
     this.#run = run;
     this.#cells = cells;
+    this.#firstCapacity = isSmall ? small.capacity : firstCapacity;
+    this.#textBytes = isSmall ? small.textBytes : firstTextBytes;
     this.#values = Array.from({ length: keyCount }, () => new Map());
     this.keys = Array.from({ length: keyCount }, () => this.#make(GROUP_KEY_SIZE));
     this.pairs = Array.from({ length: keyCount - 1 }, () => this.#make(GROUP_PAIR_SIZE));
@@ -89,7 +95,7 @@ export class GroupTable {
   #make(entrySize: number): number {
     const table = this.#run.scratch.keep(GROUP_TABLE_SIZE);
     this.#run.core.u8.fill(0, table, table + GROUP_TABLE_SIZE);
-    this.#resize(table, firstCapacity, entrySize);
+    this.#resize(table, this.#firstCapacity, entrySize);
     return table;
   }
 
