@@ -168,22 +168,29 @@ export class TopState implements Accumulator {
   merge(partials: PartialReader, groups: Uint32Array): void {
     expectTag(partials, tag, "topk");
     this.#byGroup = undefined;
-    const end = groupsEnd(groups);
-    this.#counts.room(end);
+    this.#counts.room(groupsEnd(groups));
     this.#settle();
-    const incoming: { bits: bigint; group: number; kind: number; count: number; error: number }[] =
-      [];
-    this.#members.decode(partials, groups, (bits, group, kind) => {
+    const incoming: Incoming[] = [];
+    const indexes = groups.map((_, i) => i);
+    this.#members.decode(partials, indexes, (bits, index, kind) => {
       const [count, error] = [Number(partials.i64()), Number(partials.i64())];
-      incoming.push({ bits, group, kind, count, error });
+      incoming.push({ bits, index, kind, count, error });
     });
-    const floors = new Float64Array(end);
-    for (const group of groups) floors[group] = Number(partials.i64());
-    this.#floors = grown(this.#floors, end);
-    // Own values may be as often on the other side as its floor; what is on both sides is not, so it is taken off.
+    const floors = Float64Array.from(groups, () => Number(partials.i64()));
+    for (const round of rounds(groups, incoming, floors)) this.#mergeRound(round, groups, floors);
+    this.#cutIfLarge();
+  }
+
+  /** Own values may be as often on the other side as its floor; what is on both sides is not, so it is taken off. */
+  #mergeRound({ tallies, indexes }: Round, groups: Uint32Array, floorOf: Float64Array): void {
     const { run } = this.#context;
+    const end = groupsEnd(groups);
+    const floors = new Float64Array(end);
+    for (const i of indexes) floors[groups[i] as number] = floorOf[i] as number;
+    this.#floors = grown(this.#floors, end);
     if (floors.some((floor) => floor > 0)) this.#raise(floors);
-    for (const { bits, group, kind, count, error } of incoming) {
+    for (const { bits, index, kind, count, error } of tallies) {
+      const group = groups[index] as number;
       const { table } = this.#members;
       table.grow(1);
       const address = this.#kernels.tallyOf(table.address, bits, group, kind) >>> 0;
@@ -194,7 +201,6 @@ export class TopState implements Accumulator {
     floors.forEach((floor, group) => {
       this.#floors[group] = this.#floor(group) + floor;
     });
-    this.#cutIfLarge();
   }
 
   /** Young tallies get the floor of their group, which is about to rise. */
@@ -219,6 +225,41 @@ export class TopState implements Accumulator {
       view.setBigUint64(address + TALLY_ERROR, BigInt(error), true);
     });
   }
+}
+
+/** A tally of a partial, of the group that the partial has at `index`. */
+interface Incoming {
+  readonly bits: bigint;
+  readonly index: number;
+  readonly kind: number;
+  readonly count: number;
+  readonly error: number;
+}
+
+/** What is merged at once: a part of a partial in which no group with a floor comes twice. */
+interface Round {
+  readonly tallies: Incoming[];
+  readonly indexes: number[];
+}
+
+/** Floors tell what a whole group does not list, so a group that comes again is merged after what came before it. */
+function rounds(
+  groups: Uint32Array,
+  incoming: readonly Incoming[],
+  floors: Float64Array,
+): readonly Round[] {
+  const all: Round[] = [{ tallies: [], indexes: [] }];
+  const seen = new Map<number, number>();
+  const single = !floors.some((floor) => floor > 0);
+  const roundOf = Array.from(groups, (group, i) => {
+    const round = single ? 0 : (seen.get(group) ?? 0);
+    seen.set(group, round + 1);
+    if (round === all.length) all.push({ tallies: [], indexes: [] });
+    all[round]?.indexes.push(i);
+    return round;
+  });
+  for (const one of incoming) all[roundOf[one.index] as number]?.tallies.push(one);
+  return all;
 }
 
 const ascending = { descending: false, nullsFirst: false };
