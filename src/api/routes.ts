@@ -3,6 +3,8 @@
 export const eventPath = "/api/v1/events";
 export const batchPath = "/api/v1/events/batch";
 export const streamPath = "/api/v1/stream/events";
+export const metricsStreamPath = "/api/v1/stream/metrics";
+export const aggregationsPath = "/api/v1/aggregations";
 export const queriesPath = "/api/v1/queries";
 export const storagePath = "/api/v1/storage";
 
@@ -16,6 +18,13 @@ const methodsOfPath = new Map<string, string[]>([
   [eventPath, ["POST"]],
   [batchPath, ["POST"]],
   [streamPath, ["GET"]],
+  [metricsStreamPath, ["GET", "HEAD"]],
+  [aggregationsPath, ["GET", "HEAD", "POST"]],
+  [`${aggregationsPath}/{id}`, ["GET", "HEAD", "PUT", "DELETE"]],
+  [`${aggregationsPath}/{id}/pause`, ["POST"]],
+  [`${aggregationsPath}/{id}/resume`, ["POST"]],
+  [`${aggregationsPath}/{id}/recompute`, ["POST"]],
+  ["/api/v1/analytics/aggregations", ["GET", "HEAD"]],
   ["/api/v1/analytics/events", ["GET", "HEAD"]],
   ["/api/v1/analytics/custom-query", ["POST"]],
   [queriesPath, ["GET", "HEAD"]],
@@ -29,8 +38,12 @@ for (const path of ["/health", "/health/live", "/health/ready", "/metrics"]) {
 
 /** The path as it is documented: what names one of many is in braces. */
 export function patternOf(path: string): string {
-  const [start, end] = [`${queriesPath}/`, path.slice(queriesPath.length + 1)];
-  return path.startsWith(start) && /^[^/]+$/.test(end) ? `${start}{id}` : path;
+  for (const collection of [queriesPath, aggregationsPath]) {
+    if (!path.startsWith(`${collection}/`)) continue;
+    const pattern = path.slice(collection.length).replace(/^\/[^/]+/, "/{id}");
+    if (methodsOfPath.has(collection + pattern)) return collection + pattern;
+  }
+  return path;
 }
 
 /** The methods of a path, or undefined when there is no such path. */

@@ -15,7 +15,7 @@ import { AggregateList, literal, term } from "../typing/term.ts";
 import { timeBucket } from "../typing/times.ts";
 import type { FormScope, Pointer } from "./condition.ts";
 import { conditionAt, fieldAt, placeOfPointer, refuse, rowScope, sqlAt } from "./condition.ts";
-import type { QueryForm } from "./query-schema.ts";
+import type { GroupForm, QueryForm, SelectForm } from "./query-schema.ts";
 import { querySchema } from "./query-schema.ts";
 import { parseShape } from "./shape.ts";
 
@@ -26,14 +26,13 @@ export function timeAt(at: Pointer, value: string | number): bigint {
   return refuse(at, `got ${showLiteral(value)}, want RFC 3339 with a zone; ${why}`);
 }
 
-type GroupForm = NonNullable<QueryForm["group_by"]>[number];
-type SelectForm = NonNullable<QueryForm["select"]>[number];
 type AggregateForm = Extract<SelectForm, { fn: string }>;
 type OrderForm = NonNullable<QueryForm["order_by"]>[number];
 
 const groupScope: FormScope = { ...rowScope, clause: "group_by" };
 
-function groupKey(form: GroupForm, at: Pointer): GroupKey {
+/** A key of groups; `at` is where the form stands. */
+export function groupKey(form: GroupForm, at: Pointer): GroupKey {
   if (typeof form === "string") return { of: fieldAt(at, form).of, as: form };
   if ("expr" in form)
     return { of: sqlAt([...at, "expr"], form.expr, groupScope).of, as: form.as ?? form.expr };
@@ -129,7 +128,8 @@ function selectField(wanted: string, groupBy: readonly GroupKey[], at: Pointer):
   return fieldAt(at, wanted).of;
 }
 
-function selectItem(
+/** A column of the result; its aggregates are entered into `list`. */
+export function selectItem(
   form: SelectForm,
   groupBy: readonly GroupKey[],
   list: AggregateList,

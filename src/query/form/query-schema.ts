@@ -117,14 +117,19 @@ const aggregateSchema = strictShape({
   as: name.optional(),
 });
 
+const computed = strictShape({ expr, as: name.optional() });
+
 const selectSchema = z.union([
   field,
   aggregateSchema,
   strictShape({ field, as: name.optional() }),
-  strictShape({ expr, as: name.optional() }),
+  computed,
 ]);
 
-const groupSchema = z.union([
+/** What a rule computes: an aggregate, or an expression of aggregates. */
+export const aggregationSchema = z.union([aggregateSchema, computed]);
+
+export const groupSchema = z.union([
   field,
   strictShape({
     time_bucket: z
@@ -141,7 +146,7 @@ const groupSchema = z.union([
     as: name.optional(),
   }),
   strictShape({ field, as: name.optional() }),
-  strictShape({ expr, as: name.optional() }),
+  computed,
 ]);
 
 const direction = z.enum(["asc", "desc"]).optional();
@@ -172,3 +177,5 @@ export const querySchema = strictShape({
 }).meta({ id: "Query" });
 
 export type QueryForm = z.infer<typeof querySchema>;
+export type GroupForm = z.infer<typeof groupSchema>;
+export type SelectForm = z.infer<typeof selectSchema>;

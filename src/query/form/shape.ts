@@ -73,8 +73,11 @@ function explain(issue: Issue, root: unknown): string {
   switch (issue.code) {
     case "invalid_type":
       return `got ${got}, want ${issue.expected}`;
-    case "invalid_value":
-      return `got ${got}, want one of ${issue.values.map((one) => showLiteral(one)).join(", ")}`;
+    case "invalid_value": {
+      const wanted = issue.values.map((one) => showLiteral(one)).join(", ");
+      const near = typeof value === "string" ? didYouMean(value, issue.values.map(String)) : "";
+      return `got ${got}, want one of ${wanted}${near}`;
+    }
     case "invalid_union":
       return `got ${got}, want ${issue.message}`;
     case "too_small":

@@ -70,7 +70,17 @@ function isFunction(name: string): boolean {
   return names.includes(name);
 }
 
+/** The windows of aggregation rules, as Apache Calcite and Flink name them. */
+export const windowFunctions: ReadonlySet<string> = new Set(
+  ["tumble", "hop", "session"].flatMap((name) => [name, `${name}_start`, `${name}_end`]),
+);
+
 function unknownFunction(name: string, place: Place): Error {
+  if (windowFunctions.has(name)) {
+    const instead = name.startsWith("tumble") ? "; a query has time_bucket(size, timestamp)" : "";
+    const problem = `${name}() makes the windows of aggregation rules and of live subscriptions${instead}`;
+    return place.error("sql_semantics", problem);
+  }
   const hint = didYouMean(name, names);
   return place.error("not_implemented", `the function ${name}(): not supported yet${hint}`, 501);
 }

@@ -69,7 +69,8 @@ export function tableOf(
   return { schema: schemaname, name: relname, alias: alias?.aliasname ?? relname, location };
 }
 
-function eventsAlias(select: SelectStmt, source: SqlSource): string {
+/** The name that columns may be qualified with, FROM being `events`. */
+export function eventsAlias(select: SelectStmt, source: SqlSource): string {
   const table = tableOf(select, source);
   if (table === null) throw source.notImplemented("SELECT without FROM events", 0);
   const { schema, name, alias, location } = table;

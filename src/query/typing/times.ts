@@ -22,7 +22,8 @@ export function constantText(one: Term, what: string): string {
   throw place.error("sql_type", `want ${what} as text`);
 }
 
-function widthOf(one: Term, whose: string): Interval {
+/** The interval of a constant argument. */
+export function widthOf(one: Term, whose: string): Interval {
   const { of, place } = one;
   if (of.kind === "literal" && of.type === "interval" && of.value !== null) {
     if (typeof of.value === "object") return of.value;
