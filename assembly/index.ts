@@ -74,3 +74,6 @@ export {
   arithmetic, combineCodes, compareColumns, mapBuckets, mapClock, mapCodes, mapConstant, mapSpans, mapTruths,
   mapValues, matchLike, mergeNumbers, settleNumbers, unary,
 } from "./expression/exports";
+
+// Event time
+export { timeAwake, timeEnter, timeFormat, timeRows, timeSize, timeTick } from "./stream/event-time";

@@ -1,6 +1,6 @@
 // The segments that queries read: the newest in hot slots, the others stored, column by column.
 
-import { assert } from "../../base/assert.ts";
+import { assert, at } from "../../base/assert.ts";
 import type { Columns } from "../../core/columns.ts";
 import type { Core } from "../../core/core.ts";
 import {
@@ -66,20 +66,33 @@ export class HotSegment implements Segment {
       .map(({ path, lane, column }) => ({ path, lane, address: column }));
   }
 
-  received(): { firstRow: number; receivedAtUs: bigint }[] {
+  received(first = 0, end = this.rows): { firstRow: number; receivedAtUs: bigint }[] {
     const { u32, view } = this.#core;
     // The count first: the array that is published then holds that many records at least.
     const count = Atomics.load(u32, (this.#slot + SLOT_RECORD_COUNT) >>> 2);
     const records = Atomics.load(u32, (this.#slot + SLOT_RECORDS) >>> 2);
     const list: { firstRow: number; receivedAtUs: bigint }[] = [];
-    for (let i = 0; i < count; i++) {
+    const rowOf = (i: number): number =>
+      view.getUint32(records + i * RECORD_SIZE + RECORD_FIRST_ROW, true);
+    for (let i = first === 0 ? 0 : lastAtMost(rowOf, count, first); i < count; i++) {
       const record = records + i * RECORD_SIZE;
-      const firstRow = view.getUint32(record + RECORD_FIRST_ROW, true);
-      if (firstRow >= this.rows) break;
+      const firstRow = rowOf(i);
+      if (firstRow >= end) break;
       list.push({ firstRow, receivedAtUs: view.getBigInt64(record + RECORD_RECEIVED_AT, true) });
     }
     return list;
   }
+}
+
+/** The last of `count` ascending rows that is at most `row`; 0 where none is. */
+function lastAtMost(rowOf: (index: number) => number, count: number, row: number): number {
+  let [low, high] = [0, count];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (rowOf(middle) <= row) low = middle + 1;
+    else high = middle;
+  }
+  return Math.max(0, low - 1);
 }
 
 /** A stored segment. Its columns are decoded into the reader's cache when they are asked for. */
@@ -151,8 +164,15 @@ export class StoredSegment implements Segment {
     }));
   }
 
-  received(): readonly { readonly firstRow: number; readonly receivedAtUs: bigint }[] {
-    return this.meta.records;
+  received(
+    first = 0,
+    end = this.rows,
+  ): readonly { readonly firstRow: number; readonly receivedAtUs: bigint }[] {
+    const { records } = this.meta;
+    if (first === 0 && end === this.rows) return records;
+    const rowOf = (i: number): number => at(records, i).firstRow;
+    const from = lastAtMost(rowOf, records.length, first);
+    return records.slice(from, lastAtMost(rowOf, records.length, end - 1) + 1);
   }
 }
 

@@ -40,8 +40,14 @@ export interface Segment {
   ): { readonly entries: number; readonly count: number } | undefined;
   /** Every column that the segment has; reads them all. */
   columns(): readonly SegmentColumn[];
-  /** From which row on which `received_at` holds, µs, both ascending; the first begins at row 0. */
-  received(): readonly { readonly firstRow: number; readonly receivedAtUs: bigint }[];
+  /**
+   * From which row on which `received_at` holds, µs, both ascending; the first begins at row 0. Of rows [first, end), where
+   * they are given, it may be only those records that have them: the first begins at `first` or before.
+   */
+  received(
+    first?: number,
+    end?: number,
+  ): readonly { readonly firstRow: number; readonly receivedAtUs: bigint }[];
 }
 
 /**
