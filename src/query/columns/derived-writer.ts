@@ -30,7 +30,7 @@ import {
 import type { Value } from "../result.ts";
 import { JsonText } from "../result.ts";
 import type { LaneColumn } from "./cells.ts";
-import type { Scratch } from "./scratch.ts";
+import type { WorkingMemory } from "./scratch.ts";
 
 const pageShift = Math.log2(PAGE_ROWS);
 const pageMask = PAGE_ROWS - 1;
@@ -45,9 +45,9 @@ export function valuesSize(encoding: number): number {
 
 export class DerivedWriter {
   readonly #core: Core;
-  readonly #scratch: Scratch;
+  readonly #scratch: WorkingMemory;
 
-  constructor(core: Core, scratch: Scratch) {
+  constructor(core: Core, scratch: WorkingMemory) {
     this.#core = core;
     this.#scratch = scratch;
   }

@@ -2,7 +2,7 @@ import type { Core } from "../../core/core.ts";
 import { MillraceError } from "../../errors.ts";
 import type { GroupKernels } from "./group-kernels.ts";
 import type { PathTexts } from "./path-texts.ts";
-import type { Scratch } from "./scratch.ts";
+import type { WorkingMemory } from "./scratch.ts";
 
 /** The query kernels of the core; addresses, counts and codes are u32. See assembly/filter and assembly/group. */
 export interface QueryKernels extends GroupKernels {
@@ -83,7 +83,7 @@ export interface QueryKernels extends GroupKernels {
 export interface QueryRun {
   readonly core: Core;
   readonly kernels: QueryKernels;
-  readonly scratch: Scratch;
+  readonly scratch: WorkingMemory;
   /** Texts of the queries before, on threads that keep some. */
   readonly texts?: PathTexts | undefined;
   /** Address of a u32 in the shared memory; any thread may set it to stop this query. */

@@ -1,5 +1,27 @@
 import { LimitError } from "../../errors.ts";
 
+/** What kernels and those who call them work in. */
+export interface WorkingMemory {
+  /** Address of `size` bytes, 16-byte aligned, until a mark before it is released. Throws LimitError. */
+  take(size: number): number;
+  /** As `take`, for as long as the whole lives. */
+  keep(size: number): number;
+  mark(): number;
+  release(mark: number): void;
+  /** The lowest mark that was released since this was last asked: what was taken above it is gone. */
+  lowest(): number;
+  /** Whether what is at the address was taken or kept here. */
+  holds(address: number): boolean;
+  /** Bytes that can still be taken. */
+  readonly left: number;
+  /** Throws LimitError where `size` bytes can't be taken. */
+  demand(size: number): void;
+  /** Most bytes that were taken and kept at once. */
+  readonly peak: number;
+  /** Nothing is taken or kept any more; the next user may use at most `limit` bytes. */
+  reset(limit?: number): void;
+}
+
 /**
  * Working memory of one reading thread, no longer than the query. What lives as long as a segment is looked at is
  * taken upwards and given back to a mark; what lives as long as the query is kept, downwards from the end:
@@ -8,7 +30,7 @@ import { LimitError } from "../../errors.ts";
  *
  * Sixteen readable bytes always follow either.
  */
-export class Scratch {
+export class Scratch implements WorkingMemory {
   readonly #base: number;
   readonly #end: number;
   #top: number;

@@ -39,12 +39,19 @@ export class FoundCodes {
 export class TextCodes {
   readonly #run: QueryRun;
   readonly #found: FoundCodes;
+  readonly #room: (size: number) => number;
   readonly #literals = new Map<Uint8Array, number>();
   readonly #codes = new Map<Uint8Array, Map<number, number>>();
 
-  constructor(run: QueryRun, found: FoundCodes) {
+  /** `room`: memory for the texts of filters; without it scratch is taken, which is not released while this is used. */
+  constructor(
+    run: QueryRun,
+    found: FoundCodes,
+    room: (size: number) => number = (size) => run.scratch.take(size),
+  ) {
     this.#run = run;
     this.#found = found;
+    this.#room = room;
   }
 
   /** Writes the texts of a filter into memory, once, before anything that is released between segments. */
@@ -61,7 +68,7 @@ export class TextCodes {
 
   /** 0xff stands in no UTF-8 text: with it, a prefix is followed by the end of the texts that begin so. */
   #write(text: Uint8Array): void {
-    const address = this.#run.scratch.take(text.length + 1);
+    const address = this.#room(text.length + 1);
     this.#run.core.u8.set(text, address);
     this.#run.core.u8[address + text.length] = 0xff;
     this.#literals.set(text, address);
