@@ -135,6 +135,11 @@ export class Decoder {
     return this.#core.view.getUint32(this.#base + layout.DECODER_MADE, true);
   }
 
+  /** i64 µs a row. */
+  timestampsAddress(): number {
+    return this.#core.view.getUint32(this.#base + layout.DECODER_TIMESTAMPS, true);
+  }
+
   /** Bitmap: the row is left out by `finish`. */
   droppedAddress(): number {
     return this.#core.view.getUint32(this.#base + layout.DECODER_DROPPED, true);

@@ -10,6 +10,7 @@ import { Decoder } from "../core/decoder.ts";
 import { Dedup } from "../core/dedup.ts";
 import { LANE_ID, LANE_NULL } from "../core/layout.ts";
 import { anyEventSlotBytes, HotSlots } from "../core/slots.ts";
+import { StreamPosition } from "../core/stream-position.ts";
 import { Watermarks } from "../core/watermarks.ts";
 import type { CorruptionError } from "../errors.ts";
 import { slotRecords } from "../storage/seal.ts";
@@ -25,17 +26,19 @@ import { memoryUse } from "./memory-use.ts";
 import type { EngineThreadData, FromEngine, ToEngine } from "./messages.ts";
 import { ReceiptBook } from "./receipts.ts";
 import { loadIds, replayJournal, type SegmentIds } from "./recovery.ts";
-import { expired } from "./retention.ts";
+import { expired, reflectedOf } from "./retention.ts";
 import { RingReader } from "./ring.ts";
 import { commitSealed, Segments } from "./segments.ts";
+import { StreamPort } from "./stream-port.ts";
 import { Tally } from "./tally.ts";
 import { Writer } from "./writer.ts";
 
 const STATS_MS = 250;
 const UPKEEP_MS = 10_000;
+const TICK_MS = 1000;
 const RECEIPTS_EXPIRED_AT_ONCE = 1000;
 
-const { memory, config, sealer } = workerData as EngineThreadData;
+const { memory, config, sealer, stream: streamEnd } = workerData as EngineThreadData;
 const port = parentPort;
 assert(port !== null, "the engine thread has a parent");
 const tell = (message: FromEngine): void => port.postMessage(message);
@@ -136,17 +139,31 @@ async function run(): Promise<void> {
   const batches = new BatchAreas(core, watermarks);
   const metas = store.segments();
   const segments = new Segments(core, slots, watermarks, sealer, metas, store.newestDropped());
-  const end = segments.storedEnd();
-  tell({ type: "segments", added: metas.map(encodeSegmentMeta), dropped: [], end });
+  const stream = new StreamPort(streamEnd, new StreamPosition(memory), () =>
+    segments.nextSequence(),
+  );
+  const changed = (added: readonly Uint8Array[], dropped: readonly number[]): void => {
+    tell({ type: "segments", added, dropped, end: segments.storedEnd() });
+    stream.segments(added, dropped, segments.storedEnd());
+  };
+  changed(metas.map(encodeSegmentMeta), []);
   const tally = new Tally();
   segments.onFailure = fatal;
-  segments.onChanged = (added, dropped) =>
-    tell({ type: "segments", added, dropped, end: segments.storedEnd() });
-  // While the journal is replayed, a sealed segment is committed at once: it may be waited for.
+  segments.onChanged = changed;
+  segments.onPublished = () => stream.published();
+  // While the journal is replayed, segments and checkpoints are committed at once: they may be waited for.
+  stream.onCheckpoint = (checkpoint) => {
+    store
+      .commit({ writes: checkpoint.writes })
+      .then(() => stream.committed([checkpoint]))
+      .catch(fatal);
+  };
   segments.onSealed = (segment) => {
     commitSealed(store, segments, [segment]).catch(fatal);
   };
-  const receivedAtUs = await replayJournal(core, store, segments, batches, watermarks);
+  const clockUs = store.clockUs();
+  const journalUs = await replayJournal(core, store, segments, batches, watermarks);
+  const receivedAtUs = journalUs > clockUs ? journalUs : clockUs;
   const nextSequence = segments.nextSequence();
   const ring = new RingReader(memory);
   const decoder = new Decoder(core, randomBytes(32));
@@ -185,6 +202,7 @@ async function run(): Promise<void> {
       receipts: new ReceiptBook(store, config.receiptRetentionMs),
       disk,
       tally,
+      stream,
       answer: (answers, next) => tell({ type: "answers", answers, nextSequence: next }),
       fatal,
     },
@@ -192,7 +210,8 @@ async function run(): Promise<void> {
     receivedAtUs,
   );
   segments.onSealed = (segment) => writer.commitSealed(segment);
-  follow(writer, own);
+  stream.onCheckpoint = (checkpoint) => writer.commitCheckpoint(checkpoint);
+  follow(writer, stream, own);
 }
 
 /** Merges nothing before it is looked at for the first time. */
@@ -221,7 +240,7 @@ async function expireReceipts(store: Store, stopped: () => boolean): Promise<voi
 }
 
 /** Follows the ring until it is told to close. */
-function follow(writer: Writer, parts: StatsParts): void {
+function follow(writer: Writer, stream: StreamPort, parts: StatsParts): void {
   const { store, segments, compaction } = parts;
   const { leaving } = compaction;
   compaction.onMerged = (compacted) => writer.commitCompacted(compacted);
@@ -229,7 +248,7 @@ function follow(writer: Writer, parts: StatsParts): void {
   const statsTimer = setInterval(() => tell({ type: "stats", stats: stats() }), STATS_MS);
   const retain = (): void => {
     const bounds = { ageMs: config.retentionAgeMs, bytes: config.retentionBytes };
-    const over = expired(segments.metas, clock.nowUs(), bounds);
+    const over = reflectedOf(expired(segments.metas, clock.nowUs(), bounds), stream.reflected);
     // What is being replaced goes as a part of the merged segment, which is looked at once it is there.
     const replaced = over.findIndex(({ id }) => compaction.replaces(id));
     const gone = over
@@ -246,6 +265,7 @@ function follow(writer: Writer, parts: StatsParts): void {
     if (added.length > 0) retain();
     compaction.look();
   };
+  const ticks = setInterval(() => writer.tick(), TICK_MS);
   let stopping = false;
   let expiring: Promise<void> = Promise.resolve();
   const upkeep = setInterval(() => {
@@ -261,10 +281,16 @@ function follow(writer: Writer, parts: StatsParts): void {
     stopping = true;
     clearInterval(statsTimer);
     clearInterval(upkeep);
+    clearInterval(ticks);
     compaction.stop();
     writer
       .drain()
-      .then(() => expiring)
+      .then(() => stream.close())
+      .then(() => writer.drain())
+      .then(() => {
+        writer.stop();
+        return expiring;
+      })
       .then(() => store.close())
       .then(() => {
         tell({ type: "closed" });

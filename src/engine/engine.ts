@@ -3,6 +3,7 @@ import type { Query } from "../query/query.ts";
 import type { EventsPage, EventsRequest, QueryResult } from "../query/result.ts";
 import type { ResultFormat } from "../query/result-text.ts";
 import type { CatalogPath } from "../query/sql/catalog.ts";
+import type { Streams } from "../stream/streams.ts";
 import type { BodyPlace, IngestDone, IngestRequest } from "./ingest.ts";
 
 /** Bytes of a region: the address space that is set aside, and what holds something now, where that is known. */
@@ -210,6 +211,8 @@ export interface Engine {
   stats(): EngineStats;
   /** Every stored segment, by sequence. */
   storedSegments(): readonly SegmentSummary[];
+  /** Aggregation rules and their windows. */
+  readonly streams: Streams;
   /** Finishes what was accepted, commits it and closes. */
   close(): Promise<void>;
 }

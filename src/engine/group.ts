@@ -13,6 +13,8 @@ export interface Pending {
   readonly rejected: number;
   readonly errors: readonly EventError[];
   readonly claim: ReceiptClaim | null;
+  /** Timestamps of its duplicates, µs; null: it has none. */
+  readonly duplicateTimes: BigInt64Array | null;
 }
 
 /** Bytes of bodies that are few enough to wait for their flush. */
@@ -56,6 +58,19 @@ export class Group {
       yield [pending, next];
       next += pending.accepted;
     }
+  }
+
+  /** Timestamps of all duplicates, µs, in the order in which they came; null: there are none. */
+  duplicateTimes(): BigInt64Array | null {
+    if (this.duplicates === 0) return null;
+    const times = new BigInt64Array(this.duplicates);
+    let at = 0;
+    for (const { duplicateTimes } of this.pending) {
+      if (duplicateTimes === null) continue;
+      times.set(duplicateTimes, at);
+      at += duplicateTimes.length;
+    }
+    return times;
   }
 
   /** The receipts to commit with the batch. */

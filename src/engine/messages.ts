@@ -14,6 +14,8 @@ export interface EngineThreadData {
   readonly config: Config;
   /** To the sealer thread. */
   readonly sealer: MessagePort;
+  /** To the stream thread. */
+  readonly stream: MessagePort;
 }
 
 export type ToEngine = { readonly type: "wake" } | { readonly type: "close" };

@@ -9,6 +9,7 @@ import type { ResultFormat } from "../query/result-text.ts";
 import type { CatalogPath } from "../query/sql/catalog.ts";
 import type { Config } from "../settings.ts";
 import { type FolderLock, lockFolder } from "../storage/lock.ts";
+import type { Streams } from "../stream/streams.ts";
 import { BodyMemory, ReservedPlace } from "./body-memory.ts";
 import { Catalog } from "./catalog.ts";
 import type {
@@ -30,6 +31,7 @@ import type { Answers, EngineThreadData, FromEngine, ToEngine } from "./messages
 import { noFigures, QueryPool } from "./query-pool.ts";
 import { RingWriter } from "./ring.ts";
 import type { SealerThreadData } from "./sealer-thread.ts";
+import { StreamWorker } from "./stream-worker.ts";
 
 /**
  * Opens the engine over the data folder of `config` and waits until it answers reads.
@@ -62,6 +64,7 @@ class ThreadedEngine implements Engine {
   readonly #ring: RingWriter;
   readonly #thread: Worker;
   readonly #sealer: Worker;
+  readonly #stream: StreamWorker;
   /** It closes its store once the engine thread has closed their channel. */
   readonly #sealerEnded: Promise<void>;
   readonly #pool: Promise<QueryPool>;
@@ -91,16 +94,17 @@ class ThreadedEngine implements Engine {
     this.#bodies = new BodyMemory(memory);
     this.#ring = new RingWriter(memory);
     const { port1, port2 } = new MessageChannel();
+    const { port1: toStream, port2: toEngine } = new MessageChannel();
     this.readable = new Promise((resolve, reject) => {
       this.#settled = { resolve, reject };
     });
     this.#pool = new Promise((resolve) => {
       this.#openPool = resolve;
     });
-    const engineData: EngineThreadData = { memory, config, sealer: port1 };
+    const engineData: EngineThreadData = { memory, config, sealer: port1, stream: toStream };
     this.#thread = new Worker(engineUrl, {
       workerData: engineData,
-      transferList: [port1],
+      transferList: [port1, toStream],
       name: "engine",
     });
     const sealerData: SealerThreadData = {
@@ -113,6 +117,13 @@ class ThreadedEngine implements Engine {
       workerData: sealerData,
       transferList: [port2],
       name: "sealer",
+    });
+    this.#stream = new StreamWorker({
+      memory,
+      config,
+      engine: toEngine,
+      warn: (message) => log.warn({}, message),
+      fail: (error) => this.#fail(error),
     });
     this.#thread.on("message", (message: FromEngine) => this.#take(message));
     this.#thread.on("error", (error) => this.#fail(error));
@@ -128,8 +139,8 @@ class ThreadedEngine implements Engine {
 
   ingest(request: IngestRequest, done: IngestDone): void {
     if (this.#failure) throw this.#failure;
-    if (!this.#readiness.ingest) {
-      const reason = this.#readiness.reason ?? "the engine is stopping";
+    if (!this.#readiness.ingest || !this.#stream.isReady) {
+      const reason = this.readiness().reason ?? "the engine is stopping";
       throw new OverloadError("not_ready", `ingest is not ready: ${reason}`, 1, 503);
     }
     const requestId = this.#requestId;
@@ -190,7 +201,12 @@ class ThreadedEngine implements Engine {
   }
 
   readiness(): Readiness {
-    return this.#readiness;
+    if (!this.#readiness.ingest || this.#stream.isReady) return this.#readiness;
+    return { ...this.#readiness, ingest: false, reason: "the windows of rules are being loaded" };
+  }
+
+  get streams(): Streams {
+    return this.#stream.streams;
   }
 
   storedSegments(): readonly SegmentSummary[] {
@@ -219,6 +235,8 @@ class ThreadedEngine implements Engine {
       await closed;
       await this.#sealerEnded;
     }
+    if (this.#failure) await this.#stream.terminate();
+    else await this.#stream.close();
     await (await this.#pool).close();
     await Promise.all([this.#thread.terminate(), this.#sealer.terminate()]);
     await this.#lock.release();
@@ -280,7 +298,11 @@ class ThreadedEngine implements Engine {
     this.#openPool(pool);
     this.#openPool = null;
     this.#livePool = pool;
-    this.#settled?.resolve();
+    // Rules are known before anybody asks for them.
+    void this.#stream.ready.then(() => {
+      this.#settled?.resolve();
+      this.#settled = null;
+    });
   }
 
   #livePool: QueryPool | null = null;
@@ -328,12 +350,15 @@ class ThreadedEngine implements Engine {
             { cause: error },
           );
     this.#readiness = { reads: false, ingest: false, reason: failure.message };
-    if (this.#openPool !== null) {
-      this.#settled?.reject(failure);
-      void this.#thread.terminate();
-      void this.#sealer.terminate();
+    if (this.#settled !== null) {
+      this.#settled.reject(failure);
+      this.#settled = null;
+      this.#failure = failure;
+      void this.#livePool?.close();
+      for (const one of [this.#thread, this.#sealer, this.#stream]) void one.terminate();
       return;
     }
+    if (this.#failure) return;
     this.#failure = failure;
     queueMicrotask(() => {
       throw failure;

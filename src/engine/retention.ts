@@ -19,3 +19,9 @@ export function expired(
   }
   return gone;
 }
+
+/** Those of the oldest segments whose rows are all in a checkpoint: nobody needs them any more. */
+export function reflectedOf(oldest: readonly SegmentMeta[], reflected: bigint): SegmentMeta[] {
+  const kept = oldest.findIndex((meta) => meta.firstSequence + BigInt(meta.rows) > reflected);
+  return oldest.slice(0, kept < 0 ? oldest.length : kept);
+}

@@ -1,7 +1,8 @@
 import type { MessagePort } from "node:worker_threads";
 import type { Core } from "../core/core.ts";
 import * as layout from "../core/layout.ts";
-import type { HotSlots } from "../core/slots.ts";
+import type { HotSlots, SlotView } from "../core/slots.ts";
+import { StreamPosition } from "../core/stream-position.ts";
 import type { Watermarks } from "../core/watermarks.ts";
 import { MillraceError } from "../errors.ts";
 import { slotRecords } from "../storage/seal.ts";
@@ -30,6 +31,9 @@ export class Segments {
   #newestDropped: SegmentMeta | undefined;
   #published: bigint;
   #onSlotFree: (() => void) | null = null;
+  readonly #streamPosition: StreamPosition;
+  /** Called when rows were published. */
+  onPublished: () => void = () => {};
   /** Called with a segment that is ready to be committed. */
   onSealed: (segment: SealedSegment) => void = () => {};
   /** Called when metas have come or gone. */
@@ -48,6 +52,7 @@ export class Segments {
     newestDropped: SegmentMeta | undefined,
   ) {
     this.#core = core;
+    this.#streamPosition = new StreamPosition(core.memory);
     this.#slots = slots;
     this.#watermarks = watermarks;
     this.#sealer = sealer;
@@ -92,6 +97,7 @@ export class Segments {
       const { rowEnd, done, full } = this.#slots.apply(batch, from);
       for (const slot of full) this.#seal(slot);
       this.#published = firstSequence + BigInt(rowEnd);
+      this.onPublished();
       if (done) return;
       from = rowEnd;
       await new Promise<void>((resolve) => {
@@ -114,18 +120,26 @@ export class Segments {
     if (this.#slots.hasFree()) this.#seal(this.#slots.next(this.#published));
   }
 
+  /** The stream thread has read all of it: rows that it has yet to take are kept where they cost it least. */
+  #isTaken({ firstSequence, rows }: SlotView): boolean {
+    const next = this.#streamPosition.next();
+    return next === null || next >= firstSequence + BigInt(rows);
+  }
+
   /** Gives the oldest sealed slot back when no other one is free. */
   #freeOldest(): void {
     if (!this.#slots.hasFree()) {
       const oldest = this.#slots.list()[0];
-      if (oldest?.state === layout.SLOT_SEALED) this.#slots.free(oldest.address);
+      if (oldest?.state === layout.SLOT_SEALED && this.#isTaken(oldest)) {
+        this.#slots.free(oldest.address);
+      }
     }
     if (this.#onSlotFree === null) return;
     if (this.#slots.hasFree()) {
       this.#onSlotFree();
       this.#onSlotFree = null;
     } else {
-      // A reader still holds the slot, or the sealer is not done with one: look again soon.
+      // A reader still holds the slot, or the sealer or the stream thread is not done with one: look again soon.
       setTimeout(() => this.#freeOldest(), 2);
     }
   }

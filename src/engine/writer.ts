@@ -3,10 +3,13 @@ import type { Clock } from "../base/clock.ts";
 import type { Core } from "../core/core.ts";
 import type { Decoder } from "../core/decoder.ts";
 import type { Dedup } from "../core/dedup.ts";
+import { clockKey, duplicatesKey } from "../storage/keys.ts";
 import type { SealedSegment, SegmentMeta } from "../storage/segment.ts";
 import type { Commit, CompactedSegment, Store } from "../storage/store.ts";
+import type { StreamWrite } from "../stream/messages.ts";
 import type { BatchAreas } from "./batch-areas.ts";
 import type { DiskReserve } from "./disk.ts";
+import { DuplicateTimes } from "./duplicate-times.ts";
 import { packFailure } from "./failure.ts";
 import { AnswerBook, Group } from "./group.ts";
 import type { FieldMapping } from "./ingest.ts";
@@ -14,6 +17,7 @@ import type { Answers } from "./messages.ts";
 import type { ReceiptBook, ReceiptClaim } from "./receipts.ts";
 import type { Frame, RingReader } from "./ring.ts";
 import { commitSealed, type Segments } from "./segments.ts";
+import type { Checkpoint, StreamPort } from "./stream-port.ts";
 import type { Tally } from "./tally.ts";
 
 /** A group takes no more bodies beyond any bound; a larger body is a group of its own. */
@@ -35,6 +39,7 @@ export interface WriterParts {
   readonly receipts: ReceiptBook;
   readonly disk: DiskReserve;
   readonly tally: Tally;
+  readonly stream: StreamPort;
   /** Sends answers, and says how far readers can see. */
   readonly answer: (answers: Answers, nextSequence: bigint) => void;
   /** Nobody knows what is on disk: ends the process. */
@@ -47,6 +52,8 @@ interface FlushedWork {
   /** Address of the group's ColumnBatch, 0: it has no rows. */
   readonly batch: number;
   readonly first: number;
+  readonly duplicates: { readonly index: number; readonly timesUs: BigInt64Array } | null;
+  readonly checkpoints: readonly Checkpoint[];
   readonly sealed: readonly SealedSegment[];
   readonly dropped: readonly SegmentMeta[];
   readonly compacted: readonly CompactedSegment[];
@@ -78,9 +85,18 @@ export class Writer {
   #dropped: SegmentMeta[] = [];
   #compacted: CompactedSegment[] = [];
   #drained: (() => void) | null = null;
+  #checkpoints: Checkpoint[] = [];
+  /** The commit of checkpoints while a batch is applied. */
+  #checkpointing: Promise<void> | null = null;
+  #tickDue = false;
+  readonly #duplicateTimes: DuplicateTimes;
+  /** Entries of duplicates for a record that begins at `#nextSequence`. */
+  #duplicateEntries: number;
 
   constructor(parts: WriterParts, nextSequence: bigint, receivedAtUs: bigint) {
     this.#parts = parts;
+    this.#duplicateTimes = new DuplicateTimes(parts.core, parts.decoder);
+    this.#duplicateEntries = parts.store.duplicatesAt(nextSequence);
     this.#nextSequence = Number(nextSequence);
     this.#receivedAtUs = receivedAtUs;
   }
@@ -110,7 +126,19 @@ export class Writer {
     this.wake();
   }
 
-  /** Resolves when the ring is empty and everything taken from it is flushed; nothing is committed after that. */
+  /** Commits what the stream thread keeps, with a group or on its own, and tells it so. */
+  commitCheckpoint(checkpoint: Checkpoint): void {
+    this.#checkpoints.push(checkpoint);
+    this.wake();
+  }
+
+  /** Tells the stream thread what time it is, as soon as nothing is on its way. */
+  tick(): void {
+    this.#tickDue = true;
+    this.wake();
+  }
+
+  /** Resolves when the ring is empty and everything taken from it is flushed and published. */
   drain(): Promise<void> {
     return new Promise((resolve) => {
       this.#drained = resolve;
@@ -118,23 +146,40 @@ export class Writer {
     });
   }
 
+  /** After `drain`: nothing more is committed. */
+  stop(): void {
+    this.#stopped = true;
+  }
+
   #step(): void {
     this.#scheduled = false;
+    if (this.#stopped) return;
     const stopped = this.#fill();
     // Who asked for no flush must not wait for one.
     if (!this.#answers.isEmpty) this.#send();
-    if (this.#applying) this.#commitSealed();
-    else if (!this.#flushing) this.#commit();
+    if (this.#applying) {
+      this.#commitSealed();
+      this.#commitCheckpoints();
+    } else if (!this.#flushing) this.#commit();
     if (!this.#answers.isEmpty) this.#send();
-    const busy = this.#flushing || this.#applying;
+    const busy = this.#flushing || this.#applying || this.#checkpointing !== null;
     // A full group goes with the next commit, and the end of the one before it wakes us.
     if (stopped === "group full" && busy) return;
     if (stopped !== "ring empty") return this.wake();
     if (!this.#parts.ring.fallAsleep(busy)) return this.wake();
     if (busy) return;
-    if (this.#drained === null) return;
-    this.#stopped = true;
-    this.#drained();
+    if (this.#tickDue) this.#tick();
+    this.#drained?.();
+    this.#drained = null;
+  }
+
+  /** Everything is published, and no group has begun: what is received from now on is received later than this. */
+  #tick(): void {
+    const { clock, segments, stream } = this.#parts;
+    this.#tickDue = false;
+    const nowUs = clock.nowUs();
+    if (nowUs > this.#receivedAtUs) this.#receivedAtUs = nowUs;
+    stream.tick(segments.nextSequence(), this.#receivedAtUs);
   }
 
   #send(): void {
@@ -214,6 +259,7 @@ export class Writer {
       return true;
     }
     const { rowBegin, rowEnd, rejected, errors } = body;
+    this.#duplicateTimes.begin(rowBegin, rowEnd, rejected > 0);
     const duplicates = dedup.rows(
       decoder.idsAddress(),
       decoder.madeAddress(),
@@ -223,7 +269,10 @@ export class Writer {
     );
     const accepted = body.events - rejected - duplicates;
     const { requestId, durable } = frame;
-    const pending = { requestId, durable, accepted, duplicates, rejected, errors, claim };
+    const counts = { accepted, duplicates, rejected, errors };
+    const duplicateTimes =
+      duplicates === 0 ? null : this.#duplicateTimes.read(rowBegin, rowEnd, duplicates);
+    const pending = { requestId, durable, ...counts, claim, duplicateTimes };
     group.add(pending, frame.length);
     tally.take(frame.length, accepted, duplicates, rejected);
     if (!durable) this.#answers.add(pending, -1);
@@ -247,8 +296,14 @@ export class Writer {
     const first = this.#nextSequence;
     const batch = group && group.rows > 0 ? this.#finish(group, first) : null;
     if (group && !batch && this.#onlyAnswers(group)) group = null;
-    const changes = this.#sealed.length + this.#dropped.length + this.#compacted.length;
+    const changes =
+      this.#sealed.length +
+      this.#dropped.length +
+      this.#compacted.length +
+      this.#checkpoints.length;
     if (!group && changes === 0) return;
+    const duplicates = group && this.#duplicatesOf(group, batch !== null);
+    const checkpoints = this.#checkpoints.splice(0);
     const sealed = this.#sealed.splice(0);
     const dropped = this.#dropped.splice(0);
     const compacted = this.#compacted.splice(0);
@@ -259,6 +314,10 @@ export class Writer {
       dropped,
       compacted,
       journalDone: sealed.length > 0 ? this.#parts.segments.journalDone(sealed) : [],
+      writes: [
+        ...this.#writesOf(checkpoints),
+        ...(duplicates ? [duplicatesWrite(first, duplicates)] : []),
+      ],
     };
     this.#flushing = true;
     const startMs = this.#parts.clock.monotonicMs();
@@ -266,6 +325,8 @@ export class Writer {
       group,
       batch: batch?.address ?? 0,
       first,
+      duplicates,
+      checkpoints,
       sealed,
       dropped,
       compacted,
@@ -300,8 +361,42 @@ export class Writer {
       });
   }
 
-  /** Answers a group without rows or receipts: it has nothing to flush, and all before it is flushed already. */
+  /** As sealed segments: the stream thread may wait for a checkpoint, and the batch for the stream thread. */
+  #commitCheckpoints(): void {
+    if (this.#checkpointing !== null || this.#checkpoints.length === 0) return;
+    const { store, stream, fatal } = this.#parts;
+    const checkpoints = this.#checkpoints.splice(0);
+    this.#checkpointing = store
+      .commit({ writes: this.#writesOf(checkpoints) })
+      .then(() => stream.committed(checkpoints))
+      .catch(fatal)
+      .finally(() => {
+        this.#checkpointing = null;
+        this.wake();
+      });
+  }
+
+  /** With the time that was told last: a checkpoint may reflect it, and after a restart time goes on from there. */
+  #writesOf(checkpoints: readonly Checkpoint[]): StreamWrite[] {
+    if (checkpoints.length === 0) return [];
+    const value = new Uint8Array(8);
+    new DataView(value.buffer).setBigInt64(0, this.#receivedAtUs, true);
+    const writes = checkpoints.flatMap((checkpoint) => checkpoint.writes);
+    writes.push({ table: "stream", key: clockKey, value });
+    return writes;
+  }
+
+  /** The group's duplicates, under the next index of its sequence. */
+  #duplicatesOf(group: Group, hasRows: boolean): FlushedWork["duplicates"] {
+    const timesUs = group.duplicateTimes();
+    const index = this.#duplicateEntries;
+    this.#duplicateEntries = hasRows ? 0 : index + (timesUs ? 1 : 0);
+    return timesUs && { index, timesUs };
+  }
+
+  /** Answers a group without rows, receipts or duplicates: it has nothing to flush, and all before it is flushed. */
   #onlyAnswers(group: Group): boolean {
+    if (group.duplicates > 0) return false;
     if (group.pending.some(({ claim }) => claim !== null)) return false;
     this.#settle(group, this.#nextSequence);
     return true;
@@ -326,16 +421,18 @@ export class Writer {
   async #flushed(work: FlushedWork): Promise<void> {
     // At once: the batch before this one may be waiting for a slot of these segments.
     this.#parts.segments.committed(work.sealed, work.dropped, work.compacted);
+    this.#parts.stream.committed(work.checkpoints);
     await this.#applied;
     this.#flushing = false;
     this.#commit();
     this.#applied = this.#apply(work).catch(this.#parts.fatal);
   }
 
-  async #apply({ group, batch, first }: FlushedWork): Promise<void> {
-    const { segments } = this.#parts;
+  async #apply({ group, batch, first, duplicates }: FlushedWork): Promise<void> {
+    const { segments, stream } = this.#parts;
     this.#applying = true;
-    if (this.#sealed.length > 0) this.wake();
+    if (this.#sealed.length + this.#checkpoints.length > 0) this.wake();
+    if (duplicates) stream.duplicates(BigInt(first), duplicates.index, duplicates.timesUs);
     if (batch !== 0) await segments.apply(batch);
     await this.#sealing;
     if (group) this.#settle(group, first);
@@ -355,4 +452,12 @@ export class Writer {
       if (pending.durable) this.#answers.add(pending, sequence);
     }
   }
+}
+
+function duplicatesWrite(
+  first: number,
+  { index, timesUs }: NonNullable<FlushedWork["duplicates"]>,
+): StreamWrite {
+  const value = new Uint8Array(timesUs.buffer as ArrayBuffer);
+  return { table: "duplicates", key: duplicatesKey(BigInt(first), index), value };
 }

@@ -41,19 +41,23 @@ export type StreamToEngine =
       readonly reflected: bigint;
       readonly writes: readonly StreamWrite[];
     }
-  /** It has nothing to do: wake it when rows are published. */
+  /** It has nothing to do: wake it when rows are published. Its `StreamPosition` is up to date before this is sent. */
   | { readonly type: "idle" };
 
-/** From the engine thread to the stream thread. */
+/** From the engine thread to the stream thread. The first message is `segments`: the store is open from then on. */
 export type EngineToStream =
   /** Rows were published, after it was idle. */
   | { readonly type: "published" }
   /** Nothing was received up to this time; every row below `sequence` is published, and later rows have a later time. */
   | { readonly type: "tick"; readonly sequence: bigint; readonly receivedAtUs: bigint }
-  /** Events that were left out as duplicates by the record that begins, or would begin, at `sequence`. */
+  /**
+   * Events that were left out as duplicates by the record that begins, or would begin, at `sequence`; on disk already,
+   * under this sequence and index, which counts up from 0. Sent before the rows of the record are published.
+   */
   | {
       readonly type: "duplicates";
       readonly sequence: bigint;
+      readonly index: number;
       readonly timestampsUs: BigInt64Array;
     }
   | { readonly type: "committed"; readonly id: number }
@@ -114,7 +118,9 @@ export type StreamRequest =
       readonly gone: readonly number[];
     }
   | { readonly type: "windows"; readonly request: WindowsRequest }
+  /** May be asked many times for one rule: each is answered with a snapshot, and updates are sent once for all. */
   | { readonly type: "watch"; readonly watch: WatchRequest }
+  /** Nobody watches the rule any more, however often `watch` was asked. */
   | { readonly type: "unwatch"; readonly rule: number }
   | { readonly type: "rollup"; readonly question: RollupQuestion }
   /** Computes stored windows again from stored events, too late ones with them. */
@@ -128,7 +134,7 @@ export type StreamRequest =
 export type StreamAnswer =
   | { readonly type: "rules" }
   | { readonly type: "windows"; readonly answer: WindowsAnswer }
-  /** A snapshot; updates that follow are of later sequences. */
+  /** A snapshot. What it shows is in no update that is sent after it; what changes later, or is final later, is. */
   | { readonly type: "watch"; readonly rows: readonly WindowRow[]; readonly asOf: bigint }
   | { readonly type: "unwatch" }
   /** Null: some window of the range can't be used, and `why`. */
@@ -143,7 +149,13 @@ export type FromStream =
   | { readonly type: "answer"; readonly id: number; readonly answer: StreamAnswer }
   | { readonly type: "failed"; readonly id: number; readonly failure: FailureMessage }
   /** The state is as of the newest checkpoint, and the records of all rules. */
-  | { readonly type: "ready"; readonly rules: readonly RuleRecord[]; readonly asOf: bigint }
+  | {
+      readonly type: "ready";
+      readonly rules: readonly RuleRecord[];
+      readonly asOf: bigint;
+      /** Above every number that a stored rule ever had. */
+      readonly nextNumber?: number;
+    }
   /** A rule's record has changed: its backfill has come further, or is done. */
   | { readonly type: "rule"; readonly record: RuleRecord }
   /** Windows of a watched rule that have changed up to `asOf`, final ones included, each at most once. */

@@ -24,6 +24,7 @@ import type { Query } from "../../src/query/query.ts";
 import type { EventsPage, EventsRequest, QueryResult } from "../../src/query/result.ts";
 import { type ResultFormat, resultBytes } from "../../src/query/result-text.ts";
 import type { CatalogPath } from "../../src/query/sql/catalog.ts";
+import { FakeStreams } from "./fake-streams.ts";
 
 interface StoredEvent {
   readonly event_type: string;
@@ -85,6 +86,8 @@ export class FakeEngine implements Engine {
   aborted = 0;
   closed = false;
   refusal: string | undefined;
+
+  readonly streams = new FakeStreams();
 
   /** Places that were reserved and neither released nor taken by `ingest`. */
   readonly places = new Set<FakePlace>();
