@@ -1,11 +1,16 @@
 import type { Clock } from "../base/clock.ts";
 import { exactJsonText } from "../base/exact-json.ts";
 import type { Engine, QueryOptions, ResultText } from "../engine/engine.ts";
+import { resolveNow } from "../query/expression/now.ts";
 import { parseQuery } from "../query/form/schema.ts";
+import { chooseRollup, type RollupAnswer } from "../query/plan/rollup.ts";
 import type { QueryResult } from "../query/result.ts";
 import { type ResultFormat, resultBytes } from "../query/result-text.ts";
 import type { Prepared } from "../query/sql/prepare.ts";
+import type { WindowsSelect } from "../query/sql/rule-table.ts";
 import { StatementCache } from "../query/sql/statement-cache.ts";
+import type { Rule } from "../stream/rule.ts";
+import { currentRules, ruleNamed } from "../stream/rule-names.ts";
 
 /** SQL text with the values of `$1`, `$2`, …, or a query in its JSON form. */
 export type Question =
@@ -33,10 +38,14 @@ export class Questions {
   async rows(question: Question, options: QueryOptions = {}): Promise<QueryResult> {
     const prepared = this.#prepare(question);
     if (prepared.kind === "rows") return this.#read(prepared);
+    if (prepared.kind === "windows") return this.#windows(prepared.select);
     const shown = withText(question, options);
-    if (prepared.kind === "select") return this.#engine.query(prepared.query, shown);
-    const { query, analyze, format } = prepared;
-    return this.#engine.explain(query, { analyze, format }, shown);
+    const { query } = prepared;
+    const { choice, result } = await this.#fromRollup(prepared);
+    if (prepared.kind === "select") return result ?? this.#engine.query(query, shown);
+    const { analyze, format } = prepared;
+    const explain = { analyze, format, rollup: choice, ...(result && { done: result }) };
+    return this.#engine.explain(query, explain, shown);
   }
 
   /** The same as bytes of a format; the rest of a large result is made as it is taken. */
@@ -46,7 +55,7 @@ export class Questions {
     options: QueryOptions = {},
   ): Promise<ResultText> {
     const prepared = this.#prepare(question);
-    if (prepared.kind === "select") {
+    if (prepared.kind === "select" && chooseRollup(prepared.query, this.#rollups()).rule === null) {
       return this.#engine.answer(prepared.query, format, withText(question, options));
     }
     const result = await this.rows(question, options);
@@ -55,13 +64,61 @@ export class Questions {
 
   #prepare(question: Question): Prepared {
     if ("query" in question) return { kind: "select", query: parseQuery(question.query) };
-    return this.#statements.prepare(question.sql, question.params);
+    return this.#statements.prepare(question.sql, question.params, (name) => {
+      return ruleNamed(this.#engine.streams.rules(), name)?.rule ?? null;
+    });
+  }
+
+  /** Rules whose windows have every event that is stored. */
+  #rollups(): Rule[] {
+    const { nextSequence, storedRows } = this.#engine.stats();
+    const oldest = BigInt(nextSequence) - BigInt(storedRows);
+    return this.#engine.streams
+      .rules()
+      .filter(({ state, complete, paused, backfill, fromSequence, rule }) => {
+        const isWhole = complete && !paused && backfill === null && fromSequence === oldest;
+        return state === "live" && isWhole && rule.retentionUs === null;
+      })
+      .map(({ rule }) => rule);
+  }
+
+  /** The answer of a rule's windows; where some window lacks events, a scan has to give it. */
+  async #fromRollup(
+    prepared: Exclude<Prepared, { kind: "rows" | "windows" }>,
+  ): Promise<{ choice: RollupAnswer; result: QueryResult | null }> {
+    const query = resolveNow(prepared.query, this.#clock.nowUs());
+    const { rule, ...choice } = chooseRollup(query, this.#rollups());
+    const isRun = prepared.kind === "select" || prepared.analyze;
+    if (rule === null || !isRun) return { choice, result: null };
+    const { result, why } = await this.#engine.streams.rollup({ query, rule: rule.number });
+    if (result !== null) return { choice, result };
+    return { choice: { rollup: null, why: `${rule.name}: ${why}` }, result };
+  }
+
+  /** A SELECT from a rule's windows. */
+  async #windows(select: WindowsSelect): Promise<QueryResult> {
+    const { request, answer } = select.at(this.#clock.nowUs());
+    const windows = await this.#engine.streams.windows(request);
+    const { columns, rows } = answer(windows);
+    return {
+      columns,
+      rows,
+      asOf: String(windows.asOf),
+      stats: {
+        rowsScanned: windows.rows.length,
+        rowsMatched: rows.length,
+        segmentsScanned: 0,
+        segmentsPruned: 0,
+        executionUs: windows.executionUs,
+      },
+    };
   }
 
   #read(prepared: Extract<Prepared, { kind: "rows" }>): QueryResult {
     const startedMs = this.#clock.monotonicMs();
     const { columns, rows } = prepared.read({
       catalog: () => this.#engine.catalog(),
+      rules: () => currentRules(this.#engine.streams.rules()),
       nowUs: () => this.#clock.nowUs(),
     });
     return {

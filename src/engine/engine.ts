@@ -1,4 +1,5 @@
 import type { ExplainFormat } from "../query/plan/explain-text.ts";
+import type { RollupAnswer } from "../query/plan/rollup.ts";
 import type { Query } from "../query/query.ts";
 import type { EventsPage, EventsRequest, QueryResult } from "../query/result.ts";
 import type { ResultFormat } from "../query/result-text.ts";
@@ -146,6 +147,10 @@ export interface QueryInfo {
 export interface Explain {
   readonly analyze: boolean;
   readonly format: ExplainFormat;
+  /** Whether windows of a rule answer it instead of a scan; not said: they don't. */
+  readonly rollup?: RollupAnswer;
+  /** What was done where that was so. */
+  readonly done?: QueryResult;
 }
 
 /** A result as bytes of text. */

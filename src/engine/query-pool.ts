@@ -17,6 +17,7 @@ import { CancelledError } from "../query/columns/kernels.ts";
 import { eventsFilter } from "../query/events/events-filter.ts";
 import { resolveNow } from "../query/expression/now.ts";
 import { explainResult } from "../query/plan/explain-text.ts";
+import { noRollup } from "../query/plan/rollup.ts";
 import type { Query } from "../query/query.ts";
 import type { ReadAnswer, ReadJob } from "../query/read/read-job.ts";
 import { Reader, snapshotChanged } from "../query/read/reader.ts";
@@ -154,12 +155,12 @@ export class QueryPool {
 
   async explain(
     asked: Query,
-    { analyze, format }: Explain,
+    { analyze, format, rollup = noRollup, done: known }: Explain,
     options: QueryOptions = {},
   ): Promise<QueryResult> {
     const query = resolveNow(asked, this.#clock.nowUs());
-    const plan = this.#own.plan(query);
-    const done = analyze ? await this.query(query, options) : null;
+    const plan = this.#own.plan(query, rollup);
+    const done = known ?? (analyze ? await this.query(query, options) : null);
     return explainResult(plan, done?.stats ?? null, format, done?.asOf ?? this.#own.asOf());
   }
 

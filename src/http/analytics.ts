@@ -16,6 +16,7 @@ import { type LimitFields, limitFields, sqlBodySchema } from "./answers.ts";
 import { type BodyDone, type BodyRules, openBodyRules, readBody, refuseByLength } from "./body.ts";
 import { refuseEncoding } from "./compression.ts";
 import { negotiate } from "./media-type.ts";
+import { answerWindows } from "./windows.ts";
 
 export type AppEnv = {
   Bindings: HttpBindings;
@@ -57,6 +58,14 @@ export function analyticsRoutes(
       pieces: [...pageBytes(type === json ? "json" : "ndjson", page)],
       rest: null,
     });
+  });
+
+  app.get("/aggregations", async (c) => {
+    const startedMs = front.clock.monotonicMs();
+    const text = searchOf(c.req.url).slice(0, textCharsMax);
+    const response = await answerWindows(front, c, { ...optionsOf(c), text });
+    observeQuery("aggregations", (front.clock.monotonicMs() - startedMs) / 1000);
+    return response;
   });
 
   app.post("/custom-query", async (c) => {

@@ -90,6 +90,28 @@ export const pageSchema = z.object({
   as_of: z.string().describe("the sequence that the page reflects: every event below it"),
 });
 
+/** A group of a window. */
+export const windowSchema = z.object({
+  start: z.string().nullable().describe("null: there is no window in the question"),
+  end: z.string().nullable(),
+  group: z.looseObject({}).describe("values by the names of the groups"),
+  other: z.literal(true).optional().describe("all groups beyond the rule's limit"),
+  values: z.looseObject({}).describe("results by their names"),
+  count: z.int().describe("events in it"),
+  late: z.int().describe("of those, later than their own source"),
+  revised: z.int().describe("of those, after the watermark had passed the window's end"),
+  too_late: z.int().describe("events that came after it was final, and are not in it"),
+  duplicate: z.int().describe("events that were left out as duplicates"),
+  revision: z.int(),
+  state: z.enum(["early", "on_time", "revised", "final", "scan"]),
+  final: z.boolean(),
+});
+export const windowsSchema = z.object({
+  windows: z.array(windowSchema),
+  more: z.boolean().describe("there are more than limit"),
+  as_of: z.string().describe("the sequence that the answer reflects: every event below it"),
+});
+
 /** The problem document of every refusal. */
 export const problemSchema = z.looseObject({
   type: z.string(),

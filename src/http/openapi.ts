@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { ingestParametersSchema } from "../api/ingest-parameters.ts";
 import { eventsParamsSchema, predicateSchema, querySchema } from "../query/form/schema.ts";
+import { adHocWindowsSchema, ruleWindowsSchema } from "../query/form/windows-form.ts";
 import {
   eventSchema,
   healthSchema,
@@ -13,6 +14,8 @@ import {
   resultSchema,
   runningQuerySchema,
   sqlBodySchema,
+  windowSchema,
+  windowsSchema,
 } from "./answers.ts";
 import { storageParamsSchema, storageSchema } from "./storage.ts";
 
@@ -33,6 +36,8 @@ const components = {
   RunningQuery: runningQuerySchema,
   RunningQueries: queriesSchema,
   KilledQuery: killedSchema,
+  Window: windowSchema,
+  Windows: windowsSchema,
 } as const;
 
 // Bigints and transformed values have no JSON Schema of their own: their input has.
@@ -71,6 +76,12 @@ function parameters(schema: z.ZodObject): Json[] {
     ...(description !== undefined && { description }),
     schema: rest,
   }));
+}
+
+/** Each parameter once, as where it comes first. */
+function distinct(list: readonly Json[]): Json[] {
+  const byName = new Map([...list].reverse().map((one) => [one.name, one]));
+  return [...byName.values()].reverse();
 }
 
 function problems(...statuses: number[]): Json {
@@ -191,6 +202,23 @@ function analyticsPaths(): Json {
             },
           },
           ...problems(400, 406, 409, 413, 503, 504),
+        },
+      },
+    },
+    "/api/v1/analytics/aggregations": {
+      get: {
+        summary: "Read windows: of a rule, or of a question that no rule was made for",
+        description:
+          "Either rule or aggregate. With rule, group.NAME=value takes only that value of a group.",
+        operationId: "readWindows",
+        tags: ["analytics"],
+        parameters: distinct([...parameters(ruleWindowsSchema), ...parameters(adHocWindowsSchema)]),
+        responses: {
+          200: {
+            description: "Windows in the order of their start",
+            content: content("application/json", reference("Windows")),
+          },
+          ...problems(400, 404, 409, 413, 503, 504),
         },
       },
     },

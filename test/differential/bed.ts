@@ -13,6 +13,7 @@ import { HotSlots } from "../../src/core/slots.ts";
 import { QueryPool } from "../../src/engine/query-pool.ts";
 import { resolveNow } from "../../src/query/expression/now.ts";
 import { explainResult } from "../../src/query/plan/explain-text.ts";
+import { noRollup } from "../../src/query/plan/rollup.ts";
 import type { Query } from "../../src/query/query.ts";
 import { Reader } from "../../src/query/read/reader.ts";
 import type { QueryResult } from "../../src/query/result.ts";
@@ -131,7 +132,7 @@ export class Bed {
   }
 
   explain(sql: string): QueryResult {
-    const plan = this.#reader.plan(resolveNow(parseSql(sql), systemClock.nowUs()));
+    const plan = this.#reader.plan(resolveNow(parseSql(sql), systemClock.nowUs()), noRollup);
     expectJson(explainResult(plan, null, "json", this.#reader.asOf()));
     return explainResult(plan, null, "text", this.#reader.asOf());
   }

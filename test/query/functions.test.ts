@@ -8,7 +8,11 @@ import { parseSql } from "../../src/query/sql/statement.ts";
 import { aggregateNames } from "../../src/query/typing/aggregates.ts";
 import { signatures, specialFunctions } from "../../src/query/typing/signatures.ts";
 
-const context: StatementContext = { catalog: () => [], nowUs: () => 1_795_435_200_000_000n };
+const context: StatementContext = {
+  catalog: () => [],
+  rules: () => [],
+  nowUs: () => 1_795_435_200_000_000n,
+};
 
 function valueOf(expression: string): unknown {
   const statement = parseStatement(`SELECT ${expression}`, [], context);

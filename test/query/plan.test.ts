@@ -9,6 +9,7 @@ import { explainPlan } from "../../src/query/plan/explain.ts";
 import { bind, planFilter } from "../../src/query/plan/filter.ts";
 import { impliedFilter } from "../../src/query/plan/implied.ts";
 import { mayMatch, pruneReason } from "../../src/query/plan/prune.ts";
+import { noRollup } from "../../src/query/plan/rollup.ts";
 import { selectivity } from "../../src/query/plan/selectivity.ts";
 import type { Literal, Predicate, Query } from "../../src/query/query.ts";
 import { executeQuery } from "../../src/query/run/execute.ts";
@@ -54,7 +55,7 @@ test("a plan names segments and why they are left out, rows, columns, keys and o
   const sql = `SELECT source, time_bucket('1 hour', timestamp) AS h, count(*) AS n, sum(properties.m)
     FROM events WHERE properties.n > 150 AND source = 'b' AND timestamp < timestamptz '1970-01-01T03:00:00Z'
     GROUP BY 1, 2 HAVING count(*) > 1 ORDER BY n DESC LIMIT 5`;
-  expect(explainPlan(parseSql(sql), snapshot)).toMatchObject({
+  expect(explainPlan(parseSql(sql), snapshot, noRollup)).toMatchObject({
     segments: { total: 4, hot: 0, read: 2, pruned: { column: 1, time: 1 } },
     rows: { total: 4000, read: 2000 },
     columns: [
@@ -70,7 +71,7 @@ test("a plan names segments and why they are left out, rows, columns, keys and o
     limit: 5,
     rollup: { rollup: null },
   });
-  const { rows, filter } = explainPlan(parseSql(sql), snapshot);
+  const { rows, filter } = explainPlan(parseSql(sql), snapshot, noRollup);
   expect(rows.estimated).toBeGreaterThan(0);
   expect(rows.estimated).toBeLessThan(500);
   expect(filter.map(({ text }) => text)).toContain("properties.n > 150");

@@ -9,6 +9,7 @@ const context: StatementContext = {
     { path: "properties.amount", types: ["number"] },
     { path: "properties.user\\.id.Größe x", types: ["string", "number"] },
   ],
+  rules: () => [],
   nowUs: () => 1_795_435_200_000_000n,
 };
 
@@ -88,6 +89,19 @@ describe("statements", () => {
     });
   });
 
+  test("the catalog's rows are grouped and counted as others are", () => {
+    expect(rowsOf("SELECT count(*) FROM information_schema.tables")).toEqual([[1]]);
+    const types = `SELECT data_type, count(*) AS n, max(ordinal_position) FROM information_schema.columns
+      WHERE column_name LIKE 'properties.%' GROUP BY 1 HAVING count(*) > 0 ORDER BY n DESC, 1`;
+    expect(rowsOf(types)).toEqual([
+      ["numeric", 1, 11],
+      ["variant", 1, 12],
+    ]);
+    expect(rowsOf("SELECT DISTINCT table_schema FROM information_schema.columns")).toEqual([
+      ["public"],
+    ]);
+  });
+
   test("SELECT without FROM has one row", () => {
     expect(rowsOf("SELECT 1, 'a' AS x, now()")).toEqual([[1, "a", "2026-11-23T12:00:00.000Z"]]);
     expect(rowsOf("SELECT 1 WHERE 1 = 2")).toEqual([]);
@@ -100,7 +114,13 @@ describe("statements", () => {
     ["EXPLAIN DELETE FROM events", 400, "sql_semantics", 1],
     ["DELETE FROM events", 400, "sql_semantics", 1],
     ["SELECT nme FROM information_schema.tables", 400, "unknown_column", 8],
-    ["SELECT count(*) FROM information_schema.tables", 501, "not_implemented", 1],
+    ["SELECT topk(table_name, 3) FROM information_schema.tables", 501, "not_implemented", 1],
+    [
+      "SELECT count(*) FILTER (WHERE table_name = 'x') FROM information_schema.tables",
+      501,
+      "not_implemented",
+      1,
+    ],
     ["SELECT * FROM information_schema.views", 400, "unknown_table", 15],
     ["SELECT 1 UNION SELECT 2", 501, "not_implemented", 10],
     ["SELECT source", 400, "unknown_column", 8],

@@ -22,7 +22,8 @@ export const eventsParamsSchema = strictShape({
   cursor: z.string().max(1024).optional(),
 });
 
-function textTime(at: string, text: string): bigint {
+/** A time in a parameter: RFC 3339, or a number. */
+export function textTime(at: string, text: string): bigint {
   const number = /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN;
   return timeAt([at], Number.isNaN(number) ? text : number);
 }

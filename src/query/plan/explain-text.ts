@@ -62,7 +62,8 @@ export function planLines(plan: QueryPlan, done: QueryStats | null): string[] {
     ]);
   }
   step("Scan on events", scanLines(plan, done));
-  if (plan.rollup.rollup !== null) lines.push(`Rollup: ${plan.rollup.rollup}, ${plan.rollup.why}`);
+  const { rollup, why } = plan.rollup;
+  if (why !== "") lines.push(`Rollup: ${rollup === null ? `none; ${why}` : `${rollup}; ${why}`}`);
   if (done !== null) lines.push(...doneLines(done));
   return lines;
 }

@@ -12,7 +12,7 @@ import type { Filter } from "./filter.ts";
 import { bind, isTotal, lanesOf, planFilter } from "./filter.ts";
 import type { PruneReason } from "./prune.ts";
 import { pruneReason } from "./prune.ts";
-import { answerFromRollup, type RollupAnswer } from "./rollup.ts";
+import type { RollupAnswer } from "./rollup.ts";
 import { selectivity } from "./selectivity.ts";
 
 /** One condition of the filter, in the order in which the first segment's rows meet them. */
@@ -78,8 +78,8 @@ export interface QueryPlan {
   readonly rollup: RollupAnswer;
 }
 
-/** Plans a query over what is published now. Reads no column. */
-export function explainPlan(query: Query, snapshot: Snapshot): QueryPlan {
+/** Plans a query over what is published now. Reads no column. `rollup`: whether windows of a rule answer it instead. */
+export function explainPlan(query: Query, snapshot: Snapshot, rollup: RollupAnswer): QueryPlan {
   const filter = planFilter(query);
   const read: Segment[] = [];
   const pruned: Partial<Record<PruneReason, number>> = {};
@@ -112,7 +112,7 @@ export function explainPlan(query: Query, snapshot: Snapshot): QueryPlan {
     limit: query.limit,
     offset: query.offset,
     fill: query.fill,
-    rollup: answerFromRollup(query),
+    rollup,
   };
 }
 

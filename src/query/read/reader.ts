@@ -19,6 +19,7 @@ import { explainPlan, type QueryPlan } from "../plan/explain.ts";
 import type { Filter } from "../plan/filter.ts";
 import { planFilter } from "../plan/filter.ts";
 import { mayMatch } from "../plan/prune.ts";
+import type { RollupAnswer } from "../plan/rollup.ts";
 import { threadsFor } from "../plan/split.ts";
 import type { Query } from "../query.ts";
 import type { QueryResult } from "../result.ts";
@@ -295,10 +296,10 @@ export class Reader {
   }
 
   /** How a query would be run now. */
-  plan(query: Query): QueryPlan {
+  plan(query: Query, rollup: RollupAnswer): QueryPlan {
     const snapshot = this.#source.snapshot();
     try {
-      return explainPlan(query, snapshot);
+      return explainPlan(query, snapshot, rollup);
     } finally {
       snapshot.release();
     }

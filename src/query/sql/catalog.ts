@@ -1,22 +1,15 @@
 // What tools look around with: the tables and columns there are, as rows that SELECT can read.
 
 import type { SelectStmt } from "libpg-query";
-import { didYouMean } from "../../base/near.ts";
-import { compileExpression } from "../expression/evaluate.ts";
-import type { Expression, ValueType } from "../expression/expression.ts";
-import { walkExpression } from "../expression/expression.ts";
-import { resolveNow } from "../expression/now.ts";
+import type { Rule } from "../../stream/rule.ts";
+import type { ValueType } from "../expression/expression.ts";
 import { fixedPaths, pathType, propertiesPrefix, splitKeys } from "../paths.ts";
 import { isTotal } from "../plan/filter.ts";
-import type { Query } from "../query.ts";
-import type { ResultColumn, Value } from "../result.ts";
-import { compileResult } from "../run/shown.ts";
-import { call } from "../typing/term.ts";
-import { compareOrdered } from "../value-order.ts";
+import type { ResultColumn } from "../result.ts";
 import type { StatementContext, StatementRows } from "./prepare.ts";
-import type { Columns, SqlScope } from "./scope.ts";
-import type { Clauses } from "./select.ts";
-import { compileClauses, refuseClauses } from "./select.ts";
+import { compileRelation, evaluateRelation, type RelationRow, relationAt } from "./relation.ts";
+import { ruleColumns } from "./rule-table.ts";
+import type { SqlScope } from "./scope.ts";
 
 /** Types of the values that a path holds. */
 export type LaneType = "number" | "string" | "boolean" | "json";
@@ -28,12 +21,10 @@ export interface CatalogPath {
   readonly types: readonly LaneType[];
 }
 
-type Row = Readonly<Record<string, Value>>;
-
 export interface SchemaTable {
   readonly columns: Readonly<Record<string, ValueType>>;
   readonly wantsCatalog: boolean;
-  rows(context: StatementContext): readonly Row[];
+  rows(context: StatementContext): readonly RelationRow[];
 }
 
 /** PostgreSQL's names of the types. */
@@ -86,14 +77,44 @@ function columnFacts(catalog: readonly CatalogPath[]): ColumnFacts[] {
 
 const text = (name: string): ResultColumn => ({ name, type: "string" });
 
-export function showTables(): StatementRows {
-  return { columns: [text("schema"), text("name")], rows: [["public", "events"]] };
+export function showTables(rules: readonly Rule[]): StatementRows {
+  const names = ["events", ...rules.map(({ name }) => name).sort()];
+  return {
+    columns: [text("schema"), text("name")],
+    rows: names.map((name) => ["public", name]),
+  };
+}
+
+/** PostgreSQL's names of the types of values. */
+const typeNames: Readonly<Partial<Record<ValueType, string>>> = {
+  number: "numeric",
+  string: "text",
+  boolean: "boolean",
+  json: "jsonb",
+  timestamp: "timestamp with time zone",
+  interval: "interval",
+  sequence: "bigint",
+};
+
+const ruleFacts = (rule: Rule): ColumnFacts[] =>
+  ruleColumns(rule).map(({ name, type }) => ({
+    name,
+    type: typeNames[type] ?? "variant",
+    nullable: !name.startsWith("window_"),
+  }));
+
+export function describeRule(rule: Rule): StatementRows {
+  return described(ruleFacts(rule));
 }
 
 export function describeEvents(catalog: readonly CatalogPath[]): StatementRows {
+  return described(columnFacts(catalog));
+}
+
+function described(facts: readonly ColumnFacts[]): StatementRows {
   return {
     columns: [text("column"), text("type"), { name: "nullable", type: "boolean" }],
-    rows: columnFacts(catalog).map(({ name, type, nullable }) => [name, type, nullable]),
+    rows: facts.map(({ name, type, nullable }) => [name, type, nullable]),
   };
 }
 
@@ -111,18 +132,24 @@ const columnsTable: SchemaTable = {
     data_type: "string",
   },
   wantsCatalog: true,
-  rows: (context) =>
-    columnFacts(context.catalog()).map(({ name, type, nullable }, i) => ({
-      table_catalog: catalogName,
-      table_schema: "public",
-      table_name: "events",
-      column_name: name,
-      ordinal_position: i + 1,
-      column_default: null,
-      is_nullable: nullable ? "YES" : "NO",
-      data_type: type,
-    })),
+  rows: (context) => [
+    ...columnRows("events", columnFacts(context.catalog())),
+    ...context.rules().flatMap((rule) => columnRows(rule.name, ruleFacts(rule))),
+  ],
 };
+
+function columnRows(table: string, facts: readonly ColumnFacts[]): RelationRow[] {
+  return facts.map(({ name, type, nullable }, i) => ({
+    table_catalog: catalogName,
+    table_schema: "public",
+    table_name: table,
+    column_name: name,
+    ordinal_position: i + 1,
+    column_default: null,
+    is_nullable: nullable ? "YES" : "NO",
+    data_type: type,
+  }));
+}
 
 const tables: ReadonlyMap<string, SchemaTable> = new Map([
   ["information_schema.columns", columnsTable],
@@ -136,14 +163,18 @@ const tables: ReadonlyMap<string, SchemaTable> = new Map([
         table_type: "string",
       },
       wantsCatalog: false,
-      rows: () => [
-        {
+      rows: (context) => {
+        const row = (name: string, type: string) => ({
           table_catalog: catalogName,
           table_schema: "public",
-          table_name: "events",
-          table_type: "BASE TABLE",
-        },
-      ],
+          table_name: name,
+          table_type: type,
+        });
+        return [
+          row("events", "BASE TABLE"),
+          ...context.rules().map(({ name }) => row(name, "VIEW")),
+        ];
+      },
     },
   ],
   [
@@ -167,85 +198,14 @@ export function schemaTable(schema: string, name: string): SchemaTable | null {
   return tables.get(`${schema}.${name}`) ?? null;
 }
 
-function columnsOf(table: SchemaTable): Columns {
-  const path = (name: string, type: ValueType): Expression => ({ kind: "path", type, path: name });
-  return {
-    all: Object.entries(table.columns).map(([name, type]) => ({ of: path(name, type), as: name })),
-    column(names, place) {
-      const [first = "", ...more] = names;
-      const folded = first.toLowerCase();
-      const type = more.length === 0 ? table.columns[folded] : undefined;
-      if (type !== undefined) return path(folded, type);
-      const hint = didYouMean(first, Object.keys(table.columns));
-      throw place.error("unknown_column", `there is no column "${names.join(".")}"${hint}`);
-    },
-  };
-}
-
 /** Compiles a SELECT from a table of the catalog; the rows are read when the result is called. */
 export function readSchema(
   select: SelectStmt,
   table: SchemaTable,
   outer: SqlScope,
 ): (context: StatementContext) => StatementRows {
-  refuseClauses(select, outer.source);
-  if (select.distinctClause?.length || select.groupClause?.length || select.havingClause) {
-    throw outer.source.notImplementedAtWord("groups of this table", "select");
-  }
-  const clauses = compileClauses(select, { ...outer, columns: columnsOf(table) });
-  const outputs = [...clauses.targets.map((one) => one.term), ...clauses.orderBy];
-  for (const { of } of outputs) {
-    walkExpression(of, (part) => {
-      if (part.kind !== "aggregate") return;
-      throw outer.source.notImplementedAtWord("aggregates of this table", "select");
-    });
-  }
-  return (context) => evaluate(clauses, table, context);
-}
-
-function evaluate(clauses: Clauses, table: SchemaTable, context: StatementContext): StatementRows {
-  const asked: Query = {
-    select: clauses.targets.map((one) => ({ of: one.term.of, as: one.as })),
-    where: null,
-    fromUs: null,
-    toUs: null,
-    groupBy: [],
-    aggregates: [],
-    // The condition of rows stands where expressions stay expressions.
-    having: clauses.where,
-    orderBy: clauses.orderBy,
-    limit: clauses.limit,
-    offset: clauses.offset,
-    fill: null,
+  const relation = compileRelation(select, table.columns, outer);
+  return (context) => {
+    return evaluateRelation(relationAt(relation, context.nowUs()), table.rows(context));
   };
-  const query = resolveNow(asked, context.nowUs());
-  const read = (of: Expression, compile = compileExpression): ((row: Row) => Value) => {
-    const value = compile(of);
-    return (row) => value((leaf) => (leaf.kind === "path" ? (row[leaf.path] ?? null) : null));
-  };
-  const matches = query.having === null ? () => true : read(query.having);
-  const orders = query.orderBy.map((order) => ({ ...order, value: read(order.of) }));
-  const found = table.rows(context).filter((row) => matches(row) === true);
-  const sorted = [...found].sort((a, b) => {
-    for (const { value, descending, nullsFirst } of orders) {
-      const sign = compareOrdered(value(a), value(b), { descending, nullsFirst });
-      if (sign !== 0) return sign;
-    }
-    return 0;
-  });
-  const end = query.limit === null ? sorted.length : query.offset + query.limit;
-  const outputs = query.select.map(({ of }) => read(shownOf(of), compileResult));
-  return {
-    columns: query.select.map(({ of, as }) => ({ name: as, type: resultTypeOf(of.type) })),
-    rows: sorted.slice(query.offset, end).map((row) => outputs.map((output) => output(row))),
-  };
-}
-
-function resultTypeOf(type: ValueType): ResultColumn["type"] {
-  return type === "sequence" ? "string" : type;
-}
-
-/** Times are text in a result; intervals are made so as for any other table. */
-function shownOf(of: Expression): Expression {
-  return of.type === "timestamp" ? call("string", "cast", [of]) : of;
 }

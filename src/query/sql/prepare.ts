@@ -1,10 +1,13 @@
 // Every statement that can be asked: SELECT, EXPLAIN, and those that tools look around with.
 
 import type { DefElem, ExplainStmt, Node, SelectStmt } from "libpg-query";
+import { assert } from "../../base/assert.ts";
+import type { Rule } from "../../stream/rule.ts";
 import type { Query } from "../query.ts";
 import type { ResultColumn, Value } from "../result.ts";
 import type { CatalogPath } from "./catalog.ts";
-import { describeEvents, readSchema, schemaTable, showTables } from "./catalog.ts";
+import { describeEvents, describeRule, readSchema, schemaTable, showTables } from "./catalog.ts";
+import { type FindRule, selectWindows, type WindowsSelect } from "./rule-table.ts";
 import { nameOf } from "./scope.ts";
 import { tableOf } from "./select.ts";
 import { parseOne, SqlSource } from "./source.ts";
@@ -20,6 +23,8 @@ export interface StatementRows {
 export interface StatementContext {
   /** The property paths that are stored now. */
   catalog(): readonly CatalogPath[];
+  /** The rules whose windows are tables. */
+  rules(): readonly Rule[];
   /** Microseconds: what `now()` is. */
   nowUs(): bigint;
 }
@@ -37,10 +42,14 @@ export type Statement =
 /** A statement that has been compiled: `rows` are read when they are asked for, since paths come and go. */
 export type Prepared =
   | Exclude<Statement, { kind: "rows" }>
+  /** Windows of a rule. Rules come and go, so this is not to be kept. */
+  | { readonly kind: "windows"; readonly select: WindowsSelect }
   | {
       readonly kind: "rows";
       /** Whether `read` asks for the catalog. */
       readonly wantsCatalog: boolean;
+      /** It is about one rule as it is now. */
+      readonly ofRule?: true;
       read(context: StatementContext): StatementRows;
     };
 
@@ -70,15 +79,25 @@ export function parseText(text: string): Parsed {
   return parseOne(text);
 }
 
-export function prepareParsed(parsed: Parsed, params: readonly unknown[]): Prepared {
+export function prepareParsed(
+  parsed: Parsed,
+  params: readonly unknown[],
+  findRule: FindRule = () => null,
+): Prepared {
   const { source } = parsed;
-  if ("showTables" in parsed) return { kind: "rows", wantsCatalog: false, read: showTables };
+  if ("showTables" in parsed) {
+    return { kind: "rows", wantsCatalog: false, read: (context) => showTables(context.rules()) };
+  }
   if ("describe" in parsed) {
     const { describe, location } = parsed;
     if (!/^(?:public\.)?events$/i.test(describe)) {
+      const rule = findRule(describe);
+      if (rule !== null) {
+        return { kind: "rows", wantsCatalog: false, ofRule: true, read: () => describeRule(rule) };
+      }
       throw source.error(
         "unknown_table",
-        `there is no table "${describe}"; want "events"`,
+        `there is no table "${describe}"; want "events" or a rule's name`,
         location,
       );
     }
@@ -89,7 +108,7 @@ export function prepareParsed(parsed: Parsed, params: readonly unknown[]): Prepa
     };
   }
   const { statement } = parsed;
-  if ("SelectStmt" in statement) return prepareSelect(statement, source, params);
+  if ("SelectStmt" in statement) return prepareSelect(statement, source, params, findRule);
   if ("ExplainStmt" in statement) return prepareExplain(statement.ExplainStmt, source, params);
   if ("VariableShowStmt" in statement) {
     const name = statement.VariableShowStmt.name ?? "";
@@ -103,6 +122,7 @@ function prepareSelect(
   { SelectStmt: select }: Extract<Node, { SelectStmt: unknown }>,
   source: SqlSource,
   params: readonly unknown[],
+  findRule: FindRule,
 ): Prepared {
   const table = setOperation(select) ? null : tableOf(select, source);
   const isConstant = table === null && !select.fromClause && !select.valuesLists?.length;
@@ -112,6 +132,15 @@ function prepareSelect(
         ? schemaTable("", "")
         : null
       : schemaTable(table.schema, table.name);
+  const isOurs = table !== null && (table.schema === "" || table.schema === "public");
+  const rule = isOurs && table.name !== "events" ? findRule(table.name) : null;
+  if (rule !== null) {
+    const scope = { ...eventsScope(source, params, "WHERE"), table: table?.alias ?? "" };
+    return compiling(source, () => ({
+      kind: "windows",
+      select: selectWindows(select, rule, scope),
+    }));
+  }
   if (schema === null) return { kind: "select", query: queryOfSelect(select, source, params) };
   const scope = { ...eventsScope(source, params, "WHERE"), table: table?.alias ?? "" };
   return compiling(source, () => {
@@ -174,5 +203,6 @@ export function parseStatement(
   context: StatementContext,
 ): Statement {
   const prepared = prepareParsed(parseText(text), params);
+  assert(prepared.kind !== "windows", "without rules there are no windows");
   return prepared.kind === "rows" ? { kind: "rows", ...prepared.read(context) } : prepared;
 }

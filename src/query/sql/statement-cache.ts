@@ -2,6 +2,7 @@
 
 import type { Parsed, Prepared } from "./prepare.ts";
 import { parseText, prepareParsed } from "./prepare.ts";
+import type { FindRule } from "./rule-table.ts";
 
 export interface StatementCacheFigures {
   readonly entries: number;
@@ -42,15 +43,18 @@ export class StatementCache {
     this.#bytesMax = bytesMax;
   }
 
-  /** As `prepareParsed(parseText(text), params)`, and throws what they throw. */
-  prepare(text: string, params: readonly unknown[] = []): Prepared {
+  /** As `prepareParsed(parseText(text), params, findRule)`, and throws what they throw. */
+  prepare(text: string, params: readonly unknown[] = [], findRule?: FindRule): Prepared {
     const key = `c ${text}\0${JSON.stringify(params, exactly)}`;
     const known = this.#take(key);
     if (known && "prepared" in known) {
       this.#hits++;
       return known.prepared;
     }
-    const prepared = prepareParsed(this.#parsed(text), params);
+    const prepared = prepareParsed(this.#parsed(text), params, findRule);
+    // What names a rule means another one when that is replaced.
+    if (prepared.kind === "windows" || (prepared.kind === "rows" && prepared.ofRule))
+      return prepared;
     this.#put(key, { prepared }, text.length * preparedBytesPerByte + key.length * 2);
     return prepared;
   }

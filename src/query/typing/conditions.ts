@@ -2,7 +2,7 @@
 
 import type { Expression, ScalarFunction, ValueType } from "../expression/expression.ts";
 import { fitLiteral, showLiteral } from "../literal.ts";
-import { pathType } from "../paths.ts";
+import { fixedPaths, pathType, propertiesPrefix } from "../paths.ts";
 import type { CompareOp } from "../query.ts";
 import { castHint, coerce, describeTerm, nameOfType, narrow, unify } from "./coerce.ts";
 import { foldConstant } from "./fold.ts";
@@ -50,7 +50,7 @@ export function not(of: Expression): Expression {
 /** `value IN (items)`. */
 export function inList(value: Term, items: readonly Term[]): Expression {
   checkComparable(value);
-  if (value.of.kind === "path" && items.every((item) => item.of.kind === "literal")) {
+  if (isStored(value.of) && items.every((item) => item.of.kind === "literal")) {
     return inConstants(value, value.of, items);
   }
   const type = unify([value, ...items], "IN");
@@ -72,13 +72,20 @@ function inConstants(value: Term, path: PathExpression, items: readonly Term[]):
 function comparable(a: Term, b: Term): [Expression, Expression] {
   checkComparable(a);
   checkComparable(b);
-  if (a.of.kind === "path" && b.of.kind === "literal") return pathAndConstant(a, a.of, b);
-  if (a.of.kind === "literal" && b.of.kind === "path") {
+  if (isStored(a.of) && b.of.kind === "literal") return pathAndConstant(a, a.of, b);
+  if (a.of.kind === "literal" && isStored(b.of)) {
     const [path, constant] = pathAndConstant(b, b.of, a);
     return [constant, path];
   }
   const type = unify([a, b], "a comparison");
   return [coerce(a, type, "a comparison"), coerce(b, type, "a comparison")];
+}
+
+/** A column of events, not one of another table: its constants are written in the form of its lanes. */
+function isStored(of: Expression): of is PathExpression {
+  return (
+    of.kind === "path" && (fixedPaths.includes(of.path) || of.path.startsWith(propertiesPrefix))
+  );
 }
 
 function checkComparable({ of, spelling, place }: Term): void {
