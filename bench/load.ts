@@ -52,7 +52,7 @@ export function pathOf(scenario: Scenario): string {
 
 const generator = fileURLToPath(new URL("./generator.js", import.meta.url));
 
-async function generateOutside(load: Load): Promise<LoadResult> {
+export async function generateOutside(load: Load): Promise<LoadResult> {
   const program = [generator, JSON.stringify(load)];
   const { stdout } = await promisify(execFile)(process.execPath, program, { maxBuffer: 1 << 20 });
   return JSON.parse(stdout) as LoadResult;
