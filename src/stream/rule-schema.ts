@@ -22,19 +22,12 @@ const duration = z
   .min(1)
   .max(64)
   .meta({ description: "A duration: `90s`, `5m`, `1 hour`, ISO 8601 `PT5M`" });
-const interval = z
-  .string()
-  .min(1)
-  .max(64)
-  .meta({
-    description: "A duration, or days and months of the calendar: `5m`, `1 day`, `1 month`",
-  });
-const keep = z
-  .union([duration, z.null()])
-  .optional()
-  .meta({
-    description: "How long windows are kept after their end, by event time; null: for ever",
-  });
+const interval = z.string().min(1).max(64).meta({
+  description: "A duration, or days and months of the calendar: `5m`, `1 day`, `1 month`",
+});
+const keep = z.union([duration, z.null()]).optional().meta({
+  description: "How long windows are kept after their end, by event time; null: for ever",
+});
 
 export const ruleNameSchema = z
   .string()
