@@ -63,6 +63,15 @@ export class StreamTables {
       // A private copy: what is read is often kept.
       get: (key) => table.getBinary(asBuffer(key)),
       range: (from, to) => table.getRange({ start: asBuffer(from), end: asBuffer(to) }),
+      last: (from, to) => {
+        // Backwards, the start is within the range: a key that is `to` itself is stepped over.
+        const range = { start: asBuffer(to), reverse: true, limit: 2 };
+        for (const { key, value } of table.getRange(range)) {
+          if (Buffer.compare(key, to) >= 0) continue;
+          return Buffer.compare(key, from) < 0 ? undefined : { key, value };
+        }
+        return undefined;
+      },
     };
   }
 }

@@ -1,0 +1,332 @@
+// Blocks of windows in memory: those that no commit has yet, and the ones that were touched last, so that appending
+// and reading mostly leave the table alone.
+
+import type { StreamWrite } from "../stream/messages.ts";
+import { groupPrefixSize, ruleRange, timeMax, timeMin, windowKey, windowKeyParts } from "./keys.ts";
+import type { TableReader } from "./store.ts";
+import { WindowBlock } from "./window-block.ts";
+
+interface Held {
+  readonly key: Buffer;
+  readonly text: string;
+  /** Null: it is removed. */
+  block: WindowBlock | null;
+  dirty: boolean;
+  /** Commits on their way that have it. */
+  commits: number;
+  memory: number;
+}
+
+export class WindowBlocks {
+  readonly #table: TableReader;
+  readonly #memoryMax: number;
+  /** By key, the one touched longest ago first. */
+  readonly #held = new Map<string, Held>();
+  /** What no commit on disk has, by group, by start. */
+  readonly #pending = new Map<string, Held[]>();
+  /** The last block of a group. */
+  readonly #tails = new Map<string, Held>();
+  readonly #dirty = new Set<Held>();
+  readonly #commits: Held[][] = [];
+  #memory = 0;
+
+  constructor(table: TableReader, memoryMax: number) {
+    this.#table = table;
+    this.#memoryMax = memoryMax;
+  }
+
+  get memoryBytes(): number {
+    return this.#memory;
+  }
+
+  #touch(held: Held): void {
+    this.#held.delete(held.text);
+    this.#held.set(held.text, held);
+  }
+
+  #hold(key: Buffer, block: WindowBlock | null): Held {
+    const text = key.toString("latin1");
+    const held: Held = { key, text, block, dirty: false, commits: 0, memory: block?.memory ?? 0 };
+    this.#held.set(text, held);
+    this.#memory += held.memory;
+    return held;
+  }
+
+  /** Forgets the blocks that were touched longest ago and are on disk, but not `kept`. */
+  #trim(kept?: Held): void {
+    if (this.#memory <= this.#memoryMax) return;
+    for (const held of this.#held.values()) {
+      if (held.dirty || held.commits > 0 || held === kept) continue;
+      this.#forget(held);
+      if (this.#memory <= this.#memoryMax * 0.9) return;
+    }
+  }
+
+  #forget(held: Held): void {
+    this.#held.delete(held.text);
+    this.#memory -= held.memory;
+    const group = groupOf(held.text);
+    if (this.#tails.get(group) === held) this.#tails.delete(group);
+  }
+
+  /** A new block, not written yet; `isLast` where the group has none that starts later. */
+  add(block: WindowBlock, isLast: boolean): void {
+    const { rule, tier, groupId, startUs } = block.place;
+    const key = windowKey(rule, tier, groupId, startUs);
+    const known = this.#held.get(key.toString("latin1"));
+    if (known) known.block = block;
+    const held = known ?? this.#hold(key, block);
+    if (isLast) this.#tails.set(groupOf(held.text), held);
+    else this.#tails.delete(groupOf(held.text));
+    this.#changed(held);
+  }
+
+  /** Its windows have changed. A block without any is removed. */
+  changed(block: WindowBlock): void {
+    const { rule, tier, groupId, startUs } = block.place;
+    const key = windowKey(rule, tier, groupId, startUs);
+    if (block.count === 0) {
+      this.#gone(key);
+      return;
+    }
+    const held = this.#held.get(key.toString("latin1")) ?? this.#hold(key, block);
+    held.block = block;
+    this.#changed(held);
+  }
+
+  remove(block: WindowBlock): void {
+    const { rule, tier, groupId, startUs } = block.place;
+    this.#gone(windowKey(rule, tier, groupId, startUs));
+  }
+
+  #gone(key: Buffer): void {
+    const known = this.#held.get(key.toString("latin1"));
+    const held = known ?? this.#hold(key, null);
+    held.block = null;
+    this.#tails.delete(groupOf(held.text));
+    this.#changed(held);
+  }
+
+  /** Removes at most `limit` blocks of a rule; answers whether there may be more. */
+  drop(rule: number, limit: number): boolean {
+    const { from, to } = ruleRange(rule);
+    const prefix = from.toString("latin1");
+    const gone: Buffer[] = [];
+    for (const list of this.#pending.values()) {
+      if (!list[0]?.text.startsWith(prefix)) continue;
+      for (const { key, block } of list) if (block !== null) gone.push(key);
+    }
+    for (const { key } of this.#table.range(from, to)) {
+      if (gone.length >= limit) break;
+      const own = Buffer.from(key);
+      if (this.#held.get(own.toString("latin1"))?.block !== null) gone.push(own);
+    }
+    for (const key of gone) this.#gone(key);
+    return gone.length >= limit;
+  }
+
+  #changed(held: Held): void {
+    const memory = held.block?.memory ?? 200;
+    this.#memory += memory - held.memory;
+    held.memory = memory;
+    if (!held.dirty && held.commits === 0) this.#addPending(held);
+    held.dirty = true;
+    this.#dirty.add(held);
+    this.#touch(held);
+  }
+
+  #addPending(held: Held): void {
+    const group = groupOf(held.text);
+    const list = this.#pending.get(group);
+    if (list === undefined) this.#pending.set(group, [held]);
+    else {
+      let at = list.length;
+      while (at > 0 && (list[at - 1] as Held).text > held.text) at--;
+      list.splice(at, 0, held);
+    }
+  }
+
+  /** The block of a group that starts last, of those that start at `startUs` or before. */
+  at(rule: number, tier: number, groupId: number, startUs: bigint): WindowBlock | undefined {
+    const to = windowKey(rule, tier, groupId, startUs);
+    const group = groupOf(to.toString("latin1"));
+    const tail = this.#tails.get(group);
+    if (tail?.block && tail.block.place.startUs <= startUs) {
+      this.#touch(tail);
+      return tail.block;
+    }
+    return this.#before(windowKey(rule, tier, groupId, timeMin), to, true)?.block ?? undefined;
+  }
+
+  /** The last block of a group. */
+  tail(rule: number, tier: number, groupId: number): WindowBlock | undefined {
+    const to = windowKey(rule, tier, groupId, timeMax);
+    const group = groupOf(to.toString("latin1"));
+    const known = this.#tails.get(group);
+    if (known?.block) {
+      this.#touch(known);
+      return known.block;
+    }
+    const held = this.#before(windowKey(rule, tier, groupId, timeMin), to, true);
+    if (held === undefined) return undefined;
+    this.#tails.set(group, held);
+    return held.block ?? undefined;
+  }
+
+  /** The last block whose key is from `from` to before `to`, or `to` itself where it is `included`. */
+  #before(from: Buffer, to: Buffer, included: boolean): Held | undefined {
+    const end = included ? Buffer.concat([to, Buffer.of(0)]) : to;
+    let best: Held | undefined;
+    const endText = end.toString("latin1");
+    const fromText = from.toString("latin1");
+    for (const held of this.#pending.get(groupOf(fromText)) ?? []) {
+      if (held.block !== null && held.text >= fromText && held.text < endText) best = held;
+    }
+    for (let before = end; ; ) {
+      const stored = this.#table.last(from, before);
+      if (stored === undefined) return best;
+      const key = Buffer.from(stored.key);
+      const text = key.toString("latin1");
+      if (best !== undefined && best.text >= text) return best;
+      const held = this.#held.get(text);
+      if (held === undefined) return this.#load(key, stored.value);
+      if (held.block !== null) {
+        this.#touch(held);
+        return held;
+      }
+      before = key;
+    }
+  }
+
+  #load(key: Buffer, value: Uint8Array): Held {
+    const own = Buffer.allocUnsafeSlow(key.length);
+    own.set(key);
+    const rule = own.readUInt32BE(0);
+    const place = { rule, tier: own[4] as number, ...windowKeyParts(own) };
+    const held = this.#hold(own, WindowBlock.read(place, value));
+    this.#trim(held);
+    return held;
+  }
+
+  /** A group's blocks from that of `fromUs` on, as far as they start before `toUs`, by start. */
+  *ascending(
+    rule: number,
+    tier: number,
+    groupId: number,
+    fromUs: bigint,
+    toUs: bigint,
+  ): Generator<WindowBlock> {
+    const from = windowKey(rule, tier, groupId, fromUs);
+    const to = windowKey(rule, tier, groupId, toUs);
+    const [fromText, toText] = [from.toString("latin1"), to.toString("latin1")];
+    const pending = (this.#pending.get(groupOf(fromText)) ?? []).filter(
+      ({ text }) => text >= fromText && text < toText,
+    );
+    let next = 0;
+    for (const { key, value } of this.#table.range(from, to)) {
+      const text = asBuffer(key).toString("latin1");
+      for (; next < pending.length && (pending[next] as Held).text < text; next++) {
+        const { block } = pending[next] as Held;
+        if (block !== null) yield block;
+      }
+      let held = this.#held.get(text);
+      if (held !== undefined) this.#touch(held);
+      else held = this.#load(asBuffer(key), value);
+      if (pending[next] === held) next++;
+      if (held.block !== null) yield held.block;
+    }
+    for (; next < pending.length; next++) {
+      const { block } = pending[next] as Held;
+      if (block !== null) yield block;
+    }
+  }
+
+  /** The same, the last first: one block is looked for at a time. */
+  *descending(
+    rule: number,
+    tier: number,
+    groupId: number,
+    fromUs: bigint,
+    toUs: bigint,
+  ): Generator<WindowBlock> {
+    const from = windowKey(rule, tier, groupId, fromUs);
+    let to = windowKey(rule, tier, groupId, toUs);
+    for (;;) {
+      const held = this.#before(from, to, false);
+      if (held === undefined) return;
+      if (held.block !== null) yield held.block;
+      to = held.key;
+    }
+  }
+
+  /** The groups that have blocks, ascending. */
+  *groups(rule: number, tier: number, first = 0): Generator<number> {
+    const pending = new Set<number>();
+    const prefix = windowKey(rule, tier, 0, 0n).toString("latin1", 0, 5);
+    for (const list of this.#pending.values()) {
+      for (const { key, text, block } of list) {
+        if (block !== null && text.startsWith(prefix)) pending.add(windowKeyParts(key).groupId);
+      }
+    }
+    const waiting = [...pending].filter((id) => id >= first).sort((a, b) => a - b);
+    let next = 0;
+    for (let from = first; from <= 0xffffffff; ) {
+      const id = this.#storedGroup(rule, tier, from);
+      const own = waiting[next];
+      if (id === undefined && own === undefined) return;
+      const least = Math.min(id ?? Infinity, own ?? Infinity);
+      if (least === own) next++;
+      // Of a group in the table all blocks may be removed.
+      if (least === own || this.#hasBlocks(rule, tier, least)) yield least;
+      from = least + 1;
+    }
+  }
+
+  #storedGroup(rule: number, tier: number, from: number): number | undefined {
+    const end = windowKey(rule, tier, 0xffffffff, timeMax);
+    for (const { key } of this.#table.range(windowKey(rule, tier, from, timeMin), end)) {
+      return windowKeyParts(key).groupId;
+    }
+    return undefined;
+  }
+
+  #hasBlocks(rule: number, tier: number, groupId: number): boolean {
+    const from = windowKey(rule, tier, groupId, timeMin);
+    if (!this.#pending.has(groupOf(from.toString("latin1")))) return true;
+    for (const _ of this.ascending(rule, tier, groupId, timeMin, timeMax)) return true;
+    return false;
+  }
+
+  writes(): StreamWrite[] {
+    const written = [...this.#dirty];
+    this.#dirty.clear();
+    this.#commits.push(written);
+    return written.map((held) => {
+      held.dirty = false;
+      held.commits++;
+      return { table: "windows", key: held.key, value: held.block?.encode() ?? null };
+    });
+  }
+
+  committed(): void {
+    for (const held of this.#commits.shift() ?? []) {
+      held.commits--;
+      if (held.commits > 0 || held.dirty) continue;
+      const group = groupOf(held.text);
+      const list = this.#pending.get(group)?.filter((one) => one !== held) ?? [];
+      if (list.length > 0) this.#pending.set(group, list);
+      else this.#pending.delete(group);
+      if (held.block === null) this.#forget(held);
+    }
+    this.#trim();
+  }
+}
+
+/** Of a key's text: whose group it is. */
+function groupOf(text: string): string {
+  return text.slice(0, groupPrefixSize);
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
