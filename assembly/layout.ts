@@ -1,8 +1,7 @@
 // Every offset, magic number and tag of the shared linear memory, drawn where it is defined.
 //
-// This file is the only owner. It is written in the common subset of AssemblyScript and TypeScript (bare
-// integer constants), so that `npm run build` copies it word for word to `src/core/layout.ts`; a test
-// compares the two. Offsets end in no unit and count bytes; `…_SIZE` is a size in bytes.
+// The only owner, in the common subset of AssemblyScript and TypeScript (bare integer constants): `npm run build` copies
+// it word for word to `src/core/layout.ts`; a test compares the two. Offsets and `…_SIZE` count bytes.
 //
 // ── The linear memory ────────────────────────────────────────────────────────────────────────────────
 //

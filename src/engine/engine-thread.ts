@@ -127,6 +127,37 @@ function unreadable(error: CorruptionError): void {
   tell({ type: "warning", message: `${error.message}; duplicates of its ids are not found` });
 }
 
+/** The segments, and who is told of them. What they need committed is committed at once, until a writer does it. */
+function openSegments(
+  core: Core,
+  store: Store,
+  slots: HotSlots,
+  watermarks: Watermarks,
+): { segments: Segments; stream: StreamPort } {
+  const metas = store.segments();
+  const segments = new Segments(core, slots, watermarks, sealer, metas, store.newestDropped());
+  const next = () => segments.nextSequence();
+  const stream = new StreamPort(streamEnd, new StreamPosition(memory), next);
+  segments.onFailure = fatal;
+  segments.onChanged = (added, dropped) => {
+    tell({ type: "segments", added, dropped, end: segments.storedEnd() });
+    stream.segments(added, dropped, segments.storedEnd());
+  };
+  segments.onChanged(metas.map(encodeSegmentMeta), []);
+  segments.onPublished = () => stream.published();
+  // While the journal is replayed, a sealed segment may be waited for, and a checkpoint too.
+  segments.onSealed = (segment) => {
+    commitSealed(store, segments, [segment]).catch(fatal);
+  };
+  stream.onCheckpoint = (checkpoint) => {
+    store
+      .commit({ writes: checkpoint.writes })
+      .then(() => stream.committed([checkpoint]))
+      .catch(fatal);
+  };
+  return { segments, stream };
+}
+
 async function run(): Promise<void> {
   const core = attachCore(memory);
   const store = new Store(config.data);
@@ -137,30 +168,8 @@ async function run(): Promise<void> {
   });
   const dedup = new Dedup(core, config.dedupIds);
   const batches = new BatchAreas(core, watermarks);
-  const metas = store.segments();
-  const segments = new Segments(core, slots, watermarks, sealer, metas, store.newestDropped());
-  const stream = new StreamPort(streamEnd, new StreamPosition(memory), () =>
-    segments.nextSequence(),
-  );
-  const changed = (added: readonly Uint8Array[], dropped: readonly number[]): void => {
-    tell({ type: "segments", added, dropped, end: segments.storedEnd() });
-    stream.segments(added, dropped, segments.storedEnd());
-  };
-  changed(metas.map(encodeSegmentMeta), []);
+  const { segments, stream } = openSegments(core, store, slots, watermarks);
   const tally = new Tally();
-  segments.onFailure = fatal;
-  segments.onChanged = changed;
-  segments.onPublished = () => stream.published();
-  // While the journal is replayed, segments and checkpoints are committed at once: they may be waited for.
-  stream.onCheckpoint = (checkpoint) => {
-    store
-      .commit({ writes: checkpoint.writes })
-      .then(() => stream.committed([checkpoint]))
-      .catch(fatal);
-  };
-  segments.onSealed = (segment) => {
-    commitSealed(store, segments, [segment]).catch(fatal);
-  };
   const clockUs = store.clockUs();
   const journalUs = await replayJournal(core, store, segments, batches, watermarks);
   const receivedAtUs = journalUs > clockUs ? journalUs : clockUs;

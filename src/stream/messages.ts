@@ -48,7 +48,7 @@ export type StreamToEngine =
 export type EngineToStream =
   /** Rows were published, after it was idle. */
   | { readonly type: "published" }
-  /** Nothing was received up to this time; every row below `sequence` is published, and later rows have a later time. */
+  /** Up to this time nothing was received but the rows below `sequence`, which are published. */
   | { readonly type: "tick"; readonly sequence: bigint; readonly receivedAtUs: bigint }
   /**
    * Events that were left out as duplicates by the record that begins, or would begin, at `sequence`; on disk already,
