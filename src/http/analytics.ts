@@ -5,7 +5,6 @@ import { z } from "zod";
 import type { Question } from "../api/ask.ts";
 import type { Front } from "../api/front.ts";
 import { queryParameters } from "../api/query-string.ts";
-import { parseExactJson } from "../base/exact-json.ts";
 import type { Log } from "../base/log.ts";
 import type { QueryOptions, ResultText } from "../engine/engine.ts";
 import { InputError } from "../errors.ts";
@@ -13,8 +12,8 @@ import { parseEventsParams } from "../query/form/schema.ts";
 import { parseShape, strictShape } from "../query/form/shape.ts";
 import { pageBytes, type ResultFormat } from "../query/result-text.ts";
 import { type LimitFields, limitFields, sqlBodySchema } from "./answers.ts";
-import { type BodyDone, type BodyRules, openBodyRules, readBody, refuseByLength } from "./body.ts";
-import { refuseEncoding } from "./compression.ts";
+import { openBodyRules } from "./body.ts";
+import { jsonRules, readJson } from "./json-body.ts";
 import { negotiate } from "./media-type.ts";
 import { answerWindows } from "./windows.ts";
 
@@ -23,9 +22,6 @@ export type AppEnv = {
   Variables: { requestId: string; queryId?: string };
 };
 type AppContext = Context<AppEnv>;
-
-/** Bytes of a query's body. */
-const queryBytesMax = 1024 * 1024;
 
 const json = "application/json";
 const ndjson = "application/x-ndjson";
@@ -42,8 +38,7 @@ export function analyticsRoutes(
   observeQuery: (kind: string, seconds: number) => void,
 ): Hono<AppEnv> {
   const app = new Hono<AppEnv>();
-  const ingestRules = openBodyRules(front);
-  const rules = { ...ingestRules, bytesMax: Math.min(queryBytesMax, ingestRules.bytesMax) };
+  const rules = jsonRules(openBodyRules(front));
 
   app.get("/events", async (c) => {
     const type = negotiate(c.req.header("accept"), [json, ndjson]);
@@ -131,48 +126,6 @@ function questionOf(body: unknown): Asked {
   }
   const { sql, params, ...limits } = parseShape(sqlBodySchema, body);
   return { question: { sql, params }, limits: limitsOf(limits) };
-}
-
-/** The JSON body of a request; integers beyond 2^53 come as bigints. */
-async function readJson(rules: BodyRules, c: AppContext): Promise<unknown> {
-  const type = c.req.header("content-type")?.split(";")[0]?.trim().toLowerCase();
-  if (type !== json) {
-    const message = `got ${type ?? "no Content-Type"}, want ${json}`;
-    throw new InputError("unsupported_media_type", message, { supported: [json] }, 415);
-  }
-  const { incoming } = c.env;
-  const refusal =
-    refuseEncoding(incoming.headers["content-encoding"]) ?? refuseByLength(incoming, rules);
-  if (refusal !== null) throw refusal;
-  const bytes = await new Promise<Buffer>((resolve, reject) => {
-    const gone = () => reject(new InputError("client_gone", "the client went away", {}, 499));
-    const done: BodyDone = (failure, body) => {
-      if (body === null) return reject(failure);
-      resolve(Buffer.concat(body.chunks));
-      body.release();
-    };
-    readBody(incoming, rules, done, gone);
-  });
-  return parseJson(decodeUtf8(bytes));
-}
-
-const utf8 = new TextDecoder("utf-8", { fatal: true });
-
-function decodeUtf8(bytes: Uint8Array): string {
-  try {
-    return utf8.decode(bytes);
-  } catch {
-    throw new InputError("invalid_utf8", "got a body that is not UTF-8");
-  }
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return parseExactJson(text);
-  } catch (error) {
-    const reason = (error as Error).message.slice(0, 200);
-    throw new InputError("invalid_json", `got a body that is not JSON: ${reason}`);
-  }
 }
 
 function searchOf(url: string): string {

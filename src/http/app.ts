@@ -13,6 +13,7 @@ import {
 import { queryParameters } from "../api/query-string.ts";
 import { requestIdFrom } from "../api/request-id.ts";
 import {
+  aggregationsPath,
   methodsOf,
   monitoringPaths,
   patternOf,
@@ -21,6 +22,7 @@ import {
   streamPath,
 } from "../api/routes.ts";
 import { openMetrics } from "../monitoring/metrics.ts";
+import { aggregationsRoutes } from "./aggregations.ts";
 import { type AppEnv, analyticsRoutes } from "./analytics.ts";
 import { health, readiness } from "./health.ts";
 import { negotiate } from "./media-type.ts";
@@ -59,6 +61,7 @@ export function openApp(front: Front): Hono<AppEnv> {
   });
   app.route("/api/v1/analytics", analyticsRoutes(front, metrics.observeQuery));
 
+  app.route(aggregationsPath, aggregationsRoutes(front));
   app.route(queriesPath, queriesRoutes(front));
 
   for (const path of monitoringPaths("/health")) {

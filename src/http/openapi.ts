@@ -3,6 +3,18 @@ import { ingestParametersSchema } from "../api/ingest-parameters.ts";
 import { eventsParamsSchema, predicateSchema, querySchema } from "../query/form/schema.ts";
 import { adHocWindowsSchema, ruleWindowsSchema } from "../query/form/windows-form.ts";
 import {
+  ruleSchema,
+  ruleWindowSchema,
+  shortRuleSchema,
+  sqlRuleSchema,
+} from "../stream/rule-schema.ts";
+import {
+  recomputedSchema,
+  recomputeSchema,
+  storedRuleSchema,
+  storedRulesSchema,
+} from "./aggregations.ts";
+import {
   eventSchema,
   healthSchema,
   killedSchema,
@@ -17,6 +29,7 @@ import {
   windowSchema,
   windowsSchema,
 } from "./answers.ts";
+import { aggregationsPaths } from "./openapi-aggregations.ts";
 import { storageParamsSchema, storageSchema } from "./storage.ts";
 
 type Json = Record<string, unknown>;
@@ -38,6 +51,14 @@ const components = {
   KilledQuery: killedSchema,
   Window: windowSchema,
   Windows: windowsSchema,
+  Rule: ruleSchema,
+  ShortRule: shortRuleSchema,
+  SqlRule: sqlRuleSchema,
+  RuleWindow: ruleWindowSchema,
+  StoredRule: storedRuleSchema,
+  StoredRules: storedRulesSchema,
+  Recompute: recomputeSchema,
+  Recomputed: recomputedSchema,
 } as const;
 
 // Bigints and transformed values have no JSON Schema of their own: their input has.
@@ -97,10 +118,10 @@ function problems(...statuses: number[]): Json {
 
 const problemDescriptions: Readonly<Record<number, string>> = {
   400: "The request can't be understood; for a body, byte_offset says where",
-  404: "There is no such path, or no such query",
+  404: "There is no such path, no such query or no such rule",
   406: "No offered media type is accepted",
   408: "The request did not come in in time",
-  409: "A request with the same Idempotency-Key is in flight; or the query was killed",
+  409: "A request with the same Idempotency-Key is in flight; the query was killed; the rule's name is taken",
   413: "The body or the query is too large",
   415: "The media type, its charset or the content encoding is not supported",
   422: "The event is rejected, or the Idempotency-Key was used with another body",
@@ -351,6 +372,7 @@ export function openApiDocument(version: string): Json {
     paths: {
       ...eventPaths(),
       ...analyticsPaths(),
+      ...aggregationsPaths({ reference, problems }),
       ...queriesPaths(),
       ...storagePaths(),
       ...livePaths(),

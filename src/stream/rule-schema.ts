@@ -51,7 +51,7 @@ const zoned = {
 
 export const windowTypes = ["tumbling", "hopping", "session"] as const;
 
-export const windowSchema = z
+export const ruleWindowSchema = z
   .union([
     strictShape({ type: z.literal("tumbling"), size: interval, ...zoned }),
     strictShape({ type: z.literal("hopping"), size: interval, slide: interval, ...zoned }),
@@ -63,7 +63,7 @@ export const windowSchema = z
 const common = {
   name: ruleNameSchema,
   allowed_lateness: duration.optional().meta({
-    description: `Windows are final this long after the watermark has passed their end; ${allowedLatenessDefault} where it isn't said`,
+    description: `How long windows wait for late events, by the watermark; ${allowedLatenessDefault} by default`,
   }),
   retention: keep,
   tiers: z
@@ -88,7 +88,7 @@ const group_by = z.array(groupSchema).max(groupKeysMost).optional();
 export const ruleSchema = strictShape({
   ...common,
   event_filter,
-  window: windowSchema,
+  window: ruleWindowSchema,
   aggregations: z.array(aggregationSchema).min(1).max(aggregationsMost),
   group_by,
 }).meta({ id: "Rule" });
@@ -115,5 +115,5 @@ export const sqlRuleSchema = strictShape({
 export type RuleForm = z.infer<typeof ruleSchema>;
 export type ShortRuleForm = z.infer<typeof shortRuleSchema>;
 export type SqlRuleForm = z.infer<typeof sqlRuleSchema>;
-export type WindowForm = z.infer<typeof windowSchema>;
+export type WindowForm = z.infer<typeof ruleWindowSchema>;
 export type CommonForm = Omit<SqlRuleForm, "sql">;
