@@ -1,7 +1,7 @@
 // Every offset, magic number and tag of the shared linear memory, drawn where it is defined.
 //
-// The only owner, in the common subset of AssemblyScript and TypeScript (bare integer constants): `npm run build` copies
-// it word for word to `src/core/layout.ts`; a test compares the two. Offsets and `…_SIZE` count bytes.
+// The only owner, in the common subset of AssemblyScript and TypeScript (bare integer constants): the build copies it
+// word for word to `src/core/layout.ts`, and a test compares the two. Offsets and `…_SIZE` count bytes.
 //
 // ── The linear memory ────────────────────────────────────────────────────────────────────────────────
 //
