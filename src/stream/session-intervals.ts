@@ -6,17 +6,7 @@
 // of the newer (`parent`) until the state is made again.
 
 import { SessionEnds } from "./session-ends.ts";
-
-/** The watermark that rows of a chunk are judged by. */
-export interface Judge {
-  /** Every row's W is between the two. */
-  lowUs: bigint;
-  highUs: bigint;
-  /** Whether row `row` of the segment is judged by a W of at least `us`. */
-  passed(us: bigint, row: number): boolean;
-  /** The sequence at which W is at least `us`, which it is by now. */
-  sequenceOf(us: bigint): number;
-}
+import type { SessionJudge } from "./session-judge.ts";
 
 export interface SessionLimits {
   readonly gapUs: bigint;
@@ -51,6 +41,8 @@ const replacedMax = 64;
 
 export class SessionIntervals {
   readonly #limits: SessionLimits;
+  /** No session is opened while there is no memory for one. */
+  isFull = false;
   /** By slot. */
   start = new BigInt64Array(firstCapacity);
   end = new BigInt64Array(firstCapacity);
@@ -81,6 +73,8 @@ export class SessionIntervals {
   overflowed = 0;
   /** Sessions that became final since this was last emptied, by their ends. */
   final: number[] = [];
+  /** Sessions that have more slots than their own. */
+  readonly withParts = new Set<number>();
   /** By slot: starts that the session, or one that went into it, had before, and after which sequence no more. */
   replaced = new Map<number, readonly Replaced[]>();
   /** Rows that came too late since this was last emptied. */
@@ -108,17 +102,28 @@ export class SessionIntervals {
   }
 
   /** Writes the slot of each row, or `noSlot`; answers how many rows have one. */
-  assign(list: SessionRows, from: number, to: number, judge: Judge, out: Uint32Array): number {
+  assign(
+    list: SessionRows,
+    from: number,
+    to: number,
+    judge: SessionJudge,
+    out: Uint32Array,
+  ): number {
     const { rows, groups, timesUs, firstSequence } = list;
     const { gapUs, latenessUs } = this.#limits;
-    const { highUs } = judge;
-    const openHigh = highUs - latenessUs;
+    let { highUs, until: known } = judge;
+    let openHigh = highUs - latenessUs;
     let { start, end, changedAt } = this;
     let taken = 0;
     for (let i = from; i < to; i++) {
       const t = timesUs[i] as bigint;
       const group = groups[i] as number;
       const row = rows[i] as number;
+      if (row >= known) {
+        judge.reach(row);
+        ({ highUs, until: known } = judge);
+        openHigh = highUs - latenessUs;
+      }
       const slot = group < this.#newest.length ? (this.#newest[group] as number) - 1 : -1;
       if (slot >= 0) {
         const until = end[slot] as bigint;
@@ -134,6 +139,9 @@ export class SessionIntervals {
         }
       }
       const found = this.#find(group, t, row, judge);
+      // What W was asked for is known more closely now.
+      ({ highUs, until: known } = judge);
+      openHigh = highUs - latenessUs;
       out[i] = found;
       if (found === noSlot) continue;
       taken++;
@@ -145,20 +153,19 @@ export class SessionIntervals {
   }
 
   /** W as of the row is at least the session's end. */
-  #revise(slot: number, row: number, judge: Judge): void {
+  #revise(slot: number, row: number, judge: SessionJudge): void {
     const end = this.end[slot] as bigint;
-    if (end <= judge.highUs && (end <= judge.lowUs || judge.passed(end, row))) {
+    if (judge.passed(end, row)) {
       this.revised[slot] = (this.revised[slot] as number) + 1;
     }
   }
 
-  #isFinal(end: bigint, row: number, judge: Judge): boolean {
-    const until = end + this.#limits.latenessUs;
-    return until <= judge.highUs && (until <= judge.lowUs || judge.passed(until, row));
+  #isFinal(end: bigint, row: number, judge: SessionJudge): boolean {
+    return judge.passed(end + this.#limits.latenessUs, row);
   }
 
   /** The session of a row at t: one that there is, two that become one, or a new one. */
-  #find(group: number, t: bigint, row: number, judge: Judge): number {
+  #find(group: number, t: bigint, row: number, judge: SessionJudge): number {
     const own = t + this.#limits.gapUs;
     let newer = -1;
     let slot = this.#newestOf(group);
@@ -195,7 +202,14 @@ export class SessionIntervals {
     return group < this.#newest.length ? (this.#newest[group] as number) - 1 : -1;
   }
 
-  #open(group: number, newer: number, older: number, t: bigint, row: number, judge: Judge): number {
+  #open(
+    group: number,
+    newer: number,
+    older: number,
+    t: bigint,
+    row: number,
+    judge: SessionJudge,
+  ): number {
     const { sessionsMax, groupsMax, gapUs } = this.#limits;
     const isNew = newer < 0 && older < 0;
     const overflows = group !== 0 && isNew && this.openGroups >= groupsMax;
@@ -206,7 +220,7 @@ export class SessionIntervals {
       this.overflowed++;
       return this.#find(0, t, row, judge);
     }
-    if (this.open >= sessionsMax) {
+    if (this.isFull || this.open >= sessionsMax) {
       this.dropped++;
       return noSlot;
     }
@@ -264,6 +278,8 @@ export class SessionIntervals {
     this.revised[slot] = (this.revised[slot] as number) + (this.revised[older] as number);
     this.#older[slot] = this.#older[older] as number;
     this.parent[older] = slot;
+    this.withParts.delete(older);
+    this.withParts.add(slot);
     this.open--;
     this.joined++;
   }
@@ -278,6 +294,53 @@ export class SessionIntervals {
     this.replaced.set(slot, [...known, { startUs, at: this.#from + 1 }]);
   }
 
+  /**
+   * The same sessions without parts and without those that are gone, by group and start; `groupOf` says which group each
+   * one is from now on. Answers which slot each slot became, `noSlot` for those that are gone.
+   */
+  rebuilt(groupOf: (group: number) => number): { next: SessionIntervals; slotOf: Uint32Array } {
+    const next = new SessionIntervals(this.#limits);
+    const slotOf = new Uint32Array(this.slots).fill(noSlot);
+    const open = [...this.openSlots()].sort((a, b) => {
+      const order = (this.group[a] as number) - (this.group[b] as number);
+      return order !== 0 ? order : compare(this.start[a] as bigint, this.start[b] as bigint);
+    });
+    for (const slot of [...open, ...this.final]) {
+      const group = groupOf(this.group[slot] as number);
+      const finalAt = this.finalAt[slot] as number;
+      const start = this.start[slot] as bigint;
+      const end = this.end[slot] as bigint;
+      const to =
+        finalAt > 0
+          ? next.restoreFinal(group, start, end, finalAt)
+          : next.restore(group, start, end);
+      next.changedAt[to] = this.changedAt[slot] as number;
+      next.openedAt[to] = this.openedAt[slot] as number;
+      next.revised[to] = this.revised[slot] as number;
+      const replaced = this.replaced.get(slot);
+      if (replaced) next.replaced.set(to, replaced);
+      slotOf[slot] = to;
+    }
+    for (let slot = 0; slot < this.slots; slot++) {
+      if (this.parent[slot] !== slot) slotOf[slot] = slotOf[this.rootOf(slot)] as number;
+    }
+    next.joined = this.joined;
+    next.dropped = this.dropped;
+    next.overflowed = this.overflowed;
+    next.tooLate = this.tooLate;
+    next.begin(this.#from);
+    return { next, slotOf };
+  }
+
+  /** Puts back a session that is final and was not handed on yet; they come in their order. */
+  restoreFinal(group: number, startUs: bigint, endUs: bigint, finalAt: number): number {
+    const slot = this.take(group, startUs, endUs);
+    this.finalAt[slot] = finalAt;
+    this.final.push(slot);
+    this.open--;
+    return slot;
+  }
+
   /** The session that a slot is a part of. */
   rootOf(slot: number): number {
     let root = slot;
@@ -286,7 +349,7 @@ export class SessionIntervals {
   }
 
   /** Takes sessions that are final before row `row` out of the lists; answers how many. */
-  sweep(row: number, judge: Judge): number {
+  sweep(row: number, judge: SessionJudge): number {
     let count = 0;
     for (;;) {
       const slot = this.#ends.first();
@@ -331,4 +394,8 @@ export class SessionIntervals {
     this.finalAt = wider(this.finalAt, new Float64Array(capacity));
     this.#older = wider(this.#older, new Uint32Array(capacity));
   }
+}
+
+export function compare(a: bigint, b: bigint): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }

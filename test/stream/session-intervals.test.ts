@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { type Judge, noSlot, SessionIntervals } from "../../src/stream/session-intervals.ts";
+import { noSlot, SessionIntervals } from "../../src/stream/session-intervals.ts";
+import { SessionJudge } from "../../src/stream/session-judge.ts";
 import { mulberry32 } from "../support/random.ts";
 
 interface Row {
@@ -81,6 +82,23 @@ function shown(sessions: readonly Session[]): string[] {
     .sort();
 }
 
+/** Rows [first, end) as a chunk, after which W is `last` or what the next row is judged by. */
+function chunkOf(rows: readonly Row[], first: number, end: number, last: bigint) {
+  const crossing = (us: bigint, from: number): number => {
+    let row = from;
+    while (row < end && (rows[row] as Row).w < us) row++;
+    return row;
+  };
+  const before = (rows[first]?.w ?? last) - 1n;
+  return {
+    first,
+    end,
+    watermarkBeforeUs: before,
+    watermarkAfterUs: rows[end]?.w ?? last,
+    crossing,
+  };
+}
+
 /** The rows in pieces that end at `cuts`, each with bounds of W that are as loose as a chunk's. */
 function trackedSessions(
   rows: readonly Row[],
@@ -110,16 +128,7 @@ function trackedSessions(
   };
   const out = new Uint32Array(rows.length);
   [...cuts, rows.length].reduce((from, to) => {
-    const high = to < rows.length ? (rows[to] as Row).w : last;
-    const judge: Judge = {
-      lowUs: (rows[from]?.w ?? last) - 1n,
-      highUs: high,
-      passed: (us, row) => (rows[row]?.w ?? high) >= us,
-      sequenceOf: (us) => {
-        const row = rows.findIndex(({ w }, i) => i >= from && i < to && w >= us);
-        return (row < 0 ? to : row) + 1;
-      },
-    };
+    const judge = new SessionJudge(chunkOf(rows, from, to, last), 0);
     sessions.begin(from);
     const taken = sessions.assign(list, from, to, judge, out);
     let counted = 0;
@@ -130,7 +139,7 @@ function trackedSessions(
       rowsOf.set(slot, [...(rowsOf.get(slot) ?? []), r]);
     }
     expect(taken).toBe(counted);
-    sessions.sweep(to, { ...judge, lowUs: high });
+    sessions.sweep(to, judge);
     for (const slot of sessions.final) {
       final.push(at(slot));
       ends.push(sessions.end[slot] as bigint);
@@ -214,9 +223,10 @@ describe("sessions", () => {
 
   it("keep the starts that were told before", () => {
     const sessions = new SessionIntervals({ gapUs: 10n, latenessUs: 0n, ...unlimited });
-    const judge: Judge = { lowUs: -100n, highUs: -100n, passed: () => false, sequenceOf: () => 0 };
+    const rows = [0n, 15n, 8n].map((t) => ({ group: 1, t, w: -100n }));
     const out = new Uint32Array(1);
-    [0n, 15n, 8n].forEach((t, i) => {
+    rows.forEach(({ t }, i) => {
+      const judge = new SessionJudge(chunkOf(rows, i, i + 1, -100n), 0);
       const list = {
         count: 1,
         rows: Uint32Array.of(i),
