@@ -157,8 +157,13 @@ export class GroupFold {
   /** The content of a partial of groups: them, then their states. See docs/formats/partial.md. */
   encode(out: PartialWriter): void {
     this.table?.encode(out);
+    this.encodeStates(this.count, out);
+  }
+
+  /** The states alone, of the groups below `groupCount`: of a fold whose groups are numbered by somebody else. */
+  encodeStates(groupCount: number, out: PartialWriter): void {
     for (const { states } of this.#measured) {
-      for (const state of states) state.encode(this.count, out);
+      for (const state of states) state.encode(groupCount, out);
     }
   }
 
