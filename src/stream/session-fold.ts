@@ -112,7 +112,9 @@ export class SessionFold {
   groupValues(group: number): Value[] {
     const { rule } = this.#context;
     const table = this.#keys?.table;
-    return rule.keys.map((_, key) => (group === 0 || !table ? null : table.valueOf(group - 1, key)));
+    return rule.keys.map((_, key) =>
+      group === 0 || !table ? null : table.valueOf(group - 1, key),
+    );
   }
 
   /** The key of a group as `splitGroups` tells it. */
@@ -162,11 +164,11 @@ export class SessionFold {
     run.scratch.release(mark);
   }
 
-  /** Slots become those that `slotOf` says; several may become one, and `noSlot` is gone. */
+  /** Slots become those that `slotOf` says, `noSlot` are gone. */
   rebuildSlots(slotOf: Uint32Array): void {
     const states = this.split(slotOf.length);
     const kept = states.filter((_, slot) => slotOf[slot] !== noSlot);
-    this.#slots.scratch.free();
+    this.#slots.scratch.reset();
     this.#slots = this.#newSlots();
     this.merge(
       kept,
@@ -177,7 +179,7 @@ export class SessionFold {
   /** Only `groups` stay; answers what each is from now on. */
   rebuildKeys(groups: readonly number[]): ReadonlyMap<number, number> {
     const keys = groups.map((group) => this.keyBytes(group));
-    this.#keys?.scratch.free();
+    this.#keys?.scratch.reset();
     if (this.#keys) this.#keys = this.#newKeys();
     const numbers = this.groupsOf(keys);
     return new Map(groups.map((group, i) => [group, numbers[i] as number]));
@@ -196,7 +198,7 @@ export class SessionFold {
   }
 
   free(): void {
-    this.#keys?.scratch.free();
-    this.#slots.scratch.free();
+    this.#keys?.scratch.reset();
+    this.#slots.scratch.reset();
   }
 }

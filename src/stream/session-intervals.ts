@@ -73,8 +73,8 @@ export class SessionIntervals {
   overflowed = 0;
   /** Sessions that became final since this was last emptied, by their ends. */
   final: number[] = [];
-  /** Sessions that have more slots than their own. */
-  readonly withParts = new Set<number>();
+  /** Slots whose aggregates are to be merged into those of their session, since this was last emptied. */
+  parts: number[] = [];
   /** By slot: starts that the session, or one that went into it, had before, and after which sequence no more. */
   replaced = new Map<number, readonly Replaced[]>();
   /** Rows that came too late since this was last emptied. */
@@ -89,6 +89,10 @@ export class SessionIntervals {
 
   #isOpen(slot: number): boolean {
     return this.parent[slot] === slot && this.finalAt[slot] === 0;
+  }
+
+  get gapUs(): bigint {
+    return this.#limits.gapUs;
   }
 
   /** Open sessions by slot. */
@@ -278,8 +282,7 @@ export class SessionIntervals {
     this.revised[slot] = (this.revised[slot] as number) + (this.revised[older] as number);
     this.#older[slot] = this.#older[older] as number;
     this.parent[older] = slot;
-    this.withParts.delete(older);
-    this.withParts.add(slot);
+    this.parts.push(older);
     this.open--;
     this.joined++;
   }
@@ -295,7 +298,7 @@ export class SessionIntervals {
   }
 
   /**
-   * The same sessions without parts and without those that are gone, by group and start; `groupOf` says which group each
+   * The same sessions, whose parts are merged, without those that are gone, by group and start; `groupOf` says which group each
    * one is from now on. Answers which slot each slot became, `noSlot` for those that are gone.
    */
   rebuilt(groupOf: (group: number) => number): { next: SessionIntervals; slotOf: Uint32Array } {
@@ -320,9 +323,6 @@ export class SessionIntervals {
       const replaced = this.replaced.get(slot);
       if (replaced) next.replaced.set(to, replaced);
       slotOf[slot] = to;
-    }
-    for (let slot = 0; slot < this.slots; slot++) {
-      if (this.parent[slot] !== slot) slotOf[slot] = slotOf[this.rootOf(slot)] as number;
     }
     next.joined = this.joined;
     next.dropped = this.dropped;

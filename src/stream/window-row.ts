@@ -27,6 +27,8 @@ export interface WindowRow extends Ledger {
   readonly state: WindowState;
   /** The sequence after the last row that changed it; of a final one: after the row that made it final. */
   readonly changedAt: bigint;
+  /** Of a session: starts under which it, or one that it took in, was told before. */
+  readonly replaces?: readonly bigint[];
 }
 
 /**
@@ -47,6 +49,8 @@ export interface FinalWindow {
   /** The sequence after the row before which it became final. */
   readonly finalAt: bigint;
   readonly groups: readonly PartialGroup[];
+  /** As of WindowRow; one that has it has one group. */
+  readonly replaces?: readonly bigint[];
 }
 
 /** Rows that came too late for a window that is stored: counts to add to its ledger. */
