@@ -25,7 +25,7 @@ const fewSlots = 4096;
 /** But no longer than for so many chunks. */
 const chunksMax = 16;
 /** So many slots, and half of them dead, are made fewer; keys the same. */
-const rebuiltMin = 512;
+const rebuiltMin = 128;
 
 export class SessionRule implements RuleState {
   readonly rule: Rule;
