@@ -87,7 +87,7 @@ class RuleBed {
       cells: this.bed.state.cells,
       arena: this.arena,
       filters: this.filters,
-      directory: { idOf, keyOf: () => new Uint8Array(0), count: 0, writes: () => [] },
+      directory: { idOf, keyOf: () => new Uint8Array(0), count: 0 },
       sink: {
         final: (_, window) => this.finals.push(window),
         tooLate: (_, late) => this.late.push(late),
