@@ -15,24 +15,27 @@ import { requestIdFrom } from "../api/request-id.ts";
 import {
   aggregationsPath,
   methodsOf,
+  metricsStreamPath,
   monitoringPaths,
   patternOf,
   queriesPath,
   storagePath,
   streamPath,
 } from "../api/routes.ts";
+import type { EventStreams } from "../live/event-streams.ts";
 import { openMetrics } from "../monitoring/metrics.ts";
 import { aggregationsRoutes } from "./aggregations.ts";
 import { type AppEnv, analyticsRoutes } from "./analytics.ts";
 import { health, readiness } from "./health.ts";
 import { negotiate } from "./media-type.ts";
+import { metricsStreamRoutes } from "./metrics-stream.ts";
 import { openApiDocument } from "./openapi.ts";
 import { queriesRoutes } from "./queries.ts";
 import { storageDocument } from "./storage.ts";
 import { welcomeDocument, welcomeHeaders, welcomePage } from "./welcome.ts";
 
 /** Every route but the ingest ones, which `ingestListener` answers before this app sees a request. */
-export function openApp(front: Front): Hono<AppEnv> {
+export function openApp(front: Front, streams: EventStreams): Hono<AppEnv> {
   const metrics = openMetrics({
     stats: () => front.engine.stats(),
     counters: front.counters,
@@ -63,6 +66,7 @@ export function openApp(front: Front): Hono<AppEnv> {
 
   app.route(aggregationsPath, aggregationsRoutes(front));
   app.route(queriesPath, queriesRoutes(front));
+  app.route(metricsStreamPath, metricsStreamRoutes(front, streams));
 
   for (const path of monitoringPaths("/health")) {
     app.get(path, (c) => c.json(health(front).document, 200));

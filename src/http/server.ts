@@ -5,6 +5,8 @@ import { getRequestListener } from "@hono/node-server";
 import { type Front, type FrontParts, openFront } from "../api/front.ts";
 import { problemFrom, problemHeaders, problemResponse, problemText } from "../api/problem.ts";
 import { InputError } from "../errors.ts";
+import { EventStreams } from "../live/event-streams.ts";
+import { MetricsHub } from "../live/metrics-hub.ts";
 import { openSockets, type Sockets } from "../live/sockets.ts";
 import { openApp } from "./app.ts";
 import { expectationFailed, ingestListener, writeRefusal } from "./ingest.ts";
@@ -25,8 +27,10 @@ export interface RunningServer {
 /** Starts to listen; rejects when it can't. The engine stays the caller's to close. */
 export async function startServer(parts: FrontParts): Promise<RunningServer> {
   const front = openFront(parts);
-  const server = createHttpServer(front);
-  const sockets = openSockets(front);
+  const hub = new MetricsHub(front);
+  const streams = new EventStreams(front, hub);
+  const server = createHttpServer(front, streams);
+  const sockets = openSockets(front, hub, streams);
   server.on("upgrade", (req, socket, head) => sockets.upgrade(req, socket, head));
   const { host, port } = front.config;
   await new Promise<void>((resolve, reject) => {
@@ -47,9 +51,9 @@ export async function startServer(parts: FrontParts): Promise<RunningServer> {
 }
 
 /** Requests of any method and path, in one place: ingest first, everything else to the app. */
-function createHttpServer(front: Front): Server {
+function createHttpServer(front: Front, streams: EventStreams): Server {
   const { config, counters } = front;
-  const app = openApp(front);
+  const app = openApp(front, streams);
   const ingest = ingestListener(front);
   const others = getRequestListener(app.fetch, {
     errorHandler: (error) => malformedRequest(error),

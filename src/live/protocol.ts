@@ -99,9 +99,13 @@ export function eventsFrame(
   ]);
 }
 
-/** MessagePack holds 64-bit integers; those beyond were doubles before they were printed. */
 function packEvents(events: readonly string[]): Uint8Array {
-  const values = parseExactJson(`[${events.join(",")}]`, (value) =>
+  return packJson(`[${events.join(",")}]`);
+}
+
+/** JSON text as MessagePack, which holds 64-bit integers; those beyond were doubles before they were printed. */
+export function packJson(text: string): Uint8Array {
+  const values = parseExactJson(text, (value) =>
     BigInt.asIntN(64, value) === value || BigInt.asUintN(64, value) === value
       ? value
       : Number(value),

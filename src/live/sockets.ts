@@ -7,11 +7,15 @@ import type { Front } from "../api/front.ts";
 import { type IngestParameters, ingestParameters } from "../api/ingest-parameters.ts";
 import { notFound, problemFrom, problemResponse } from "../api/problem.ts";
 import { requestIdFrom } from "../api/request-id.ts";
-import { eventPath, streamPath } from "../api/routes.ts";
+import { eventPath, metricsStreamPath, streamPath } from "../api/routes.ts";
 import { InputError } from "../errors.ts";
+import type { EventStreams } from "./event-streams.ts";
 import { Feed } from "./feed.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { IngestSocket } from "./ingest-socket.ts";
+import type { MetricsHub } from "./metrics-hub.ts";
+import { MetricsSocket } from "./metrics-socket.ts";
+import { refuseForeignOrigin } from "./origin.ts";
 import { msgpackProtocol } from "./protocol.ts";
 import { StreamSocket } from "./stream-socket.ts";
 
@@ -32,14 +36,18 @@ const messageBytesMax = 256 * 1024;
 const closeMs = 1000;
 const goingAway = 1001;
 
-export function openSockets(front: Front): Sockets {
+export function openSockets(front: Front, hub: MetricsHub, streams: EventStreams): Sockets {
   const ingestServer = openServer(front.config.bodyBytesMax, true);
   const streamServer = openServer(messageBytesMax, false);
   const feed = new Feed(front.engine);
   const ingestSockets = new Map<WebSocket, IngestSocket>();
   const streamSockets = new Map<WebSocket, StreamSocket>();
+  const metricsSockets = new Map<WebSocket, MetricsSocket>();
   const heartbeat = new Heartbeat(front.clock, front.config.heartbeatMs);
-  const beats = setInterval(() => heartbeat.beat(), front.config.heartbeatMs);
+  const beats = setInterval(() => {
+    heartbeat.beat();
+    streams.beat();
+  }, front.config.heartbeatMs);
   beats.unref();
   const stopListening = front.engine.onPublish(() => {
     for (const socket of streamSockets.values()) socket.advance();
@@ -57,14 +65,16 @@ export function openSockets(front: Front): Sockets {
     const requestId = requestIdFrom(req.headers["x-request-id"]);
     try {
       const target = targetOf(front, req);
-      const server = target.path === streamPath ? streamServer : ingestServer;
+      const server = target.path === eventPath ? ingestServer : streamServer;
       server.handleUpgrade(req, socket, head, (ws) => {
         const packed = ws.protocol === msgpackProtocol;
-        if (target.path === streamPath) {
-          opened(streamSockets, ws, socket, new StreamSocket(front, feed, ws, packed));
-        } else {
+        if (target.path === eventPath) {
           const session = new IngestSocket(front, ws, socket as Socket, target.parameters, packed);
           opened(ingestSockets, ws, socket, session);
+        } else if (target.path === streamPath) {
+          opened(streamSockets, ws, socket, new StreamSocket(front, feed, ws, packed));
+        } else {
+          opened(metricsSockets, ws, socket, new MetricsSocket(front, hub, ws, packed));
         }
       });
     } catch (error) {
@@ -79,16 +89,19 @@ export function openSockets(front: Front): Sockets {
     async close() {
       clearInterval(beats);
       stopListening();
+      streams.close();
       await Promise.all([
         ...[...ingestSockets].map(async ([ws, session]) => {
           await new Promise<void>((resolve) => session.finish(resolve));
           await closed(ws);
         }),
-        ...[...streamSockets.keys()].map(closed),
+        ...[...streamSockets.keys(), ...metricsSockets.keys()].map(closed),
       ]);
+      hub.close();
     },
     terminate() {
-      for (const ws of [...ingestSockets.keys(), ...streamSockets.keys()]) ws.terminate();
+      const readers = [...streamSockets.keys(), ...metricsSockets.keys()];
+      for (const ws of [...ingestSockets.keys(), ...readers]) ws.terminate();
     },
   };
 }
@@ -113,31 +126,19 @@ function openServer(maxPayload: number, skipUTF8Validation: boolean): WebSocketS
 }
 
 type Target =
-  | { path: typeof streamPath }
+  | { path: typeof streamPath | typeof metricsStreamPath }
   | { path: typeof eventPath; parameters: IngestParameters };
 
 /** What the connection is for; throws the error to answer when it can't be had. */
 function targetOf(front: Front, req: IncomingMessage): Target {
   const [path = "", search = ""] = (req.url ?? "").split("?", 2);
-  if (path !== streamPath && path !== eventPath) throw notFound(path);
+  if (path !== streamPath && path !== metricsStreamPath && path !== eventPath) {
+    throw notFound(path);
+  }
   refuseWhenBusy(front);
   refuseForeignOrigin(front, req);
-  if (path === streamPath) return { path };
+  if (path !== eventPath) return { path };
   return { path, parameters: ingestParameters(search) };
-}
-
-/**
- * Browsers let any page open a WebSocket to any server, this one on a developer's machine included, and only
- * tell the server the page's origin. Programs send none.
- */
-function refuseForeignOrigin(front: Front, req: IncomingMessage): void {
-  const { origin, host } = req.headers;
-  const { allowedOrigins } = front.config;
-  if (origin === undefined || allowedOrigins.includes("*")) return;
-  if (allowedOrigins.includes(origin)) return;
-  if (URL.canParse(origin) && new URL(origin).host === host) return;
-  const message = `got Origin ${origin.slice(0, 200)}, want the server's own or one of --allowed-origins`;
-  throw new InputError("origin_not_allowed", message, {}, 403);
 }
 
 function closed(ws: WebSocket): Promise<void> {

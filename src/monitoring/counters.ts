@@ -29,6 +29,17 @@ export class RouteCounter {
   }
 }
 
+/** How many there are of each kind; a kind without any is not kept. */
+export class Tally {
+  readonly counts = new Map<string, number>();
+
+  add(kind: string, change: number): void {
+    const count = (this.counts.get(kind) ?? 0) + change;
+    if (count === 0) this.counts.delete(kind);
+    else this.counts.set(kind, count);
+  }
+}
+
 /**
  * What the front counts itself, as plain numbers: the metrics page reads them when it is asked for.
  * Labels are route patterns and error codes of ours, never text of a caller, so that there are only so many.
@@ -45,6 +56,13 @@ export class FrontCounters {
   streamSockets = 0;
   subscriptions = 0;
   eventsMissed = 0;
+  metricsSockets = 0;
+  /** Streams of Server-Sent Events. */
+  eventStreams = 0;
+  /** Subscriptions to windows, by the rule's name; those of questions together. */
+  readonly metricSubscribers = new Tally();
+  /** Messages of windows that slow subscribers were not sent, since a newer one took their place. */
+  metricsCoalesced = 0;
 
   /** `name` is a method and a route, such as `POST /api/v1/events`. */
   route(name: string): RouteCounter {

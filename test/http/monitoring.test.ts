@@ -5,13 +5,15 @@ import { systemClock } from "../../src/base/clock.ts";
 import { silentLog } from "../../src/base/log.ts";
 import { parseConfig } from "../../src/config.ts";
 import { openApp } from "../../src/http/app.ts";
+import { EventStreams } from "../../src/live/event-streams.ts";
+import { MetricsHub } from "../../src/live/metrics-hub.ts";
 import { FakeEngine } from "../support/fake-engine.ts";
 
 function open() {
   const engine = new FakeEngine();
   const config = parseConfig([], {});
   const front = openFront({ config, engine, log: silentLog, clock: systemClock, version: "1.2.3" });
-  return { engine, front, app: openApp(front) };
+  return { engine, front, app: openApp(front, new EventStreams(front, new MetricsHub(front))) };
 }
 
 describe("health", () => {

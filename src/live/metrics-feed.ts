@@ -1,0 +1,142 @@
+import { randomBytes } from "node:crypto";
+import { valueText } from "../query/result-text.ts";
+import { shownValue } from "../query/run/shown.ts";
+import type { Rule } from "../stream/rule.ts";
+import type { RuleRecord } from "../stream/rule-record.ts";
+import type { Streams, Watch, WatchUpdate } from "../stream/streams.ts";
+import type { WindowRow } from "../stream/window-row.ts";
+import { WindowLog } from "./metrics-log.ts";
+import { EntryTexts, type Place } from "./metrics-page.ts";
+
+/** Windows of a rule that are kept for all its subscribers together, final ones among them. */
+const entriesMax = 50_000;
+const finalsMax = 10_000;
+
+export interface FeedOptions {
+  /** Windows that begin before it are not complete, and not shown, µs. */
+  readonly fromUs?: bigint;
+  /** What the rule is called in figures. */
+  readonly label: string;
+}
+
+/** The windows of one version of a rule, watched once for all its subscribers. */
+export class RuleFeed {
+  readonly rule: Rule;
+  readonly label: string;
+  readonly fromUs: bigint;
+  readonly texts: EntryTexts;
+  readonly log: WindowLog;
+  /** Names this log among those of other times and servers. */
+  readonly run = randomBytes(4).toString("hex");
+  readonly #streams: Streams;
+  readonly #isPassing: boolean;
+  readonly #reads = new Map<string, Promise<Place | null>>();
+  /** Where the log of everyone goes on after what was read for some. */
+  readonly #after = new WeakMap<WindowLog, Place>();
+  #asOf = 0n;
+  #watch: Watch | null = null;
+  #opening: Promise<void> | null = null;
+  #isClosed = false;
+
+  constructor(streams: Streams, record: RuleRecord, options: FeedOptions) {
+    this.#streams = streams;
+    this.rule = record.rule;
+    this.#isPassing = record.state === "passing";
+    this.label = options.label;
+    this.fromUs = options.fromUs ?? -(2n ** 63n);
+    this.texts = new EntryTexts(record.rule);
+    this.log = this.#newLog();
+  }
+
+  /** Begins to watch; settles when the first snapshot is there. */
+  open(): Promise<void> {
+    this.#opening ??= this.#open();
+    return this.#opening;
+  }
+
+  async #open(): Promise<void> {
+    const early: WatchUpdate[] = [];
+    const take = (update: WatchUpdate): void => {
+      if (this.#watch === null) early.push(update);
+      else this.#take(update);
+    };
+    const watch = await this.#streams.watch({ rule: this.rule.number, since: null }, take);
+    if (this.#isClosed) return watch.close();
+    this.#watch = watch;
+    for (const update of [watch.snapshot, ...early]) this.#take(update);
+  }
+
+  #take({ rows, asOf }: WatchUpdate): void {
+    for (const row of rows) this.log.put(row);
+    if (asOf > this.#asOf) this.#asOf = asOf;
+  }
+
+  /** Behind everything that is known. */
+  place(): Place {
+    const { log } = this;
+    const finalUs = log.lastFinalUs;
+    return { log, order: log.order, asOf: this.#asOf, finalUs, snapshotTo: 0 };
+  }
+
+  /** Where to go on after a log of `again`. */
+  after(log: WindowLog): Place {
+    return this.#after.get(log) ?? this.place();
+  }
+
+  /**
+   * Reads what has changed since a place that the log does not reach back to; null: it is not known any more. Those
+   * who ask for the same share it.
+   */
+  again({ asOf, finalUs }: Pick<Place, "asOf" | "finalUs">): Promise<Place | null> {
+    // What a passing rule has sent is stored nowhere.
+    if (this.#isPassing && asOf !== null) return Promise.resolve(null);
+    const key = `${asOf} ${finalUs}`;
+    let read = this.#reads.get(key);
+    if (read === undefined) {
+      read = this.#read(asOf, finalUs).finally(() => this.#reads.delete(key));
+      this.#reads.set(key, read);
+    }
+    return read;
+  }
+
+  async #read(asOf: bigint | null, finalUs: bigint | null): Promise<Place> {
+    const watch = await this.#streams.watch(
+      { rule: this.rule.number, since: asOf },
+      () => undefined,
+    );
+    watch.close();
+    const { snapshot } = watch;
+    // What is newer than the log goes into it, so that what comes next repeats nothing.
+    const newer = snapshot.rows.filter((row) => row.changedAt > this.#asOf);
+    this.#take({ rows: newer, asOf: snapshot.asOf });
+    const log = this.#newLog(Number.POSITIVE_INFINITY);
+    for (const row of snapshot.rows) {
+      if (asOf === null || !isKnown(row, asOf, finalUs)) log.put(row);
+    }
+    // Updates come in order with answers: the log has nothing yet that is later than this one.
+    this.#after.set(log, { ...this.place(), asOf: snapshot.asOf });
+    return { log, order: 0, asOf, finalUs, snapshotTo: asOf === null ? log.order : 0 };
+  }
+
+  /** The value of a key as JSON. */
+  groupText(row: WindowRow, key: number): string {
+    const type = this.rule.keys[key]?.of.type ?? "variant";
+    return valueText(shownValue(row.group[key] ?? null, type));
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#watch?.close();
+  }
+
+  #newLog(max?: number): WindowLog {
+    const isSession = this.rule.window.kind === "session";
+    return new WindowLog(isSession, max ?? entriesMax, max ?? finalsMax);
+  }
+}
+
+/** A final window that time alone has made final is of the sequence after that of the next row. */
+function isKnown(row: WindowRow, asOf: bigint, finalUs: bigint | null): boolean {
+  if (row.state !== "final" || finalUs === null) return false;
+  return row.changedAt === asOf + 1n && row.endUs <= finalUs;
+}

@@ -1,0 +1,113 @@
+import type { FrontCounters } from "../monitoring/counters.ts";
+import type { Channel } from "./metrics-channel.ts";
+import type { Fed } from "./metrics-crowd.ts";
+import type { Page, Place } from "./metrics-page.ts";
+
+/** Where the messages of one subscription go. */
+export interface Outlet {
+  /** True while more is waiting to be sent than may be held back. */
+  isBehind(): boolean;
+  page(page: Page): void;
+  /** A message `{"type",…}`; the outlet adds the subscription's id. */
+  tell(message: object): void;
+  failed(error: unknown): void;
+}
+
+/**
+ * A place in a channel that moves on as its outlet takes what is there. Nothing is kept for a slow one but that place:
+ * what it finds when it goes on is the newest state of each window that has changed meanwhile.
+ */
+export class MetricsSubscription implements Fed {
+  readonly #outlet: Outlet;
+  readonly #counters: FrontCounters;
+  #channel: Channel;
+  #place: Place;
+  #isReading = false;
+  #isClosed = false;
+  /** Messages that it was not sent. */
+  #skipped = 0;
+
+  constructor(channel: Channel, place: Place, outlet: Outlet, counters: FrontCounters) {
+    this.#channel = channel;
+    this.#place = place;
+    this.#outlet = outlet;
+    this.#counters = counters;
+    this.#join();
+  }
+
+  /** From another channel on, from its start. */
+  move(channel: Channel): void {
+    this.#leave();
+    this.#channel = channel;
+    this.#place = channel.start();
+    this.#join();
+    this.advance(false);
+  }
+
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#leave();
+  }
+
+  #join(): void {
+    this.#channel.crowd.join(this);
+    this.#counters.metricSubscribers.add(this.#channel.label, 1);
+  }
+
+  #leave(): void {
+    this.#counters.metricSubscribers.add(this.#channel.label, -1);
+    this.#channel.crowd.leave(this);
+  }
+
+  /** The outlet has room again. */
+  resume(): void {
+    this.advance(false);
+  }
+
+  advance(isNew: boolean): void {
+    while (!this.#isClosed && !this.#isReading && this.#hasMore()) {
+      if (this.#outlet.isBehind()) {
+        if (isNew) this.#skipped++;
+        return;
+      }
+      const page = this.#channel.page(this.#place);
+      if (page === null) return this.#again();
+      this.#place = page.next;
+      if (page.isTelling) this.#send(page);
+    }
+  }
+
+  #hasMore(): boolean {
+    const { until } = this.#channel;
+    const { log, order, asOf } = this.#place;
+    return asOf === null || log !== until.log || order < until.order;
+  }
+
+  #send(page: Page): void {
+    if (this.#skipped > 0) {
+      this.#outlet.tell({ type: "coalesced", updates: this.#skipped });
+      this.#counters.metricsCoalesced += this.#skipped;
+      this.#skipped = 0;
+    }
+    this.#outlet.page(page);
+  }
+
+  #again(): void {
+    const channel = this.#channel;
+    this.#isReading = true;
+    channel.again(this.#place).then(
+      (place) => {
+        this.#isReading = false;
+        if (this.#isClosed || channel !== this.#channel) return this.advance(false);
+        if (place === null) this.#outlet.tell({ type: "gap", reason: "expired" });
+        this.#place = place ?? channel.start();
+        this.advance(false);
+      },
+      (error: unknown) => {
+        this.#isReading = false;
+        if (!this.#isClosed && channel === this.#channel) this.#outlet.failed(error);
+      },
+    );
+  }
+}
