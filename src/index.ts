@@ -15,6 +15,7 @@ export type {
 export { openEngine } from "./engine/open.ts";
 export * from "./errors.ts";
 export { type RunningServer, startServer } from "./http/server.ts";
+export type { RuleInfo, RuleInput, RuleState } from "./library/aggregations.ts";
 export type {
   EventsFilter,
   EventsOptions,
@@ -50,4 +51,6 @@ export {
   type Value,
 } from "./query/result.ts";
 export { parseSql, parseWhere } from "./query/sql/statement.ts";
+export type { RuleStats } from "./stream/messages.ts";
+export type { RuleWarning } from "./stream/rule-diagnostics.ts";
 export { version } from "./version.ts";

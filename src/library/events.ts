@@ -78,7 +78,8 @@ export function filterRequest({ where, eventType, source, userId, sessionId }: E
   };
 }
 
-function timeUs(name: string, time: TimeInput): bigint {
+/** Microseconds of a time that a caller has given as `name`. */
+export function timeUs(name: string, time: TimeInput): bigint {
   const us =
     time instanceof Date
       ? Number.isNaN(time.getTime())

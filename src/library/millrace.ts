@@ -9,7 +9,9 @@ import { MillraceError } from "../errors.ts";
 import { type RunningServer, startServer } from "../http/server.ts";
 import type { QueryForm } from "../query/form/schema.ts";
 import type { Config } from "../settings.ts";
+import { RuleBook } from "../stream/rule-book.ts";
 import { version } from "../version.ts";
+import { Aggregations } from "./aggregations.ts";
 import {
   type EventsOptions,
   eventsRequest,
@@ -80,8 +82,11 @@ export class Millrace {
   /** What HTTP routes and sockets are built on: bodies with callbacks, compiled queries. */
   readonly engine: Engine;
   readonly config: Config;
+  /** Aggregation rules. */
+  readonly aggregations: Aggregations;
   readonly #log: Log;
   readonly #clock: Clock;
+  readonly #ruleBook: RuleBook;
   readonly #questions: Questions;
   readonly #live: Live;
   readonly #servers = new Set<RunningServer>();
@@ -95,6 +100,9 @@ export class Millrace {
     this.#clock = clock;
     this.#questions = new Questions(engine, clock);
     this.#live = new Live(engine, config.subscriberLagMax);
+    this.#ruleBook = new RuleBook(engine, clock, log);
+    this.#ruleBook.watch();
+    this.aggregations = new Aggregations(this.#ruleBook, () => this.#refuseClosed());
   }
 
   /**
@@ -208,6 +216,7 @@ export class Millrace {
       log: this.#log,
       clock: this.#clock,
       version,
+      ruleBook: this.#ruleBook,
     });
     this.#servers.add(server);
     return {
@@ -232,6 +241,7 @@ export class Millrace {
   async #close(): Promise<void> {
     this.#closed.abort(closedError());
     this.#live.close();
+    this.#ruleBook.close();
     await Promise.all([...this.#servers].map((server) => server.stop(stopMs)));
     await this.engine.close();
   }
