@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { ingestParametersSchema } from "../api/ingest-parameters.ts";
+import { metricsParamsSchema } from "../live/metrics-protocol.ts";
 import { eventsParamsSchema, predicateSchema, querySchema } from "../query/form/schema.ts";
 import { adHocWindowsSchema, ruleWindowsSchema } from "../query/form/windows-form.ts";
 import {
@@ -118,6 +119,7 @@ function problems(...statuses: number[]): Json {
 
 const problemDescriptions: Readonly<Record<number, string>> = {
   400: "The request can't be understood; for a body, byte_offset says where",
+  403: "The page is of another origin",
   404: "There is no such path, no such query or no such rule",
   406: "No offered media type is accepted",
   408: "The request did not come in in time",
@@ -334,8 +336,33 @@ function livePaths(): Json {
         responses: { 101: { description: "The connection speaks WebSocket" }, ...problems(426) },
       },
     },
+    "/api/v1/stream/metrics": {
+      description: "Takes a WebSocket too: any number of subscriptions on one connection.",
+      get: {
+        summary: "Windows of a rule or a question as they change (Server-Sent Events)",
+        operationId: "streamMetrics",
+        tags: ["live"],
+        parameters: [...parameters(metricsParamsSchema), lastEventId],
+        responses: {
+          101: { description: "The connection speaks WebSocket" },
+          200: {
+            description: "A snapshot, then what changed, until the client goes",
+            content: content("text/event-stream", { type: "string" }),
+          },
+          ...problems(400, 403, 404, 501, 503),
+        },
+      },
+    },
   };
 }
+
+const lastEventId: Json = {
+  name: "Last-Event-ID",
+  in: "header",
+  required: false,
+  description: "a cursor: the id of the last event, which browsers send when they connect again",
+  schema: { type: "string" },
+};
 
 function monitoringPaths(): Json {
   return {

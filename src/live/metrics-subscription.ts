@@ -1,4 +1,4 @@
-import type { FrontCounters } from "../monitoring/counters.ts";
+import type { Front } from "../api/front.ts";
 import type { Channel } from "./metrics-channel.ts";
 import type { Fed } from "./metrics-crowd.ts";
 import type { Page, Place } from "./metrics-page.ts";
@@ -19,7 +19,7 @@ export interface Outlet {
  */
 export class MetricsSubscription implements Fed {
   readonly #outlet: Outlet;
-  readonly #counters: FrontCounters;
+  readonly #counters: Front["counters"];
   #channel: Channel;
   #place: Place;
   #isReading = false;
@@ -27,7 +27,7 @@ export class MetricsSubscription implements Fed {
   /** Messages that it was not sent. */
   #skipped = 0;
 
-  constructor(channel: Channel, place: Place, outlet: Outlet, counters: FrontCounters) {
+  constructor(channel: Channel, place: Place, outlet: Outlet, counters: Front["counters"]) {
     this.#channel = channel;
     this.#place = place;
     this.#outlet = outlet;
