@@ -10,7 +10,7 @@ import { QueryBed, snapshotOf } from "./query-rows.ts";
 import { makeRows, type Random } from "./random-queries.ts";
 
 /** Text in which equal values are equal; doubles to twelve digits. */
-function text(value: Value | undefined): string {
+export function roundedText(value: Value | undefined): string {
   if (typeof value === "number" && !Number.isInteger(value)) return value.toPrecision(12);
   return valueText(value ?? null);
 }
@@ -32,7 +32,8 @@ function attempt<T>(run: () => T): T | string {
   }
 }
 
-const rounded: ReadonlySet<string> = new Set([
+/** Their values differ in the last bits. */
+export const rounded: ReadonlySet<string> = new Set([
   "sum",
   "avg",
   "var_pop",
@@ -45,16 +46,18 @@ const rounded: ReadonlySet<string> = new Set([
 ]);
 
 /** The text to expect: that of the value that came, where it is as good as the one that was wanted. */
-function wanted(value: OracleValue, got: Value | undefined, isRounded: boolean): string {
+export function wantedText(value: OracleValue, got: Value | undefined, isRounded: boolean): string {
   if (typeof value === "object" && value !== null && "anyOf" in value) {
-    const own = text(got);
-    return value.anyOf.some((one) => text(one) === own) ? own : `any of ${value.anyOf.length}`;
+    const own = roundedText(got);
+    return value.anyOf.some((one) => roundedText(one) === own)
+      ? own
+      : `any of ${value.anyOf.length}`;
   }
   if (isRounded && typeof value === "number" && typeof got === "number") {
     const size = Math.max(Math.abs(value), Math.abs(got));
-    if (Math.abs(value - got) <= size * 1e-9) return text(got);
+    if (Math.abs(value - got) <= size * 1e-9) return roundedText(got);
   }
-  return text(value as Value);
+  return roundedText(value as Value);
 }
 
 function check(
@@ -70,9 +73,9 @@ function check(
     return of.kind === "aggregate" && rounded.has(query.aggregates[of.aggregate]?.fn ?? "");
   });
   const shown = want.map((row, r) =>
-    row.map((value, c) => wanted(value, got[r]?.[c], isRounded[c] === true)),
+    row.map((value, c) => wantedText(value, got[r]?.[c], isRounded[c] === true)),
   );
-  expect(got.map((row) => row.map(text))).toEqual(shown);
+  expect(got.map((row) => row.map(roundedText))).toEqual(shown);
 }
 
 /** The query in parts: ranges that were cut anywhere, each on its own, merged in any order. */

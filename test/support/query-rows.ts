@@ -58,6 +58,16 @@ export class QueryBed {
     this.#top = this.#base;
   }
 
+  /** What is taken from here on is given back by `release`. */
+  mark(): number {
+    return this.#top;
+  }
+
+  release(mark: number): void {
+    this.core.u8.fill(0xa5, mark, this.#top);
+    this.#top = mark;
+  }
+
   take(size: number): number {
     const address = this.#top;
     this.#top += (size + 79) & ~15;

@@ -26,9 +26,11 @@ export interface StreamShape {
   /** Rows come up to so much after the newest of their source. */
   readonly disorderUs: number;
   readonly rules: TimeRules;
+  /** When the first record is received, about. */
+  readonly startUs?: bigint;
 }
 
-const startUs = 1_790_000_000_000_000n;
+const usualStartUs = 1_790_000_000_000_000n;
 
 interface Sender {
   readonly name: string | null;
@@ -79,7 +81,7 @@ export function makeStream(random: Random, shape: StreamShape, firstSequence = 0
   const senders = makeSenders(random, shape);
   const time = new OracleTime(shape.rules);
   const steps: StreamStep[] = [];
-  let nowUs = startUs;
+  let nowUs = shape.startUs ?? usualStartUs;
   let sequence = firstSequence;
   for (let n = 0; n < shape.records; n++) {
     nowUs += BigInt(random() < 0.1 ? 0 : below(random, shape.paceUs));
