@@ -1,5 +1,5 @@
-// Open sessions by their ends, the earliest first: a binary heap whose keys may be too early, as ends only grow. A key is
-// made right when it comes first.
+// Open sessions by their ends, the earliest first: a binary heap whose keys may be too early, as ends only grow. A key
+// is made right when it comes first.
 
 export class SessionEnds {
   /** End of a session; null when it is none any more. */

@@ -1,5 +1,5 @@
-// The aggregates of a rule's sessions, by slot, and the keys of its groups. A fold gives nothing back while it lives: so
-// the slots and the groups that are still needed are put into new ones from time to time.
+// The aggregates of a rule's sessions, by slot, and the keys of its groups. A fold gives nothing back while it lives:
+// so the slots and the groups that are still needed are put into new ones from time to time.
 
 import {
   GROUP_ENTRIES,

@@ -87,7 +87,13 @@ class RuleBed {
       cells: this.bed.state.cells,
       arena: this.arena,
       filters: this.filters,
-      directory: { idOf, keyOf: () => new Uint8Array(0), count: 0 },
+      directory: {
+        idOf,
+        find: () => 0,
+        all: () => [],
+        keyOf: () => new Uint8Array(0),
+        count: 0,
+      },
       sink: {
         final: (_, window) => this.finals.push(window),
         tooLate: (_, late) => this.late.push(late),
@@ -231,7 +237,7 @@ function shownFinals(finals: readonly FinalWindow[], directory: ReadonlyMap<stri
     groups.map(({ groupId, count, late, revised, partial }) => {
       const view = new DataView(partial.buffer, partial.byteOffset, partial.byteLength);
       const user = groupId === 0 ? "other" : users.get(groupId);
-      // The count's 9 bytes are before the sum, and its 49 before the distinct texts; late rows have a filter, and come last.
+      // The count's 9 bytes are before the sum, whose 49 are before the distinct texts. Late rows come last.
       const sum = view.getBigInt64(9 + 1, true);
       const kinds = view.getUint32(9 + 49 + 1, true);
       return `${finalAt} ${startUs} ${endUs} ${user} ${count} ${late} ${revised} ${sum} ${kinds}`;
@@ -273,5 +279,34 @@ describe("a session rule", () => {
       got.rule.close();
       expect(got.bed.arena.used).toBeLessThan(64 * 1024);
     }
+  });
+
+  it("forgets keys and slots that have no session any more", () => {
+    const random = mulberry32(99);
+    const steps = makeStream(random, {
+      records: 150,
+      rows: 30,
+      sources: 2,
+      paceUs: 3_000_000,
+      disorderUs: 3_000_000,
+      rules: timeRules,
+    }).map((step, n) =>
+      step.kind === "tick"
+        ? step
+        : {
+            ...step,
+            rows: step.rows.map((row, i) => {
+              const user = `user ${random() < 0.2 ? i % 3 : `${n} ${i % 8}`}`;
+              return { ...row, cells: new Map(row.cells).set("user_id", user) };
+            }),
+          },
+    );
+    const rule = makeRule();
+    const want = expected(steps, rule);
+    const got = play(steps, rule, { seed: 7, chunk: 60, restarts: 0 });
+    expect(got.bed.directory.size).toBeGreaterThan(500);
+    expect(got.open.map(shownRow).sort()).toEqual(want.open);
+    expect(shownFinals(got.finals, got.bed.directory).sort()).toEqual(want.final);
+    expect(got.rule.stats.memoryBytes).toBeLessThan(256 * 1024);
   });
 });
