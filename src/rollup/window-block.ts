@@ -1,6 +1,6 @@
 // A block of stored windows of one group, by start, then end. Little-endian:
 //
-//   0  magic u32, 'MRWB' │ 4 version u16, 1 │ 6 windows u16 │ 8 CRC-32C u32 of all bytes from 12 on │ 12 length u32
+//   0  magic u32, 'MRWB' │ 4 version u16, 1 │ 6 windows u16 │ 8 CRC-32C u32 of the windows │ 12 length u32
 //   16 windows × { 0 start i64 µs │ 8 end i64 µs │ 16 final at i64
 //                  24 count │ 32 late │ 40 revised │ 48 too late │ 56 duplicate │ 64 revision: f64 each
 //                  72 length u32 of what follows │ 76 the group's states }
@@ -39,6 +39,9 @@ export class WindowBlock {
   #length = headSize;
   #lastStart = 0n;
   #lastEnd = 0n;
+  /** Checksum of the windows up to `#checkedTo`: of what is appended alone it need be made. */
+  #checksum = 0;
+  #checkedTo = headSize;
 
   constructor(place: BlockPlace, size = 512) {
     this.place = place;
@@ -66,10 +69,11 @@ export class WindowBlock {
     if (view.getUint32(12, true) !== stored.length) {
       fail(`has ${stored.length} bytes, and says ${view.getUint32(12, true)}`);
     }
-    if (view.getUint32(8, true) !== crc32c(block.#bytes.subarray(12))) {
+    if (view.getUint32(8, true) !== block.#sum(stored.length)) {
       fail("does not have its checksum");
     }
     block.count = view.getUint16(6, true);
+    if (block.count === 0) fail("has no windows");
     block.#length = stored.length;
     let at = headSize;
     let last = at;
@@ -83,8 +87,11 @@ export class WindowBlock {
     return block;
   }
 
-  get byteLength(): number {
-    return this.#length;
+  #sum(length: number): number {
+    const more = this.#bytes.subarray(this.#checkedTo, length);
+    this.#checksum = crc32c(more, this.#checksum);
+    this.#checkedTo = length;
+    return this.#checksum;
   }
 
   /** What it takes in memory. */
@@ -136,6 +143,10 @@ export class WindowBlock {
   /** Opens or closes `difference` bytes at `at`. States that were read lie where they did: they are not moved. */
   #shift(at: number, difference: number): void {
     const length = this.#length + difference;
+    if (at < this.#checkedTo) {
+      this.#checksum = 0;
+      this.#checkedTo = headSize;
+    }
     if (at < this.#length || length > this.#bytes.length) {
       const bytes = new Uint8Array(Math.max(length, Math.ceil(this.#length * 1.5)));
       bytes.set(this.#bytes.subarray(0, at));
@@ -251,6 +262,8 @@ export class WindowBlock {
     later.count = this.count - left;
     later.#lastStart = this.#lastStart;
     later.#lastEnd = this.#lastEnd;
+    this.#checksum = 0;
+    this.#checkedTo = headSize;
     this.#bytes = this.#bytes.slice(0, at);
     this.#view = new DataView(this.#bytes.buffer);
     this.#length = at;
@@ -268,7 +281,7 @@ export class WindowBlock {
     view.setUint16(4, version, true);
     view.setUint16(6, this.count, true);
     view.setUint32(12, this.#length, true);
-    view.setUint32(8, crc32c(this.#bytes.subarray(12, this.#length)), true);
+    view.setUint32(8, this.#sum(this.#length), true);
     return this.#bytes.slice(0, this.#length);
   }
 }

@@ -24,8 +24,9 @@ export class WindowBlocks {
   readonly #held = new Map<string, Held>();
   /** What no commit on disk has, by group, by start. */
   readonly #pending = new Map<string, Held[]>();
-  /** The last block of a group. */
-  readonly #tails = new Map<string, Held>();
+  /** The last block of a group, by rule and tier, then group. */
+  readonly #tails = new Map<number, Map<number, Held>>();
+  readonly #heldOf = new WeakMap<WindowBlock, Held>();
   readonly #dirty = new Set<Held>();
   readonly #commits: Held[][] = [];
   #memory = 0;
@@ -49,7 +50,25 @@ export class WindowBlocks {
     const held: Held = { key, text, block, dirty: false, commits: 0, memory: block?.memory ?? 0 };
     this.#held.set(text, held);
     this.#memory += held.memory;
+    if (block) this.#heldOf.set(block, held);
     return held;
+  }
+
+  #tailsOf(rule: number, tier: number): Map<number, Held> {
+    const at = rule * 256 + tier;
+    let tails = this.#tails.get(at);
+    if (tails === undefined) {
+      tails = new Map();
+      this.#tails.set(at, tails);
+    }
+    return tails;
+  }
+
+  /** Which one is a group's last block is not known any more, if it was this one. */
+  #loosen({ key }: Held, only: Held | null): void {
+    const tails = this.#tailsOf(key.readUInt32BE(0), key[4] as number);
+    const { groupId } = windowKeyParts(key);
+    if (only === null || tails.get(groupId) === only) tails.delete(groupId);
   }
 
   /** Forgets the blocks that were touched longest ago and are on disk, but not `kept`. */
@@ -65,8 +84,7 @@ export class WindowBlocks {
   #forget(held: Held): void {
     this.#held.delete(held.text);
     this.#memory -= held.memory;
-    const group = groupOf(held.text);
-    if (this.#tails.get(group) === held) this.#tails.delete(group);
+    this.#loosen(held, held);
   }
 
   /** A new block, not written yet; `isLast` where the group has none that starts later. */
@@ -74,15 +92,21 @@ export class WindowBlocks {
     const { rule, tier, groupId, startUs } = block.place;
     const key = windowKey(rule, tier, groupId, startUs);
     const known = this.#held.get(key.toString("latin1"));
-    if (known) known.block = block;
     const held = known ?? this.#hold(key, block);
-    if (isLast) this.#tails.set(groupOf(held.text), held);
-    else this.#tails.delete(groupOf(held.text));
+    held.block = block;
+    this.#heldOf.set(block, held);
+    if (isLast) this.#tailsOf(rule, tier).set(groupId, held);
+    else this.#loosen(held, null);
     this.#changed(held);
   }
 
   /** Its windows have changed. A block without any is removed. */
   changed(block: WindowBlock): void {
+    const known = this.#heldOf.get(block);
+    if (known && block.count > 0 && this.#held.get(known.text) === known) {
+      this.#changed(known);
+      return;
+    }
     const { rule, tier, groupId, startUs } = block.place;
     const key = windowKey(rule, tier, groupId, startUs);
     if (block.count === 0) {
@@ -91,6 +115,7 @@ export class WindowBlocks {
     }
     const held = this.#held.get(key.toString("latin1")) ?? this.#hold(key, block);
     held.block = block;
+    this.#heldOf.set(block, held);
     this.#changed(held);
   }
 
@@ -103,7 +128,7 @@ export class WindowBlocks {
     const known = this.#held.get(key.toString("latin1"));
     const held = known ?? this.#hold(key, null);
     held.block = null;
-    this.#tails.delete(groupOf(held.text));
+    this.#loosen(held, null);
     this.#changed(held);
   }
 
@@ -148,28 +173,24 @@ export class WindowBlocks {
 
   /** The block of a group that starts last, of those that start at `startUs` or before. */
   at(rule: number, tier: number, groupId: number, startUs: bigint): WindowBlock | undefined {
-    const to = windowKey(rule, tier, groupId, startUs);
-    const group = groupOf(to.toString("latin1"));
-    const tail = this.#tails.get(group);
+    const tail = this.#tails.get(rule * 256 + tier)?.get(groupId);
     if (tail?.block && tail.block.place.startUs <= startUs) {
       this.#touch(tail);
       return tail.block;
     }
+    const to = windowKey(rule, tier, groupId, startUs);
     return this.#before(windowKey(rule, tier, groupId, timeMin), to, true)?.block ?? undefined;
   }
 
   /** The last block of a group. */
   tail(rule: number, tier: number, groupId: number): WindowBlock | undefined {
-    const to = windowKey(rule, tier, groupId, timeMax);
-    const group = groupOf(to.toString("latin1"));
-    const known = this.#tails.get(group);
-    if (known?.block) {
-      this.#touch(known);
-      return known.block;
-    }
-    const held = this.#before(windowKey(rule, tier, groupId, timeMin), to, true);
+    const tails = this.#tailsOf(rule, tier);
+    const known = tails.get(groupId);
+    if (known?.block) return known.block;
+    const from = windowKey(rule, tier, groupId, timeMin);
+    const held = this.#before(from, windowKey(rule, tier, groupId, timeMax), true);
     if (held === undefined) return undefined;
-    this.#tails.set(group, held);
+    tails.set(groupId, held);
     return held.block ?? undefined;
   }
 

@@ -222,7 +222,7 @@ async function run(tables: TestTables, seed: number, steps: number): Promise<voi
 
 describe("stored windows are those of a plain list", () => {
   test.each([1, 2, 3, 4, 5, 6])("over a plain table, seed %i", async (seed) => {
-    await run(new PlainTables(), seed, 1500);
+    await run(new PlainTables(), seed, 500);
   });
 
   test("over LMDB", async () => {
@@ -236,7 +236,7 @@ describe("stored windows are those of a plain list", () => {
           store.renew();
         },
       };
-      await run(tables, 7, 600);
+      await run(tables, 7, 300);
     } finally {
       await store.close();
       rmSync(folder, { recursive: true });
