@@ -1,0 +1,71 @@
+import type { StoredGroup, WindowStore } from "../rollup/store.ts";
+import type { FinalWindow } from "./window-row.ts";
+
+/** A day of minutes and more; who resumes after longer begins anew with the newest. */
+const FINAL_WINDOWS_MAX = 10_000;
+
+/** Stored windows of a rule that overlap [fromUs, toUs), by start; null: unbounded. `groups`: as many as there are. */
+export function windowsWithin(
+  store: WindowStore,
+  rule: number,
+  groups: number,
+  fromUs: bigint | null,
+  toUs: bigint | null,
+): FinalWindow[] {
+  const found: StoredGroup[] = [];
+  for (let groupId = 0; groupId <= groups; groupId++) {
+    found.push(...store.read(rule, 0, groupId, fromUs, toUs));
+  }
+  return asWindows(found);
+}
+
+/** Windows that became final at sequences from `since` on and, unless it is null, before `before`. */
+export function windowsFinal(
+  store: WindowStore,
+  rule: number,
+  since: bigint,
+  before: bigint | null,
+): FinalWindow[] {
+  const found: StoredGroup[] = [];
+  let count = 0;
+  for (const { finalAt, startUs, groupIds } of store.finalSince(rule, since)) {
+    if (before !== null && finalAt >= before) break;
+    if (++count > FINAL_WINDOWS_MAX) break;
+    found.push(...groupsAt(store, rule, startUs, groupIds));
+  }
+  return asWindows(found);
+}
+
+/** The newest stored window. */
+export function windowNewest(store: WindowStore, rule: number): FinalWindow[] {
+  const newest = store.newest(rule, 0);
+  return newest === null ? [] : asWindows(groupsAt(store, rule, newest.startUs, newest.groupIds));
+}
+
+function groupsAt(
+  store: WindowStore,
+  rule: number,
+  startUs: bigint,
+  groupIds: Uint32Array,
+): StoredGroup[] {
+  const found: StoredGroup[] = [];
+  for (const groupId of groupIds) {
+    for (const group of store.read(rule, 0, groupId, startUs, startUs + 1n)) {
+      if (group.startUs === startUs) found.push(group);
+    }
+  }
+  return found;
+}
+
+/** Groups by window. Sessions of one start may have different ends. */
+function asWindows(found: readonly StoredGroup[]): FinalWindow[] {
+  const windows = new Map<string, FinalWindow & { groups: StoredGroup[] }>();
+  for (const group of found) {
+    const { startUs, endUs, finalAt } = group;
+    const key = `${startUs} ${endUs}`;
+    const window = windows.get(key);
+    if (window) window.groups.push(group);
+    else windows.set(key, { startUs, endUs, finalAt, groups: [group] });
+  }
+  return [...windows.values()].sort((a, b) => (a.startUs < b.startUs ? -1 : 1));
+}

@@ -1,0 +1,87 @@
+// What the stream processor works with. All of it is passed in, so that tests drive it without threads, files or clocks.
+
+import type { Clock } from "../base/clock.ts";
+import type { QueryResult } from "../query/result.ts";
+import type { Segment, Snapshot } from "../query/segments/source.ts";
+import type { GroupDirectory, TableReader, WindowStore } from "../rollup/store.ts";
+import type {
+  FromStream,
+  RollupQuestion,
+  SourceTime,
+  StreamTable,
+  StreamWrite,
+  WindowsRequest,
+} from "./messages.ts";
+import type { Rule } from "./rule.ts";
+import type { RuleSink, RuleState } from "./rule-state.ts";
+import type { TimedChunk } from "./timed-chunk.ts";
+import type { FinalWindow, WindowRow } from "./window-row.ts";
+
+/** The event time of one follower: how far each source has come, and the watermark. */
+export interface FollowedTime {
+  /** Judges rows [first, end) of a segment, the next ones. Within a chunk of the scope. */
+  take(segment: Segment, first: number, end: number): TimedChunk;
+  /** Nothing was received up to `receivedAtUs`. */
+  tick(receivedAtUs: bigint): void;
+  /** `noWatermark` while there is none. */
+  watermarkUs(): bigint;
+  readonly sourceCount: number;
+  /** The sources furthest behind and those whose clocks are ahead. */
+  sources(limit: number): SourceTime[];
+  encode(): Uint8Array;
+  /** Into a new one. @throws CorruptionError */
+  restore(bytes: Uint8Array): void;
+  /** Gives back its memory. */
+  close(): void;
+}
+
+/** Memory of a chunk, and what rules share within it: columns that are derived, conditions that are tested. */
+export interface ChunkScope {
+  begin(): void;
+  enter(chunk: TimedChunk): void;
+  end(): void;
+}
+
+export interface StreamSettings {
+  readonly checkpointIntervalMs: number;
+  /** Between two updates to subscribers. */
+  readonly paceMs: number;
+  /** Rows that are taken at once. */
+  readonly chunkRows: number;
+  readonly memoryMax: number;
+}
+
+export interface RollupReply {
+  readonly result: QueryResult | null;
+  readonly why: string;
+}
+
+export interface StreamParts {
+  /** Everything from sequence `from` on can be read in the snapshot. */
+  readonly source: { snapshot(from: bigint): Snapshot };
+  readonly clock: Clock;
+  readonly settings: StreamSettings;
+  table(name: StreamTable): TableReader;
+  time(): FollowedTime;
+  state(rule: Rule, sink: RuleSink): RuleState;
+  readonly scope: ChunkScope;
+  readonly store: WindowStore;
+  /** The groups of a rule. */
+  directory(rule: number): GroupDirectory;
+  /** What the store and the directories of groups want to be committed. */
+  storeWrites(): StreamWrite[];
+  /** Bytes of open windows. */
+  memoryBytes(): number;
+  /** Final windows with the values of their groups. */
+  rows(rule: Rule, windows: readonly FinalWindow[]): WindowRow[];
+  /** Stored and open windows; `state` is null where none are open. */
+  read(
+    rule: Rule,
+    state: RuleState | null,
+    request: WindowsRequest,
+  ): { readonly rows: readonly WindowRow[]; readonly more: boolean };
+  rollup(rule: Rule, state: RuleState, question: RollupQuestion, asOf: bigint): RollupReply;
+  /** Answered by `committed` with the same id. */
+  commit(id: number, reflected: bigint, writes: readonly StreamWrite[]): void;
+  emit(message: FromStream): void;
+}

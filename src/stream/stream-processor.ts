@@ -1,0 +1,449 @@
+// The stream thread's work without the thread: rows in, windows out. See docs/windows.md.
+
+import { packFailure } from "../engine/failure.ts";
+import { InputError, type LimitError, MillraceError } from "../errors.ts";
+import type { Snapshot } from "../query/segments/source.ts";
+import { Backfills } from "./backfill.ts";
+import { decodePart, decodeTime, encodeTime, partRange, timeKey } from "./checkpoint-bytes.ts";
+import { Checkpoints } from "./checkpoints.ts";
+import { indexMax, type Position } from "./duplicates.ts";
+import { Follower, type FollowerParts } from "./follower.ts";
+import type { StreamAnswer, StreamRequest, StreamWrite } from "./messages.ts";
+import { Recomputation } from "./recompute.ts";
+import { decodeRecord, numberOfKey } from "./record-bytes.ts";
+import type { RuleRecord } from "./rule-record.ts";
+import { RuleSet } from "./rule-set.ts";
+import type { RunningRule } from "./running-rule.ts";
+import { windowNewest, windowsFinal, windowsWithin } from "./stored-windows.ts";
+import type { StreamParts } from "./stream-parts.ts";
+import { StreamReport } from "./stream-report.ts";
+import { noWatermark } from "./timed-chunk.ts";
+
+/** Blocks of stored windows that are forgotten at most at a checkpoint, of each rule and tier. */
+const EXPIRED_BLOCKS = 64;
+
+interface Tick {
+  readonly sequence: bigint;
+  readonly receivedAtUs: bigint;
+}
+
+/**
+ * Takes rows chunk by chunk and whatever else happens in the order of the stream. Whoever drives it calls `step` while
+ * it answers true, and `attend` in between: nothing here waits or reads a clock but for pacing.
+ */
+export class StreamProcessor {
+  readonly #parts: StreamParts;
+  readonly #followers: FollowerParts;
+  readonly #live: Follower;
+  readonly #backfills: Backfills;
+  readonly #rules: RuleSet;
+  readonly #checkpoints: Checkpoints;
+  readonly #report: StreamReport;
+  #ticks: Tick[] = [];
+  #recomputations: Recomputation[] = [];
+  /** Milliseconds that the live rules took and background work has not. */
+  #credit = 0;
+  #changed = false;
+  #newsMs = Number.NEGATIVE_INFINITY;
+
+  /** Goes on from the newest checkpoint. @throws CorruptionError */
+  constructor(parts: StreamParts) {
+    this.#parts = parts;
+    this.#report = new StreamReport(parts);
+    this.#followers = {
+      scope: parts.scope,
+      duplicates: parts.table("duplicates"),
+      gone: (from, to) => this.#gone(from, to),
+      noRoom: (rule, error) => this.#noRoom(rule, error),
+    };
+    this.#live = this.#restoredLive();
+    this.#backfills = new Backfills((position, time) => this.#follower(position, time));
+    this.#rules = new RuleSet(parts, this.#live, this.#backfills);
+    this.#checkpoints = new Checkpoints({
+      clock: parts.clock,
+      intervalMs: parts.settings.checkpointIntervalMs,
+      collect: () => this.#collect(),
+      commit: parts.commit,
+      committed: () => this.#committed(),
+    });
+    this.#checkpoints.reflected = this.#live.next;
+    this.#restoreRules();
+    parts.emit({ type: "ready", rules: this.#rules.records, asOf: this.#live.next });
+  }
+
+  #follower(position: Position, encoded: Uint8Array | null): Follower {
+    const time = this.#parts.time();
+    if (encoded) time.restore(encoded);
+    return new Follower(position, time, this.#followers);
+  }
+
+  #restoredLive(): Follower {
+    const key = timeKey(0);
+    const value = this.#parts.table("stream").get(key);
+    if (value !== undefined) {
+      const { position, time } = decodeTime(key, value);
+      return this.#follower(position, time);
+    }
+    return this.#follower({ next: this.#oldest(), duplicates: 0 }, null);
+  }
+
+  #oldest(): bigint {
+    const snapshot = this.#parts.source.snapshot(0n);
+    snapshot.release();
+    return snapshot.oldest ?? snapshot.segments[0]?.firstSequence ?? snapshot.asOf;
+  }
+
+  #restoreRules(): void {
+    const stream = this.#parts.table("stream");
+    const records: RuleRecord[] = [];
+    const rules = this.#parts.table("rules").range(new Uint8Array(0), new Uint8Array(5).fill(255));
+    for (const { key, value } of rules) records.push(decodeRecord(numberOfKey(key), value));
+    for (const record of records) {
+      const key = timeKey(record.rule.number);
+      const value = record.backfill && stream.get(key);
+      const rule = this.#rules.restore(record, value ? decodeTime(key, value) : null);
+      if (rule.state === null) continue;
+      const { from, to } = partRange(record.rule.number);
+      const parts = [];
+      for (const entry of stream.range(from, to)) parts.push(decodePart(entry.key, entry.value));
+      rule.restore(parts);
+    }
+  }
+
+  /** The next row that live rules take. */
+  get next(): bigint {
+    return this.#live.next;
+  }
+
+  /** What its reads and writes reflect is on disk. */
+  get isCommitted(): boolean {
+    return !this.#changed && !this.#checkpoints.isInFlight;
+  }
+
+  /** Takes the next rows, if there are any; then some for rules that are behind. True: there may be more. */
+  step(): boolean {
+    const { clock, settings, source } = this.#parts;
+    const snapshot = source.snapshot(this.#oldestNeeded());
+    try {
+      const startMs = clock.monotonicMs();
+      const taken = this.#takeLive(snapshot, settings.chunkRows);
+      const tookMs = clock.monotonicMs() - startMs;
+      const worked = this.#background(snapshot, taken > 0 ? tookMs : null);
+      return taken > 0 || worked;
+    } finally {
+      snapshot.release();
+    }
+  }
+
+  #oldestNeeded(): bigint {
+    let oldest = this.#live.next;
+    const behind = this.#backfills.oldest;
+    if (behind !== null && behind < oldest) oldest = behind;
+    for (const { next } of this.#recomputations) if (next < oldest) oldest = next;
+    return oldest;
+  }
+
+  #takeLive(snapshot: Snapshot, rowsMax: number): number {
+    const live = this.#live;
+    const before = live.position;
+    let taken = 0;
+    for (;;) {
+      const tick = this.#ticks[0];
+      const end = tick && tick.sequence < snapshot.asOf ? tick.sequence : snapshot.asOf;
+      const to = { next: end < live.next ? live.next : end, duplicates: indexMax };
+      taken += live.advance(snapshot, to, rowsMax - taken);
+      if (tick === undefined || live.next < tick.sequence) break;
+      this.#ticks.shift();
+      // What came after the tick has brought time further than the tick does.
+      if (live.next === tick.sequence) live.tick(tick.receivedAtUs);
+      this.#changed = true;
+      if (taken >= rowsMax) break;
+    }
+    if (!live.isAt(before)) this.#changed = true;
+    return taken;
+  }
+
+  /** Half of the time at most while there are live rows; `liveMs` null: there are none. */
+  #background(snapshot: Snapshot, liveMs: number | null): boolean {
+    if (this.#backfills.list.length === 0 && this.#recomputations.length === 0) {
+      this.#credit = 0;
+      return false;
+    }
+    this.#credit = liveMs === null ? 0 : this.#credit + liveMs;
+    do {
+      const startMs = this.#parts.clock.monotonicMs();
+      this.#slice(snapshot);
+      this.#credit -= this.#parts.clock.monotonicMs() - startMs;
+    } while (liveMs !== null && this.#credit > 0 && this.#hasBackground());
+    return true;
+  }
+
+  #hasBackground(): boolean {
+    return this.#backfills.list.length > 0 || this.#recomputations.length > 0;
+  }
+
+  #slice(snapshot: Snapshot): void {
+    this.#changed = true;
+    const [recomputation] = this.#recomputations;
+    if (recomputation) {
+      if (recomputation.step(snapshot, this.#live)) this.#recomputations.shift();
+      return;
+    }
+    for (const rule of this.#backfills.step(snapshot, this.#live)) {
+      if (rule.isPassing) continue;
+      this.#parts.emit({ type: "rule", record: rule.record });
+    }
+  }
+
+  /** Nothing was received up to `receivedAtUs`; rows below `sequence` were published. */
+  tick(sequence: bigint, receivedAtUs: bigint): void {
+    if (sequence < this.#live.next) return;
+    this.#ticks.push({ sequence, receivedAtUs });
+    // While nothing comes they follow each other: the last one says it all.
+    const before = this.#ticks.at(-2);
+    if (before?.sequence === sequence) this.#ticks.splice(-2, 1);
+  }
+
+  /** Does what is due; answers the milliseconds until something is again. */
+  attend(): number {
+    const { clock, settings } = this.#parts;
+    const watched = [...this.#rules.values()].filter(({ watchers }) => watchers > 0);
+    let wait = Number.POSITIVE_INFINITY;
+    if (watched.length > 0) {
+      if (clock.monotonicMs() >= this.#newsMs + settings.paceMs) {
+        this.#newsMs = clock.monotonicMs();
+        for (const rule of watched) this.#tell(rule);
+      }
+      wait = Math.max(0, this.#newsMs + settings.paceMs - clock.monotonicMs());
+    }
+    if (this.#changed) {
+      const soon = watched.some(({ hasFinals }) => hasFinals);
+      if (this.#checkpoints.dueInMs(soon) === 0) this.checkpoint();
+      else wait = Math.min(wait, this.#checkpoints.dueInMs(soon));
+    }
+    if (this.#report.dueInMs() === 0) {
+      this.#report.send(this.#live, this.#rules, this.#backfills, this.#checkpoints);
+    }
+    return Math.min(wait, this.#report.dueInMs());
+  }
+
+  #tell(rule: RunningRule): void {
+    try {
+      const news = rule.news(this.#live.next);
+      if (news) this.#parts.emit({ type: "updates", rule: rule.rule.number, ...news });
+    } catch (error) {
+      if (!(error instanceof MillraceError)) throw error;
+      const name = JSON.stringify(rule.rule.name);
+      this.#report.warn(
+        `news ${rule.rule.number}`,
+        `rule ${name}: its windows can't be told: ${error.message}`,
+      );
+    }
+  }
+
+  /** Begins a checkpoint, unless one is on its way. */
+  checkpoint(): void {
+    if (this.#checkpoints.isInFlight) return;
+    this.#changed = false;
+    this.#checkpoints.begin();
+  }
+
+  #collect(): { writes: StreamWrite[]; reflected: bigint } {
+    this.#expire();
+    const { position, time } = this.#live;
+    const writes = this.#rules.writes((record) => this.#parts.emit({ type: "rule", record }));
+    writes.push(...this.#parts.storeWrites());
+    const value = encodeTime({ position, time: time.encode() });
+    writes.push({ table: "stream", key: timeKey(0), value });
+    for (const rule of this.#rules.values()) rule.leave();
+    return { writes, reflected: position.next };
+  }
+
+  #expire(): void {
+    const watermarkUs = this.#live.time.watermarkUs();
+    if (watermarkUs === noWatermark) return;
+    const { store } = this.#parts;
+    for (const { rule, isPassing } of this.#rules.values()) {
+      if (isPassing) continue;
+      const kept = [rule.retentionUs, ...rule.tiers.map(({ retentionUs }) => retentionUs)];
+      for (const [tier, retentionUs] of kept.entries()) {
+        if (retentionUs === null) continue;
+        const more = store.expire(rule.number, tier, watermarkUs - retentionUs, EXPIRED_BLOCKS);
+        if (more) this.#changed = true;
+      }
+    }
+  }
+
+  committed(id: number): void {
+    this.#checkpoints.committed(id);
+  }
+
+  #committed(): void {
+    this.#parts.store.committed();
+    for (const rule of this.#rules.values()) {
+      rule.committed();
+      if (rule.watchers > 0) this.#tell(rule);
+    }
+  }
+
+  /** Answers by `emit`, some requests later than others. */
+  request(id: number, request: StreamRequest): void {
+    try {
+      const answer = this.#answer(id, request);
+      if (answer !== null) this.#parts.emit({ type: "answer", id, answer });
+    } catch (error) {
+      this.#parts.emit({ type: "failed", id, failure: packFailure(error) });
+    }
+  }
+
+  #answer(id: number, request: StreamRequest): StreamAnswer | null {
+    switch (request.type) {
+      case "rules":
+        return this.#change(id, request.put, request.gone);
+      case "windows":
+        return this.#windows(request);
+      case "watch":
+        return this.#watch(request.watch.rule, request.watch.since);
+      case "unwatch": {
+        const rule = this.#rules.get(request.rule);
+        if (rule) rule.watchers = Math.max(0, rule.watchers - 1);
+        return { type: "unwatch" };
+      }
+      case "rollup":
+        return this.#rollup(request);
+      case "recompute":
+        return this.#recompute(id, request);
+    }
+  }
+
+  #rule(number: number): RunningRule {
+    const rule = this.#rules.get(number);
+    if (rule) return rule;
+    throw new InputError("unknown_rule", `there is no rule of number ${number}`, {}, 404);
+  }
+
+  #change(id: number, put: readonly RuleRecord[], gone: readonly number[]): StreamAnswer | null {
+    const oldest = put.some(({ backfill }) => backfill !== null) ? this.#oldest() : 0n;
+    let stored = false;
+    for (const record of put) stored = !this.#rules.put(record, oldest).isPassing || stored;
+    for (const number of gone) {
+      stored = this.#rules.get(number)?.isPassing === false || stored;
+      this.#recomputations = this.#recomputations.filter((one) => {
+        if (one.rule.rule.number !== number) return true;
+        one.cancel();
+        return false;
+      });
+      this.#rules.remove(number);
+    }
+    if (!stored) return { type: "rules" };
+    this.#changed = true;
+    const answer: StreamAnswer = { type: "rules" };
+    this.#checkpoints.after(() => this.#parts.emit({ type: "answer", id, answer }));
+    return null;
+  }
+
+  #windows({ request }: Extract<StreamRequest, { type: "windows" }>): StreamAnswer {
+    const { clock, read } = this.#parts;
+    const startMs = clock.monotonicMs();
+    const rule = this.#rule(request.rule);
+    const { rows, more } = read(rule.rule, rule.state, request);
+    const executionUs = Math.round((clock.monotonicMs() - startMs) * 1000);
+    return { type: "windows", answer: { rows, more, asOf: this.#live.next, executionUs } };
+  }
+
+  #watch(number: number, since: bigint | null): StreamAnswer {
+    const rule = this.#rule(number);
+    // Those who watch already are told what the snapshot has: what follows is news for all.
+    if (rule.watchers > 0) this.#tell(rule);
+    else rule.forget();
+    const { store } = this.#parts;
+    const finals = rule.isPassing
+      ? []
+      : since === null
+        ? windowNewest(store, number)
+        : windowsFinal(store, number, since, rule.pendingFrom);
+    const { rows, asOf } = rule.snapshot(this.#live.next, since ?? 0n, finals);
+    rule.watchers++;
+    return { type: "watch", rows, asOf };
+  }
+
+  #rollup({ question }: Extract<StreamRequest, { type: "rollup" }>): StreamAnswer {
+    const rule = this.#rule(question.rule);
+    const none = (why: string): StreamAnswer => ({ type: "rollup", result: null, why });
+    // Everything that is published when the question comes is in its answer.
+    const snapshot = this.#parts.source.snapshot(this.#live.next);
+    let lack: string | null;
+    try {
+      while (this.#live.next < snapshot.asOf) {
+        if (this.#takeLive(snapshot, this.#parts.settings.chunkRows) === 0) break;
+      }
+      lack = this.#rollupLack(rule, question.query.fromUs, question.query.toUs, snapshot);
+    } finally {
+      snapshot.release();
+    }
+    if (lack !== null || rule.state === null) return none(lack ?? "the rule was replaced");
+    const reply = this.#parts.rollup(rule.rule, rule.state, question, this.#live.next);
+    return { type: "rollup", ...reply };
+  }
+
+  /** Why the rule's windows don't reflect all rows of the range; null: they do. */
+  #rollupLack(
+    rule: RunningRule,
+    fromUs: bigint | null,
+    toUs: bigint | null,
+    snapshot: Snapshot,
+  ): string | null {
+    const { record } = rule;
+    if (record.state !== "live") return `it is ${record.state}`;
+    if (record.paused) return "it is paused";
+    if (!record.complete) return "it has left out rows";
+    if (record.backfill !== null) return "its backfill is not done";
+    const missed = snapshot.segments.some(
+      ({ firstSequence, timeMinUs, timeMaxUs }) =>
+        firstSequence < record.fromSequence &&
+        (fromUs === null || timeMaxUs >= fromUs) &&
+        (toUs === null || timeMinUs < toUs),
+    );
+    if (missed) return `it begins with sequence ${record.fromSequence}, and there are older rows`;
+    const { retentionUs } = rule.rule;
+    const watermarkUs = this.#live.time.watermarkUs();
+    if (retentionUs === null || watermarkUs === noWatermark) return null;
+    if (fromUs !== null && fromUs >= watermarkUs - retentionUs) return null;
+    return "its windows are not kept for as long as that";
+  }
+
+  #recompute(id: number, request: Extract<StreamRequest, { type: "recompute" }>): null {
+    const rule = this.#rule(request.rule);
+    const { emit } = this.#parts;
+    const { store, directory } = this.#parts;
+    this.#recomputations.push(
+      new Recomputation(this.#parts, rule, request, {
+        stored: ({ fromUs, toUs }) => {
+          const groups = directory(request.rule).count;
+          return windowsWithin(store, request.rule, groups, fromUs, toUs);
+        },
+        done: (answer) => {
+          this.#changed = true;
+          this.#checkpoints.after(() =>
+            emit({ type: "answer", id, answer: { type: "recompute", ...answer } }),
+          );
+        },
+        failed: (failure) => emit({ type: "failed", id, failure }),
+      }),
+    );
+    return null;
+  }
+
+  #gone(from: bigint, to: bigint): void {
+    this.#report.warn("gone", `events ${from} to ${to - 1n} were dropped before rules took them`);
+  }
+
+  #noRoom(rule: RunningRule, error: LimitError): void {
+    const { record } = rule;
+    rule.record = { ...record, paused: true, complete: false };
+    this.#report.warn(
+      `room ${record.rule.number}`,
+      `rule ${JSON.stringify(record.rule.name)} is paused: ${error.message}`,
+    );
+  }
+}
