@@ -82,8 +82,10 @@ export class Follower {
     try {
       const chunk = this.time.take(segment, first, end);
       if (this.rules.size > 0) {
-        scope.enter(chunk);
-        for (const rule of this.rules.values()) this.#guarded(rule, () => rule.take(chunk));
+        const near = scope.enter(chunk);
+        for (const rule of this.rules.values()) {
+          this.#guarded(rule, () => rule.take(near, this.#next + BigInt(end - first)));
+        }
       }
     } finally {
       scope.end();

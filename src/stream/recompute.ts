@@ -136,8 +136,7 @@ export class Recomputation {
     scope.begin();
     try {
       const chunk = untimed(segment, first, end, this.#events);
-      scope.enter(chunk);
-      this.#state?.add(chunk);
+      this.#state?.add(scope.enter(chunk));
     } finally {
       scope.end();
     }

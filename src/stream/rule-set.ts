@@ -109,7 +109,7 @@ export class RuleSet {
     this.#rules.delete(number);
     this.#written.delete(number);
     if (rule.isPassing) return;
-    this.#parts.store.drop(number);
+    this.#parts.drop(number);
     this.#gone.push(...this.#partsGone(rule), ...this.#timeGone(number));
     this.#gone.push({ table: "rules", key: recordKey(number), value: null });
   }

@@ -88,7 +88,8 @@ export class RunningRule implements RuleSink {
     if (!this.isPassing) this.#parts.store.tooLate(rule, late);
   }
 
-  take(chunk: TimedChunk): void {
+  /** `next` is the sequence after the chunk. */
+  take(chunk: TimedChunk, next: bigint): void {
     const state = this.#state;
     if (state === null) return;
     const { clock } = this.#parts;
@@ -96,7 +97,7 @@ export class RunningRule implements RuleSink {
     if (this.record.paused) {
       // Its windows become final as time goes on, without the rows that come meanwhile.
       this.#incomplete();
-      this.advance(chunk.watermarkAfterUs, chunk.segment.firstSequence + BigInt(chunk.end));
+      this.advance(chunk.watermarkAfterUs, next);
     } else {
       const { dropped } = state.stats;
       state.add(chunk);

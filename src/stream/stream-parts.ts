@@ -38,7 +38,8 @@ export interface FollowedTime {
 /** Memory of a chunk, and what rules share within it: columns that are derived, conditions that are tested. */
 export interface ChunkScope {
   begin(): void;
-  enter(chunk: TimedChunk): void;
+  /** Answers what rules are to take for the chunk. */
+  enter(chunk: TimedChunk): TimedChunk;
   end(): void;
 }
 
@@ -74,13 +75,18 @@ export interface StreamParts {
   memoryBytes(): number;
   /** Final windows with the values of their groups. */
   rows(rule: Rule, windows: readonly FinalWindow[]): WindowRow[];
-  /** Stored and open windows; `state` is null where none are open. */
+  /** Stored and open windows; `state` is null where none are open. `next` is the next sequence. */
   read(
     rule: Rule,
     state: RuleState | null,
     request: WindowsRequest,
+    watermarkUs: bigint,
+    next: bigint,
   ): { readonly rows: readonly WindowRow[]; readonly more: boolean };
   rollup(rule: Rule, state: RuleState, question: RollupQuestion, asOf: bigint): RollupReply;
+  /** The windows of a rule are to be forgotten, with its groups. */
+  drop(rule: number): void;
+  committed(): void;
   /** Answered by `committed` with the same id. */
   commit(id: number, reflected: bigint, writes: readonly StreamWrite[]): void;
   emit(message: FromStream): void;

@@ -279,7 +279,7 @@ export class StreamProcessor {
   }
 
   #committed(): void {
-    this.#parts.store.committed();
+    this.#parts.committed();
     for (const rule of this.#rules.values()) {
       rule.committed();
       if (rule.watchers > 0) this.#tell(rule);
@@ -306,7 +306,7 @@ export class StreamProcessor {
         return this.#watch(request.watch.rule, request.watch.since);
       case "unwatch": {
         const rule = this.#rules.get(request.rule);
-        if (rule) rule.watchers = Math.max(0, rule.watchers - 1);
+        if (rule) rule.watchers = 0;
         return { type: "unwatch" };
       }
       case "rollup":
@@ -346,7 +346,8 @@ export class StreamProcessor {
     const { clock, read } = this.#parts;
     const startMs = clock.monotonicMs();
     const rule = this.#rule(request.rule);
-    const { rows, more } = read(rule.rule, rule.state, request);
+    const { next, time } = this.#live;
+    const { rows, more } = read(rule.rule, rule.state, request, time.watermarkUs(), next);
     const executionUs = Math.round((clock.monotonicMs() - startMs) * 1000);
     return { type: "windows", answer: { rows, more, asOf: this.#live.next, executionUs } };
   }

@@ -1,0 +1,227 @@
+// The stream thread's part of the shared memory and of the store, put together for the processor.
+//
+//   REGION_STREAM   arena: tables of event time, panes of open windows
+//   its reader      64 bytes │ scratch of a chunk │ scratch of reads │ decoded columns of stored segments
+
+import type { Clock } from "../base/clock.ts";
+import { Columns } from "../core/columns.ts";
+import type { Core } from "../core/core.ts";
+import { REGION_READER_FIRST, REGION_STREAM } from "../core/layout.ts";
+import { region } from "../core/memory.ts";
+import { SlotReader } from "../core/slots.ts";
+import { Cells } from "../query/columns/cells.ts";
+import { queryKernels } from "../query/columns/kernels.ts";
+import { Scratch } from "../query/columns/scratch.ts";
+import type { SegmentStore } from "../query/read/reader.ts";
+import { FoundCodes } from "../query/run/text-codes.ts";
+import { LiveSource, StoredSegments } from "../query/segments/segments.ts";
+import type { Snapshot } from "../query/segments/source.ts";
+import { openGroupDirectories } from "../rollup/group-directories.ts";
+import type { TableReader } from "../rollup/store.ts";
+import { openWindowStore } from "../rollup/window-store.ts";
+import { ColumnCache } from "../storage/column-cache.ts";
+import { decodeSegmentMeta, type SegmentMeta } from "../storage/segment.ts";
+import { Arena } from "./arena.ts";
+import { EventTime, timeTableSize } from "./event-time.ts";
+import type { FromStream, StreamTable, StreamWrite } from "./messages.ts";
+import { PaneRule } from "./pane-rule.ts";
+import { rollupAnswer } from "./rollup-answer.ts";
+import type { Rule } from "./rule.ts";
+import type { RuleContext } from "./rule-context.ts";
+import { RuleFilters } from "./rule-filters.ts";
+import type { RuleSink, RuleState } from "./rule-state.ts";
+import { SessionRule } from "./session-rule.ts";
+import type { FollowedTime, StreamParts, StreamSettings } from "./stream-parts.ts";
+import { WindowReader } from "./window-reader.ts";
+import { WindowValues } from "./window-values.ts";
+
+const HEAD_SIZE = 64;
+const KEYS_DROPPED = 100_000;
+
+export interface StreamRuntimeParts {
+  readonly core: Core;
+  /** Index among the reading threads. */
+  readonly reader: number;
+  readonly clock: Clock;
+  readonly store: SegmentStore & { table(name: StreamTable): TableReader };
+  readonly settings: Omit<StreamSettings, "memoryMax">;
+  readonly sourcesMax: number;
+  readonly maxSkewUs: bigint;
+  readonly idleTimeoutUs: bigint;
+  readonly commit: StreamParts["commit"];
+  readonly emit: (message: FromStream) => void;
+}
+
+export class StreamRuntime {
+  readonly parts: StreamParts;
+  readonly #store: SegmentStore;
+  readonly #stored: StoredSegments;
+  readonly #source: LiveSource;
+
+  constructor(from: StreamRuntimeParts) {
+    const { core, clock, store } = from;
+    const { base, size } = region(core.memory, REGION_READER_FIRST + from.reader);
+    const scratchSize = Math.floor((size - HEAD_SIZE) / 3 / 64) * 64;
+    const at = (n: number): number => base + HEAD_SIZE + n * scratchSize;
+    const own = region(core.memory, REGION_STREAM);
+    const arena = new Arena(own.base, own.size);
+    const kernels = queryKernels(core);
+    const cells = new Cells(core);
+    const run = { core, kernels, scratch: new Scratch(at(0), scratchSize), cancel: base };
+    const reads = { ...run, scratch: new Scratch(at(1), scratchSize) };
+    const cache = new ColumnCache(core, { base: at(2), size: scratchSize }, store);
+    this.#store = store;
+    this.#stored = new StoredSegments(cache);
+    this.#source = new LiveSource({
+      core,
+      columns: new Columns(core),
+      slots: new SlotReader(core, from.reader),
+      stored: this.#stored,
+      cache,
+      refresh: () => this.#segments(),
+    });
+    const found = new FoundCodes();
+    const filters = new RuleFilters(run, found, arena);
+    const table = (name: StreamTable): TableReader => store.table(name);
+    const windows = openWindowStore({ windows: table("windows"), finals: table("finals") });
+    const directories = openGroupDirectories(table("groups"));
+    const directory = (rule: number) => directories.of(rule);
+    const reader = new WindowReader(windows, directory, new WindowValues(reads, cells));
+    const shared = { run, cells, arena, filters };
+    let mark = 0;
+    this.parts = {
+      source: { snapshot: (first) => this.#snapshot(first) },
+      clock,
+      settings: { ...from.settings, memoryMax: arena.size },
+      table,
+      time: () => new TimeInArena(core, arena, run.scratch, from),
+      state: (rule, sink) =>
+        stateOf({ ...shared, rule, sink, directory: directories.of(rule.number) }),
+      scope: {
+        begin: () => {
+          mark = run.scratch.mark();
+        },
+        enter: (chunk) => filters.enter(chunk),
+        end: () => {
+          filters.leave();
+          run.scratch.release(mark);
+        },
+      },
+      store: windows,
+      directory,
+      storeWrites: (): StreamWrite[] => [...windows.writes(), ...directories.writes()],
+      committed: () => {
+        store.renew();
+        windows.committed();
+        directories.committed();
+      },
+      drop: (rule) => {
+        while (windows.drop(rule, KEYS_DROPPED)) {}
+        while (directories.drop(rule, KEYS_DROPPED)) {}
+        reader.forget(rule);
+      },
+      memoryBytes: () => arena.used,
+      rows: (rule, some) => reader.rows(rule, some),
+      read: (rule, state, request, watermarkUs, next) =>
+        reader.read(rule, state, request, watermarkUs, next),
+      rollup: (rule, state, { query }, asOf) =>
+        rollupAnswer(
+          {
+            store: windows,
+            directory: directories.of(rule.number),
+            state: { run: reads, cells, found, clock },
+          },
+          rule,
+          state,
+          query,
+          asOf,
+        ),
+      commit: from.commit,
+      emit: from.emit,
+    };
+  }
+
+  #segments(): SegmentMeta[] {
+    return this.#store.segments();
+  }
+
+  /**
+   * Rows below its `asOf`: what was committed with them is in the tables as they are read now. Stored segments are
+   * listed anew, as one of them may have been merged into another since.
+   */
+  #snapshot(first: bigint): Snapshot {
+    const before = this.#source.snapshot();
+    before.release();
+    this.#store.renew();
+    const hot = before.segments.find((one) => one.hot)?.firstSequence ?? before.asOf;
+    const snapshot = this.#source.snapshot(first < hot);
+    return { ...snapshot, asOf: before.asOf };
+  }
+
+  /** As of `Reader`. */
+  segments(added: readonly Uint8Array[], dropped: readonly number[], end: bigint): void {
+    this.#stored.add(added.map(decodeSegmentMeta));
+    this.#stored.drop(dropped);
+    this.#stored.reach(end);
+  }
+}
+
+function stateOf(
+  context: RuleContext & { readonly sink: RuleSink; readonly rule: Rule },
+): RuleState {
+  return context.rule.window.kind === "session" ? new SessionRule(context) : new PaneRule(context);
+}
+
+/** An event time whose table is a block of the arena. */
+class TimeInArena implements FollowedTime {
+  readonly #arena: Arena;
+  readonly #scratch: Scratch;
+  readonly #block: { readonly address: number; readonly size: number };
+  readonly #time: EventTime;
+
+  constructor(
+    core: Core,
+    arena: Arena,
+    scratch: Scratch,
+    options: Pick<StreamRuntimeParts, "sourcesMax" | "maxSkewUs" | "idleTimeoutUs">,
+  ) {
+    const { sourcesMax, maxSkewUs, idleTimeoutUs } = options;
+    this.#arena = arena;
+    this.#scratch = scratch;
+    this.#block = arena.take(timeTableSize(core, sourcesMax));
+    const table = this.#block.address;
+    this.#time = new EventTime(core, { table, sourcesMax, maxSkewUs, idleTimeoutUs });
+  }
+
+  take(...[segment, first, end]: Parameters<FollowedTime["take"]>) {
+    return this.#time.chunk(segment, first, end, this.#scratch);
+  }
+
+  tick(receivedAtUs: bigint): void {
+    this.#time.tick(receivedAtUs);
+  }
+
+  watermarkUs(): bigint {
+    return this.#time.watermarkUs();
+  }
+
+  get sourceCount(): number {
+    return this.#time.sourceCount;
+  }
+
+  sources(limit: number) {
+    return this.#time.sources(limit);
+  }
+
+  encode(): Uint8Array {
+    return this.#time.encode();
+  }
+
+  restore(bytes: Uint8Array): void {
+    this.#time.restore(bytes);
+  }
+
+  close(): void {
+    this.#arena.give(this.#block);
+  }
+}

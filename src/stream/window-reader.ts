@@ -1,0 +1,261 @@
+// Windows as they are read: stored ones and open ones, merged into coarser ones where that is asked for.
+
+import { Buckets } from "../query/expression/bucket.ts";
+import type { GroupDirectory, StoredGroup, WindowStore } from "../rollup/store.ts";
+import { GroupNames } from "./group-names.ts";
+import type { WindowsRequest } from "./messages.ts";
+import type { Rule } from "./rule.ts";
+import type { RuleState } from "./rule-state.ts";
+import type { FinalWindow, PartialGroup, WindowRow, WindowState } from "./window-row.ts";
+import type { WindowValues } from "./window-values.ts";
+
+/** Groups of windows that one answer is merged from at most. */
+const READ_MAX = 1_000_000;
+
+interface Found {
+  readonly rows: readonly WindowRow[];
+  readonly more: boolean;
+}
+
+/** A group of a coarser window, while what it is made of is collected. */
+interface Coarse {
+  readonly startUs: bigint;
+  readonly endUs: bigint;
+  readonly groupId: number;
+  readonly parts: PartialGroup[];
+  changedAt: bigint;
+  final: boolean;
+}
+
+export class WindowReader {
+  readonly #store: WindowStore;
+  readonly #directory: (rule: number) => GroupDirectory;
+  readonly #values: WindowValues;
+  readonly #names = new Map<number, GroupNames>();
+
+  constructor(
+    store: WindowStore,
+    directory: (rule: number) => GroupDirectory,
+    values: WindowValues,
+  ) {
+    this.#store = store;
+    this.#directory = directory;
+    this.#values = values;
+  }
+
+  /** The rule is gone. */
+  forget(rule: number): void {
+    this.#names.delete(rule);
+  }
+
+  #namesOf(rule: Rule): GroupNames {
+    let names = this.#names.get(rule.number);
+    if (names === undefined) {
+      names = new GroupNames(this.#directory(rule.number), rule.keys.length);
+      this.#names.set(rule.number, names);
+    }
+    return names;
+  }
+
+  /** Final windows with the values of their groups, in the order of the windows. */
+  rows(rule: Rule, windows: readonly FinalWindow[]): WindowRow[] {
+    const groups = windows.flatMap(({ startUs, endUs, finalAt, groups: some }) =>
+      some.map((one) => ({ ...one, startUs, endUs, finalAt })),
+    );
+    return this.#finalRows(rule, groups);
+  }
+
+  #finalRows(rule: Rule, groups: readonly StoredGroup[]): WindowRow[] {
+    return this.#shown(
+      rule,
+      groups.map((group) => ({
+        startUs: group.startUs,
+        endUs: group.endUs,
+        groupId: group.groupId,
+        parts: [group],
+        changedAt: group.finalAt,
+        final: true,
+      })),
+      () => "final",
+    );
+  }
+
+  #shown(
+    rule: Rule,
+    groups: readonly Coarse[],
+    stateOf: (group: Coarse, revised: number) => WindowState,
+  ): WindowRow[] {
+    const names = this.#namesOf(rule);
+    const values = this.#values.of(
+      rule,
+      groups.map(({ startUs, endUs, groupId, parts }) => ({
+        durationUs: endUs - startUs,
+        group: names.of(groupId),
+        partials: parts.map(({ partial }) => partial),
+      })),
+    );
+    return groups.map((group, i): WindowRow => {
+      const { startUs, endUs, groupId, parts, changedAt } = group;
+      const sum = (of: (part: PartialGroup) => number): number =>
+        parts.reduce((total, part) => total + of(part), 0);
+      const revised = sum((part) => part.revised);
+      return {
+        startUs,
+        endUs,
+        group: names.of(groupId),
+        other: groupId === 0 && rule.keys.length > 0,
+        values: values[i] ?? [],
+        count: sum((part) => part.count),
+        late: sum((part) => part.late),
+        revised,
+        tooLate: sum((part) => part.tooLate),
+        duplicate: sum((part) => part.duplicate),
+        revision: sum((part) => part.revision),
+        state: stateOf(group, revised),
+        changedAt,
+      };
+    });
+  }
+
+  read(
+    rule: Rule,
+    state: RuleState | null,
+    request: WindowsRequest,
+    watermarkUs: bigint,
+    next: bigint,
+  ): Found {
+    const groupIds = request.groups.length === 0 ? null : this.#namesOf(rule).find(request.groups);
+    if (groupIds !== null && groupIds.length === 0 && state === null) {
+      return { rows: [], more: false };
+    }
+    const isPlain = request.widthUs === null && request.tier === 0;
+    const found = isPlain
+      ? this.#plain(rule, state, request, groupIds)
+      : this.#merged(rule, state, request, groupIds, watermarkUs, next);
+    const rows = found.slice(0, request.limit);
+    return { rows, more: found.length > request.limit };
+  }
+
+  #plain(
+    rule: Rule,
+    state: RuleState | null,
+    request: WindowsRequest,
+    groupIds: readonly number[] | null,
+  ): WindowRow[] {
+    const { descending, limit } = request;
+    const open = this.#open(rule, state, request);
+    const sign = descending ? -1 : 1;
+    open.sort((a, b) => sign * order(a.startUs, b.startUs));
+    const stored: StoredGroup[] = [];
+    const wanted = { rule: rule.number, tier: 0, groupIds, descending };
+    // As many as are asked for and one more; of the last window's groups all, as open ones may lie among them.
+    for (const group of this.#store.windows({ ...wanted, ...rangeOf(request) })) {
+      if (stored.length > limit) break;
+      stored.push(group);
+    }
+    return merge(this.#finalRows(rule, stored), open, sign);
+  }
+
+  /** Open windows that are asked for. */
+  #open(rule: Rule, state: RuleState | null, request: WindowsRequest): WindowRow[] {
+    if (state === null || state.stats.openWindows === 0) return [];
+    const { fromUs, toUs, groups } = request;
+    const names = rule.keys.length === 0 ? [] : groups;
+    return state
+      .open(0n)
+      .filter(
+        ({ startUs, endUs, group, other }) =>
+          (toUs === null || startUs < toUs) &&
+          (fromUs === null || endUs > fromUs) &&
+          (names.length === 0 ||
+            (!other && names.every(({ key, value }) => isSame(group[key], value)))),
+      );
+  }
+
+  #merged(
+    rule: Rule,
+    state: RuleState | null,
+    request: WindowsRequest,
+    groupIds: readonly number[] | null,
+    watermarkUs: bigint,
+    next: bigint,
+  ): WindowRow[] {
+    const spans = spansOf(rule, request);
+    const coarse = new Map<string, Coarse>();
+    const add = (startUs: bigint, group: PartialGroup, changedAt: bigint, final: boolean): void => {
+      const span = spans.span(startUs);
+      const key = `${span.startUs} ${group.groupId}`;
+      const known = coarse.get(key);
+      if (known) {
+        known.parts.push(group);
+        if (changedAt > known.changedAt) known.changedAt = changedAt;
+        known.final &&= final;
+      } else {
+        coarse.set(key, { ...span, groupId: group.groupId, parts: [group], changedAt, final });
+      }
+    };
+    const { descending, tier } = request;
+    const wanted = { rule: rule.number, tier, groupIds, descending };
+    let read = 0;
+    for (const group of this.#store.windows({ ...wanted, ...rangeOf(request) })) {
+      if (++read > READ_MAX) break;
+      add(group.startUs, group, group.finalAt, true);
+    }
+    const chosen = groupIds && new Set(groupIds);
+    for (const window of state?.openPartials(request.fromUs, request.toUs) ?? []) {
+      for (const group of window.groups) {
+        if (chosen === null || chosen.has(group.groupId)) add(window.startUs, group, next, false);
+      }
+    }
+    const sign = descending ? -1 : 1;
+    const sorted = [...coarse.values()].sort(
+      (a, b) => sign * order(a.startUs, b.startUs) || a.groupId - b.groupId,
+    );
+    return this.#shown(rule, sorted.slice(0, request.limit + 1), ({ endUs, final }, revised) => {
+      if (final && endUs + rule.allowedLatenessUs <= watermarkUs) return "final";
+      if (endUs > watermarkUs) return "early";
+      return revised > 0 ? "revised" : "on_time";
+    });
+  }
+}
+
+function rangeOf({ fromUs, toUs }: WindowsRequest): {
+  readonly fromUs: bigint | null;
+  readonly toUs: bigint | null;
+} {
+  return { fromUs, toUs };
+}
+
+/** The windows that those of the tier are merged into. */
+function spansOf({ window, tiers }: Rule, { tier, widthUs }: WindowsRequest): Buckets {
+  const { originUs, zone } = window.kind === "session" ? { originUs: null, zone: "UTC" } : window;
+  if (widthUs !== null) {
+    return new Buckets({ width: { months: 0, days: 0, us: widthUs }, originUs, zone: "UTC" });
+  }
+  const width = tiers[tier - 1]?.size ?? { months: 0, days: 0, us: 1n };
+  return new Buckets({ width, originUs, zone });
+}
+
+function order(a: bigint, b: bigint): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/** Two lists by start, as one; those of the first come first where starts are equal. */
+function merge(a: readonly WindowRow[], b: readonly WindowRow[], sign: number): WindowRow[] {
+  const merged: WindowRow[] = [];
+  let at = 0;
+  for (const row of a) {
+    for (; at < b.length; at++) {
+      const other = b[at] as WindowRow;
+      if (sign * order(other.startUs, row.startUs) >= 0) break;
+      merged.push(other);
+    }
+    merged.push(row);
+  }
+  return [...merged, ...b.slice(at)];
+}
+
+function isSame(a: unknown, b: unknown): boolean {
+  if (typeof a === "bigint" || typeof b === "bigint") return String(a) === String(b);
+  return a === b || String(a) === String(b);
+}
