@@ -44,6 +44,7 @@ export class StreamProcessor {
   /** Milliseconds that the live rules took and background work has not. */
   #credit = 0;
   #changed = false;
+  #stopping = false;
   #newsMs = Number.NEGATIVE_INFINITY;
 
   /** Goes on from the newest checkpoint. @throws CorruptionError */
@@ -120,6 +121,11 @@ export class StreamProcessor {
     return !this.#changed && !this.#checkpoints.isInFlight;
   }
 
+  /** Only live rules go on: the rest goes on after the next start. */
+  stop(): void {
+    this.#stopping = true;
+  }
+
   /** Takes the next rows, if there are any; then some for rules that are behind. True: there may be more. */
   step(): boolean {
     const { clock, settings, source } = this.#parts;
@@ -155,16 +161,23 @@ export class StreamProcessor {
       if (tick === undefined || live.next < tick.sequence) break;
       this.#ticks.shift();
       // What came after the tick has brought time further than the tick does.
-      if (live.next === tick.sequence) live.tick(tick.receivedAtUs);
-      this.#changed = true;
+      if (live.next === tick.sequence) this.#tickNow(tick);
       if (taken >= rowsMax) break;
     }
     if (!live.isAt(before)) this.#changed = true;
     return taken;
   }
 
+  /** One that brings time no further need not be known after a restart. */
+  #tickNow({ receivedAtUs }: Tick): void {
+    const before = this.#live.time.watermarkUs();
+    this.#live.tick(receivedAtUs);
+    if (this.#live.time.watermarkUs() > before) this.#changed = true;
+  }
+
   /** Half of the time at most while there are live rows; `liveMs` null: there are none. */
   #background(snapshot: Snapshot, liveMs: number | null): boolean {
+    if (this.#stopping) return false;
     if (this.#backfills.list.length === 0 && this.#recomputations.length === 0) {
       this.#credit = 0;
       return false;

@@ -89,6 +89,7 @@ export class StreamRuntime {
     const reader = new WindowReader(windows, directory, new WindowValues(reads, cells));
     const shared = { run, cells, arena, filters };
     let mark = 0;
+    let entered = false;
     this.parts = {
       source: { snapshot: (first) => this.#snapshot(first) },
       clock,
@@ -101,9 +102,13 @@ export class StreamRuntime {
         begin: () => {
           mark = run.scratch.mark();
         },
-        enter: (chunk) => filters.enter(chunk),
+        enter: (chunk) => {
+          entered = true;
+          return filters.enter(chunk);
+        },
         end: () => {
-          filters.leave();
+          if (entered) filters.leave();
+          entered = false;
           run.scratch.release(mark);
         },
       },

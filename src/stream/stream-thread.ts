@@ -139,6 +139,7 @@ function take(parts: Running, message: EngineToStream): void {
       return runtime.segments(message.added, message.dropped, message.end);
     case "close":
       closing = true;
+      processor.stop();
       return wake(0);
   }
 }
