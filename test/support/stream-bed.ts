@@ -189,6 +189,7 @@ export class StreamBed {
   }
 
   checkpoint(): void {
+    this.flush();
     this.processor.checkpoint();
     this.flush();
   }
