@@ -23,6 +23,7 @@ interface Coarse {
   readonly endUs: bigint;
   readonly groupId: number;
   readonly parts: PartialGroup[];
+  readonly replaces?: readonly bigint[] | undefined;
   changedAt: bigint;
   final: boolean;
 }
@@ -59,13 +60,13 @@ export class WindowReader {
 
   /** Final windows with the values of their groups, in the order of the windows. */
   rows(rule: Rule, windows: readonly FinalWindow[]): WindowRow[] {
-    const groups = windows.flatMap(({ startUs, endUs, finalAt, groups: some }) =>
-      some.map((one) => ({ ...one, startUs, endUs, finalAt })),
+    const groups = windows.flatMap(({ startUs, endUs, finalAt, replaces, groups: some }) =>
+      some.map((one) => ({ ...one, startUs, endUs, finalAt, replaces })),
     );
     return this.#finalRows(rule, groups);
   }
 
-  #finalRows(rule: Rule, groups: readonly StoredGroup[]): WindowRow[] {
+  #finalRows(rule: Rule, groups: readonly (StoredGroup & Pick<Coarse, "replaces">)[]): WindowRow[] {
     return this.#shown(
       rule,
       groups.map((group) => ({
@@ -73,6 +74,7 @@ export class WindowReader {
         endUs: group.endUs,
         groupId: group.groupId,
         parts: [group],
+        replaces: group.replaces,
         changedAt: group.finalAt,
         final: true,
       })),
@@ -95,7 +97,7 @@ export class WindowReader {
       })),
     );
     return groups.map((group, i): WindowRow => {
-      const { startUs, endUs, groupId, parts, changedAt } = group;
+      const { startUs, endUs, groupId, parts, changedAt, replaces } = group;
       const sum = (of: (part: PartialGroup) => number): number =>
         parts.reduce((total, part) => total + of(part), 0);
       const revised = sum((part) => part.revised);
@@ -113,6 +115,7 @@ export class WindowReader {
         revision: sum((part) => part.revision),
         state: stateOf(group, revised),
         changedAt,
+        ...(replaces && { replaces }),
       };
     });
   }

@@ -3,6 +3,7 @@ import { attachCore, type Core } from "../../src/core/core.ts";
 import * as layout from "../../src/core/layout.ts";
 import { createMemory, region } from "../../src/core/memory.ts";
 import { HotSlots } from "../../src/core/slots.ts";
+import type { TableReader } from "../../src/rollup/store.ts";
 import { duplicatesKey } from "../../src/storage/keys.ts";
 import type {
   FromStream,
@@ -18,7 +19,6 @@ import { StreamRuntime } from "../../src/stream/stream-runtime.ts";
 import type { WindowRow } from "../../src/stream/window-row.ts";
 import type { TimeRules } from "../oracle/event-time.ts";
 import type { OracleRow } from "../oracle/query.ts";
-import type { TableReader } from "../../src/rollup/store.ts";
 import { PlainTables } from "../rollup/plain-table.ts";
 import { type MadeRow, makeBatch } from "./make-batch.ts";
 import type { StreamStep } from "./random-streams.ts";
@@ -207,7 +207,9 @@ export class StreamBed {
     const id = ++this.#id;
     this.processor.request(id, request);
     for (let turn = 0; turn < 1000; turn++) {
-      const answer = this.told.find((one) => (one.type === "answer" || one.type === "failed") && one.id === id);
+      const answer = this.told.find(
+        (one) => (one.type === "answer" || one.type === "failed") && one.id === id,
+      );
       if (answer?.type === "answer") return answer.answer as Extract<StreamAnswer, { type: T }>;
       if (answer?.type === "failed") throw new Error(answer.failure.message);
       this.take();
@@ -220,7 +222,10 @@ export class StreamBed {
     this.ask({ type: "rules", put: rules.map(asRecord), gone: [] });
   }
 
-  windows(rule: number, more: Partial<Extract<StreamRequest, { type: "windows" }>["request"]> = {}): readonly WindowRow[] {
+  windows(
+    rule: number,
+    more: Partial<Extract<StreamRequest, { type: "windows" }>["request"]> = {},
+  ): readonly WindowRow[] {
     const { answer } = this.ask({
       type: "windows",
       request: {
