@@ -8,15 +8,20 @@ import type { WindowRow } from "../stream/window-row.ts";
 import { WindowLog } from "./metrics-log.ts";
 import { EntryTexts, type Place } from "./metrics-page.ts";
 
-/** Windows of a rule that are kept for all its subscribers together, final ones among them. */
-const entriesMax = 50_000;
-const finalsMax = 10_000;
+/** Windows of a rule that are kept for all its subscribers together, and how many of them may be final. */
+export interface FeedBounds {
+  readonly entriesMax: number;
+  readonly finalsMax: number;
+}
+
+export const feedBounds: FeedBounds = { entriesMax: 50_000, finalsMax: 10_000 };
 
 export interface FeedOptions {
   /** Windows that begin before it are not complete, and not shown, µs. */
   readonly fromUs?: bigint;
   /** What the rule is called in figures. */
   readonly label: string;
+  readonly bounds: FeedBounds;
 }
 
 /** The windows of one version of a rule, watched once for all its subscribers. */
@@ -45,7 +50,7 @@ export class RuleFeed {
     this.label = options.label;
     this.fromUs = options.fromUs ?? -(2n ** 63n);
     this.texts = new EntryTexts(record.rule);
-    this.log = this.#newLog();
+    this.log = this.#newLog(options.bounds);
   }
 
   /** Begins to watch; settles when the first snapshot is there. */
@@ -109,7 +114,7 @@ export class RuleFeed {
     // What is newer than the log goes into it, so that what comes next repeats nothing.
     const newer = snapshot.rows.filter((row) => row.changedAt > this.#asOf);
     this.#take({ rows: newer, asOf: snapshot.asOf });
-    const log = this.#newLog(Number.POSITIVE_INFINITY);
+    const log = this.#newLog(unbounded);
     for (const row of snapshot.rows) {
       if (asOf === null || !isKnown(row, asOf, finalUs)) log.put(row);
     }
@@ -129,11 +134,15 @@ export class RuleFeed {
     this.#watch?.close();
   }
 
-  #newLog(max?: number): WindowLog {
-    const isSession = this.rule.window.kind === "session";
-    return new WindowLog(isSession, max ?? entriesMax, max ?? finalsMax);
+  #newLog({ entriesMax, finalsMax }: FeedBounds): WindowLog {
+    return new WindowLog(this.rule.window.kind === "session", entriesMax, finalsMax);
   }
 }
+
+const unbounded: FeedBounds = {
+  entriesMax: Number.POSITIVE_INFINITY,
+  finalsMax: Number.POSITIVE_INFINITY,
+};
 
 /** A final window that time alone has made final is of the sequence after that of the next row. */
 function isKnown(row: WindowRow, asOf: bigint, finalUs: bigint | null): boolean {

@@ -9,9 +9,9 @@ import type { RuleRecord } from "../stream/rule-record.ts";
 import { ruleOfQuery, ruleOfSql } from "../stream/rule-sql.ts";
 import type { Channel } from "./metrics-channel.ts";
 import { type MetricsCursor, readMetricsCursor } from "./metrics-cursor.ts";
+import { type FeedBounds, feedBounds } from "./metrics-feed.ts";
 import type { Place } from "./metrics-page.ts";
 import type { MetricsRequest } from "./metrics-protocol.ts";
-import { ruleOf, wantedRule } from "./metrics-rules.ts";
 import { MetricsSources, type Source } from "./metrics-sources.ts";
 import { MetricsSubscription, type Outlet } from "./metrics-subscription.ts";
 import { Paces, systemTimers, type Timers } from "./metrics-timers.ts";
@@ -63,11 +63,11 @@ export class MetricsHub {
   readonly #followers = new Set<Follower>();
   #stops: (() => void)[] = [];
 
-  constructor(front: Front, timers: Timers = systemTimers) {
+  constructor(front: Front, timers: Timers = systemTimers, bounds: FeedBounds = feedBounds) {
     this.#front = front;
     this.#timers = timers;
     this.#paces = new Paces(timers);
-    this.#sources = new MetricsSources(front, this.#paces);
+    this.#sources = new MetricsSources(front, this.#paces, bounds);
   }
 
   /**
@@ -129,8 +129,7 @@ export class MetricsHub {
     reference: string,
     subscriber: Subscriber,
   ): Promise<Subscribed | null> {
-    const { streams } = this.#front.engine;
-    const record = wantedRule(streams.rules(), reference);
+    const record = this.#front.ruleBook.get(reference);
     const [source, channel] = await this.#sources.ofRule(record, request);
     const { place, gap } = await this.#placeOf(source, channel, request.cursor);
     const about = { rule: shownName(record.rule), ...(record.paused && { paused: true }) };
@@ -147,7 +146,7 @@ export class MetricsHub {
     };
     this.#followers.add(follower);
     // It may have changed while it was opened.
-    this.#look(follower, ruleOf(streams.rules(), reference));
+    this.#look(follower, this.#front.ruleBook.find(reference));
     return {
       resume: () => subscribed.resume(),
       close: () => {
@@ -211,12 +210,11 @@ export class MetricsHub {
   }
 
   #rulesChanged(): void {
-    const rules = this.#front.engine.streams.rules();
     // Many follow the same rule.
     const found = new Map<string, RuleRecord | null>();
     for (const follower of this.#followers) {
       const { reference } = follower;
-      if (!found.has(reference)) found.set(reference, ruleOf(rules, reference));
+      if (!found.has(reference)) found.set(reference, this.#front.ruleBook.find(reference));
       this.#look(follower, found.get(reference) ?? null);
     }
   }
@@ -259,7 +257,7 @@ export class MetricsHub {
     } finally {
       follower.moving = false;
     }
-    this.#look(follower, ruleOf(this.#front.engine.streams.rules(), reference));
+    this.#look(follower, this.#front.ruleBook.find(reference));
   }
 }
 

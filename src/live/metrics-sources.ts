@@ -6,10 +6,10 @@ import type { Rule } from "../stream/rule.ts";
 import type { NewRule } from "../stream/rule-parts.ts";
 import type { RuleRecord } from "../stream/rule-record.ts";
 import { RuleChannel, type View } from "./metrics-channel.ts";
-import { type FeedOptions, RuleFeed } from "./metrics-feed.ts";
+import { type FeedBounds, type FeedOptions, RuleFeed } from "./metrics-feed.ts";
+import { passingRule, questionKey } from "./metrics-passing.ts";
 import type { MetricsRequest } from "./metrics-protocol.ts";
 import { QuestionChannel } from "./metrics-question.ts";
-import { passingRule, questionKey } from "./metrics-rules.ts";
 import type { Paces } from "./metrics-timers.ts";
 
 /** Questions of subscribers that are answered as rules, at once; and those that are asked again and again. */
@@ -34,19 +34,22 @@ export interface Source {
 export class MetricsSources {
   readonly #front: Front;
   readonly #paces: Paces;
+  readonly #bounds: FeedBounds;
   readonly #sources = new Map<number, Source>();
   /** Rules of questions, from the moment they are asked for. */
   readonly #passing = new Map<string, Promise<Source>>();
   readonly #asked = new Map<string, QuestionChannel>();
 
-  constructor(front: Front, paces: Paces) {
+  constructor(front: Front, paces: Paces, bounds: FeedBounds) {
     this.#front = front;
+    this.#bounds = bounds;
     this.#paces = paces;
   }
 
   /** The windows of a rule for a request; its channel has its first snapshot. */
   async ofRule(record: RuleRecord, request: MetricsRequest): Promise<[Source, RuleChannel]> {
-    const source = this.#source(record, { label: record.rule.name }, null);
+    const bounds = this.#bounds;
+    const source = this.#source(record, { label: record.rule.name, bounds }, null);
     return [source, await this.#channel(source, request)];
   }
 
@@ -128,7 +131,8 @@ export class MetricsSources {
     const { engine, questions, clock } = this.#front;
     const { record, fromUs } = await passingRule(engine, questions, clock, question);
     await engine.streams.change([record], []);
-    return this.#source(record, { label: "question", fromUs }, key);
+    const options = { label: "question", fromUs, bounds: this.#bounds };
+    return this.#source(record, options, key);
   }
 
   #source(record: RuleRecord, options: FeedOptions, question: string | null): Source {

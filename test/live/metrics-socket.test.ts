@@ -265,6 +265,44 @@ describe("a subscription to a rule", () => {
   });
 });
 
+describe("a slow subscriber", () => {
+  it("is sent the newest states when it reads again, is told, and costs no more than its buffer", async () => {
+    const server = await start([countRecord(1)], "--subscriber-buffer", "64KiB");
+    const { streams } = server.engine;
+    const { counters } = server.front;
+    const listener = await listen(server).subscribe({ rule: "counts" });
+    const quick = await listen(server).subscribe({ rule: "counts" });
+    await Promise.all([listener.heard(2), quick.heard(2)]);
+    listener.ws.pause();
+    const wide = "x".repeat(3000);
+    let at = 10;
+    let skipped = 0;
+    // More than the buffers of both kernels take; that a quick one has heard it is how a tick is seen.
+    for (let round = 0; skipped < 3; round++) {
+      const [sent, heard] = [counters.frames.out, quick.messages.length];
+      const rows = Array.from({ length: 100 }, (_, i) => countRow(0, `${wide}${i}`, round, ++at));
+      streams.update(1, { rows, asOf: BigInt(at) });
+      await quick.heard(heard + 1);
+      skipped = counters.frames.out - sent === 1 ? skipped + 1 : 0;
+    }
+    for (let i = 0; i < 3; i++) {
+      const heard = quick.messages.length;
+      const rows = [countRow(1, "last", i, ++at, { state: i === 2 ? "final" : "early" })];
+      streams.update(1, { rows, asOf: BigInt(at) });
+      await quick.heard(heard + 1);
+    }
+    listener.ws.resume();
+    await eventually(() => listener.types().includes("coalesced"));
+    await eventually(() => listener.windows().at(-1)?.final === true);
+    const coalesced = listener.messages.find(({ type }) => type === "coalesced");
+    expect(coalesced).toMatchObject({ id: "m1" });
+    expect(coalesced?.updates).toBeGreaterThanOrEqual(3);
+    const last = listener.windows().filter(({ group }) => group.source === "last");
+    expect(last.map(({ values }) => values.n)).toEqual([2]);
+    expect(counters.metricsCoalesced).toBe(coalesced?.updates);
+  });
+});
+
 describe("a subscription to a question", () => {
   const sql = "SELECT time_bucket('1 minute', timestamp), count(*) AS n FROM events GROUP BY 1";
 

@@ -1,36 +1,11 @@
 import { randomUUID } from "node:crypto";
 import type { Questions } from "../api/ask.ts";
 import type { Clock } from "../base/clock.ts";
-import { didYouMean } from "../base/near.ts";
 import type { Engine } from "../engine/engine.ts";
-import { InputError } from "../errors.ts";
 import { formatTime } from "../query/time.ts";
 import type { Rule } from "../stream/rule.ts";
 import { type NewRule, roughUs } from "../stream/rule-parts.ts";
 import type { RuleRecord } from "../stream/rule-record.ts";
-
-/** `name`, or a version of it: `name@2`. An id does as well as a name. */
-const reference = /^(?<name>.*?)(?:@(?<version>\d{1,9}))?$/s;
-
-/** The version of a rule that a reference means now; null: there is none. */
-export function ruleOf(records: readonly RuleRecord[], text: string): RuleRecord | null {
-  const { name, version } = reference.exec(text)?.groups ?? {};
-  const isIt = ({ rule, state }: RuleRecord): boolean =>
-    (rule.name === name || rule.id === name) &&
-    (version === undefined ? state === "live" : rule.version === Number(version));
-  return records.find(isIt) ?? null;
-}
-
-/** The same. @throws InputError `rule_not_found` with a near name */
-export function wantedRule(records: readonly RuleRecord[], text: string): RuleRecord {
-  const record = ruleOf(records, text);
-  if (record !== null) return record;
-  const names = new Set(records.map(({ rule }) => rule.name));
-  const name = reference.exec(text)?.groups?.name ?? text;
-  const hint = didYouMean(name, names) || "; GET /api/v1/aggregations lists them";
-  const problem = `there is no rule "${text.slice(0, 100)}"${hint}`;
-  throw new InputError("rule_not_found", problem, {}, 404);
-}
 
 /** Equal for questions that have the same answer. */
 export function questionKey(question: object): string {
