@@ -1,5 +1,5 @@
-// The open sessions of a rule. The rows of a chunk get their groups, then each one its session's slot, and the slots are
-// the groups of one fold. See docs/windows.md.
+// The open sessions of a rule. The rows of a chunk get their groups, then each one its session's slot, and the slots
+// are the groups of one fold. See docs/windows.md.
 
 import { assert } from "../base/assert.ts";
 import { LANE_NUMBER } from "../core/layout.ts";
