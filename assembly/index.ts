@@ -76,4 +76,7 @@ export {
 } from "./expression/exports";
 
 // Event time
+export {
+  groupsBelow, paneStamp, selectionFirst, selectionLast, selectionOf, selectionPart, slotsBelow,
+} from "./stream/panes";
 export { timeAwake, timeEnter, timeFormat, timeRows, timeSize, timeTick } from "./stream/event-time";

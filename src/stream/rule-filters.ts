@@ -12,10 +12,12 @@
 import { assert } from "../base/assert.ts";
 import { COLUMN_BASE, COLUMN_EXPONENT, LANE_NUMBER } from "../core/layout.ts";
 import type { LaneSource } from "../query/aggregate/accumulator.ts";
+import { Cells } from "../query/columns/cells.ts";
 import { ComputedColumns } from "../query/columns/computed.ts";
 import type { QueryRun } from "../query/columns/kernels.ts";
 import { finished } from "../query/columns/kernels.ts";
 import { selectionSize, selectionWords } from "../query/columns/selection.ts";
+import type { BucketSpan } from "../query/expression/bucket.ts";
 import type { Expression } from "../query/expression/expression.ts";
 import type { NumberRange } from "../query/plan/bounds.ts";
 import { integerRange, numberRange, rawRange } from "../query/plan/bounds.ts";
@@ -29,6 +31,7 @@ import { TextCodes } from "../query/run/text-codes.ts";
 import type { Segment } from "../query/segments/source.ts";
 import type { Arena } from "./arena.ts";
 import { NearChunk, NearColumns } from "./near-chunk.ts";
+import { paneKernels } from "./pane-kernels.ts";
 import { PaneScratch } from "./pane-scratch.ts";
 import type { Rule } from "./rule.ts";
 import { isLate, ruleFoldFilters } from "./rule-fold.ts";
@@ -40,6 +43,13 @@ export interface Selection {
   readonly count: number;
 }
 
+export interface SpanRows extends Selection {
+  readonly span: BucketSpan;
+}
+
+/** A chunk is parted by masks as long as it has rows in so many spans at most. */
+const spansMax = 32;
+
 /** The rows of one rule in the chunk that was entered. */
 export interface ChunkRows {
   /** Where the columns of expressions are found; the same for all rules and chunks. */
@@ -50,6 +60,11 @@ export interface ChunkRows {
   select(): Selection;
   /** Rows of the chunk, of any rule, with timestamps in [fromUs, toUs); to be called before anything is taken. */
   within(fromUs: bigint, toUs: bigint): Selection;
+  /**
+   * The spans of time that rows of the chunk lie in, and their rows of any rule; null: they are many. `key` names what
+   * `spanOf` does. To be called before anything is taken.
+   */
+  panes(key: string, spanOf: (us: bigint) => BucketSpan): readonly SpanRows[] | null;
   /** Writes to `out` those of the rows in `mask` that pass one of `filters`; answers how many. */
   filter(filter: Filter, segment: Segment, mask: number, out: number): number;
   /** The rule is gone. */
@@ -86,6 +101,9 @@ export class RuleFilters {
   readonly #uses = new Map<string, number>();
   /** By canonical text or span, of the chunk that is entered. */
   readonly #kept = new Map<string, Selection>();
+  readonly #panes = new Map<string, readonly SpanRows[] | null>();
+  readonly #cells: Cells;
+  readonly #firstOf: (mask: number, words: number) => number;
   #columns: ComputedColumns | undefined;
   #chunk: TimedChunk | undefined;
   #all: Selection = { mask: 0, count: 0 };
@@ -95,6 +113,8 @@ export class RuleFilters {
     this.run = run;
     this.#found = found;
     this.#arena = arena;
+    this.#cells = new Cells(run.core);
+    this.#firstOf = paneKernels(run.core).selectionFirst;
     const memory = new PaneScratch(arena, run.scratch);
     this.#near = new NearColumns(run.core, (size) => memory.keep(size));
   }
@@ -166,6 +186,7 @@ export class RuleFilters {
   /** All that was selected of it is gone. */
   leave(): void {
     this.#kept.clear();
+    this.#panes.clear();
     this.#chunk = undefined;
     this.run.scratch.release(this.#mark);
   }
@@ -196,6 +217,36 @@ export class RuleFilters {
       const column = segment.column("timestamp", LANE_NUMBER);
       return this.#numbers(column, integerRange(fromUs, toUs - 1n), mask);
     });
+  }
+
+  panes(key: string, spanOf: (us: bigint) => BucketSpan): readonly SpanRows[] | null {
+    let panes = this.#panes.get(key);
+    if (panes === undefined) {
+      panes = this.#parted(spanOf);
+      this.#panes.set(key, panes);
+    }
+    return panes;
+  }
+
+  #parted(spanOf: (us: bigint) => BucketSpan): readonly SpanRows[] | null {
+    const { minUs, maxUs, segment } = this.chunk;
+    const only = spanOf(minUs);
+    if (maxUs < only.endUs) return [{ ...this.#all, span: only }];
+    const { kernels, scratch } = this.run;
+    const column = segment.column("timestamp", LANE_NUMBER);
+    const left = scratch.take(selectionSize(segment.rows));
+    let count = kernels.selectionAnd(this.#all.mask, this.#all.mask, left, this.words);
+    const panes: SpanRows[] = [];
+    while (count > 0) {
+      if (panes.length === spansMax) return null;
+      const row = this.#firstOf(left, this.words);
+      const us = BigInt(this.#cells.number(column, this.#cells.page(column, row), row));
+      const { startUs, endUs } = spanOf(us);
+      const within = this.within(startUs, endUs);
+      panes.push({ ...within, span: { startUs, endUs } });
+      count = kernels.selectionAndNot(left, within.mask, left, this.words);
+    }
+    return panes;
   }
 
   /** Rows of the chunk whose own source was past them. Absent is 0, so the stored column says it all. */
@@ -303,6 +354,10 @@ class RuleRows implements ChunkRows {
 
   within(fromUs: bigint, toUs: bigint): Selection {
     return this.#of.within(fromUs, toUs);
+  }
+
+  panes(key: string, spanOf: (us: bigint) => BucketSpan): readonly SpanRows[] | null {
+    return this.#of.panes(key, spanOf);
   }
 
   #prepare(filter: Filter): void {

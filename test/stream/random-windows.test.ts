@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { PaneRule } from "../../src/stream/pane-rule.ts";
 import type { Rule } from "../../src/stream/rule.ts";
 import { SessionRule } from "../../src/stream/session-rule.ts";
 import type { TimeRules } from "../oracle/event-time.ts";
@@ -31,7 +32,8 @@ const days: StreamShape = {
   startUs: 1_792_600_000_000_000n,
 };
 
-const make: PlayOptions["make"] = (context) => new SessionRule(context);
+const make: PlayOptions["make"] = (context) =>
+  context.rule.window.kind === "session" ? new SessionRule(context) : new PaneRule(context);
 
 const bed = new RuleBed();
 
@@ -53,7 +55,6 @@ describe("windows of random rules over random streams are those of the plain way
     const steps = makeStream(random, shape);
     const unitUs = calendar ? 24 * hour : second * pick(random, [1, 5, 30]);
     const rule = makeRule(random, seed, makeShape(random, unitUs, calendar), unitUs);
-    if (rule.window.kind !== "session") return;
     const want = windowsOf(rule, steps, shape.rules);
     const used = bed.arenaUsed;
     const common = { timeRules: shape.rules, make };

@@ -92,6 +92,7 @@ export interface GroupKernels {
   ): number;
   groupFill(address: number, size: number, byte: number): void;
   groupRehash(old: number, count: number, slots: number, mask: number): void;
+  slotsBelow(slots: number, count: number, limit: number): void;
   groupCompareKeys(table: number, a: number, b: number): number;
   groupRanks(table: number, work: number, ranks: number): void;
   groupTextBytes(table: number): number;

@@ -45,6 +45,12 @@ const firstTextBytes = 16_384;
 const small = { capacity: 16, textBytes: 512 } as const;
 const textBytesMax = 4 * 1024 * 1024;
 
+/** How many entries each table has, the keys' before the pairs', and how far the texts of each key go. */
+export interface TableMark {
+  readonly counts: readonly number[];
+  readonly texts: readonly { readonly block: number; readonly top: number }[];
+}
+
 export class GroupTable {
   readonly #run: QueryRun;
   readonly #cells: Cells;
@@ -56,6 +62,8 @@ export class GroupTable {
   readonly #values: readonly Map<number, Value>[];
   /** By table of a key: the indexes of texts by their numbers in PathTexts. */
   readonly #numbered = new Map<number, { address: number; capacity: number }>();
+  /** By table of a key, where its newest block of texts begins. */
+  readonly #textBlocks = new Map<number, number>();
   readonly #firstCapacity: number;
   #textBytes: number;
 
@@ -142,6 +150,7 @@ export class GroupTable {
         const size = Math.max(wanted, this.#textBytes);
         this.#textBytes = Math.min(textBytesMax, this.#textBytes * 2);
         const texts = this.#run.scratch.keep(size);
+        this.#textBlocks.set(table, texts);
         this.#set(table + GROUP_TEXT_TOP, texts);
         this.#set(table + GROUP_TEXT_END, texts + size);
         this.#set(table + GROUP_TEXT_WANTED, 0);
@@ -158,6 +167,73 @@ export class GroupTable {
     if (this.#word(table + GROUP_COUNT) < capacity) return false;
     this.#resize(table, capacity * (capacity < smallCapacity ? 4 : 2), entrySize);
     return true;
+  }
+
+  /** What there is now, for `cut`. */
+  mark(): TableMark {
+    return {
+      counts: [...this.keys, ...this.pairs].map((table) => this.#word(table + GROUP_COUNT)),
+      texts: this.keys.map((table) => ({
+        block: this.#textBlocks.get(table) ?? 0,
+        top: this.#word(table + GROUP_TEXT_TOP),
+      })),
+    };
+  }
+
+  /**
+   * Forgets the groups from `groups` on, and of the values that came after `mark` those that no other group has. None
+   * of them was asked for, and no texts of earlier queries were looked up.
+   */
+  cut({ counts: before, texts }: TableMark, groups: number): void {
+    const { keys, pairs } = this;
+    const counts = before.slice();
+    counts[counts.length - 1] = groups;
+    for (let p = pairs.length - 1; p >= 0; p--) {
+      const entries = this.#word((pairs[p] as number) + GROUP_ENTRIES);
+      const [first, second] = [p === 0 ? 0 : keys.length + p - 1, p + 1];
+      const own = keys.length + p;
+      for (let i = before[own] as number; i < (counts[own] as number); i++) {
+        const pair = entries + i * GROUP_PAIR_SIZE;
+        counts[first] = Math.max(counts[first] as number, this.#word(pair) + 1);
+        counts[second] = Math.max(counts[second] as number, this.#word(pair + 4) + 1);
+      }
+    }
+    for (const [i, table] of [...keys, ...pairs].entries()) {
+      if (this.#word(table + GROUP_COUNT) <= (counts[i] as number)) continue;
+      this.#forget(table, counts[i] as number);
+      const text = texts[i];
+      if (text) this.#cutTexts(table, before[i] as number, text);
+    }
+  }
+
+  #forget(table: number, count: number): void {
+    const { core, scratch, kernels } = this.#run;
+    const slots = this.#word(table + GROUP_SLOTS);
+    const slotCount = this.#word(table + GROUP_MASK) + 1;
+    const mark = scratch.mark();
+    const held = scratch.take(slotCount * 8);
+    core.u8.copyWithin(held, slots, slots + slotCount * 8);
+    kernels.slotsBelow(held, slotCount, count);
+    kernels.groupFill(slots, slotCount * 8, 0);
+    kernels.groupRehash(held, slotCount, slots, slotCount - 1);
+    scratch.release(mark);
+    this.#set(table + GROUP_COUNT, count);
+  }
+
+  /** The newest block of texts goes on after the last text in it that is still there. */
+  #cutTexts(table: number, before: number, mark: { readonly block: number; top: number }): void {
+    const block = this.#textBlocks.get(table) ?? 0;
+    const end = this.#word(table + GROUP_TEXT_END);
+    let top = block === mark.block ? mark.top : block;
+    for (let i = before; i < this.#word(table + GROUP_COUNT); i++) {
+      const entry = this.#word(table + GROUP_ENTRIES) + i * GROUP_KEY_SIZE;
+      if (this.#word(entry + GROUP_KEY_KIND) < KEY_STRING) continue;
+      const address = this.#word(entry);
+      if (address >= block && address < end) {
+        top = Math.max(top, address + this.#word(entry + 4));
+      }
+    }
+    this.#set(table + GROUP_TEXT_TOP, top);
   }
 
   /** Where the indexes are of kept texts whose numbers are below `count`, u32 each, GROUP_NONE where not known yet. */

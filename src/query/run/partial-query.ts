@@ -21,7 +21,8 @@ const pieceSize = 1024 * 1024;
 export const groupsKind = 1;
 export const rowsKind = 2;
 
-function checksum(run: QueryRun, bytes: Uint8Array): number {
+/** The CRC-32C of the CRC-32Cs of each MiB. */
+export function checksum(run: QueryRun, bytes: Uint8Array): number {
   const { core, scratch } = run;
   const mark = scratch.mark();
   const piece = scratch.take(Math.min(pieceSize, bytes.length));

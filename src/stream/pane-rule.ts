@@ -1,0 +1,433 @@
+// The open windows of a rule with tumbling or hopping windows: its panes, and the windows that they make. See
+// docs/windows.md.
+
+import { assert } from "../base/assert.ts";
+import { PartialWriter } from "../query/aggregate/partial-bytes.ts";
+import { opened, Pane, sealed, spanOfPane } from "./pane.ts";
+import { type BatchParts, batchFrom, type PaneBatch, paneBatches } from "./pane-batches.ts";
+import { paneKernels } from "./pane-kernels.ts";
+import {
+  groupsOfPane,
+  MergedGroups,
+  partialsOf,
+  type WindowFacts,
+  type WindowGroups,
+  WindowRows,
+} from "./pane-window.ts";
+import type { Rule } from "./rule.ts";
+import type { RuleContext } from "./rule-context.ts";
+import type { ChunkRows } from "./rule-filters.ts";
+import type { RuleState, RuleStateStats, StatePart } from "./rule-state.ts";
+import { noWatermark, type TimedChunk } from "./timed-chunk.ts";
+import { countTooLate } from "./too-late.ts";
+import type { FinalWindow, WindowRow } from "./window-row.ts";
+import { type PanedShape, WindowPanes } from "./window-shape.ts";
+
+/** Panes that are remembered for their duplicates alone. */
+const duplicatesMax = 10_000;
+const magic = 0x4c50524d;
+const version = 1;
+const ledgerKey = Uint8Array.of(0);
+
+interface OpenWindow {
+  readonly startUs: bigint;
+  readonly endUs: bigint;
+  endedAt: bigint;
+}
+
+export class PaneRule implements RuleState {
+  readonly rule: Rule;
+  readonly #context: RuleContext;
+  readonly #rows: ChunkRows;
+  readonly #shape: WindowPanes;
+  readonly #batching: BatchParts;
+  readonly #shown: WindowRows;
+  /** By start. */
+  readonly #panes = new Map<bigint, Pane>();
+  readonly #stored = new Set<bigint>();
+  /** By start, ascending, and so by end; `#starts` are the same. */
+  readonly #windows: OpenWindow[] = [];
+  readonly #starts = new Set<bigint>();
+  /** Of the first windows, so many have ended. */
+  #ended = 0;
+  /** By start of a pane. */
+  readonly #duplicates = new Map<bigint, number>();
+  /** The groups of a window with one pane are those of the pane. */
+  readonly #isPaneEnough: boolean;
+  #watermarkUs = noWatermark;
+  #counts = { rows: 0, tooLate: 0, dropped: 0, overflowed: 0 };
+  #isDirty = true;
+
+  constructor(context: RuleContext) {
+    const { rule } = context;
+    assert(rule.window.kind !== "session", "sessions are no panes");
+    this.rule = rule;
+    this.#context = context;
+    this.#rows = context.filters.open(rule);
+    this.#shape = new WindowPanes(rule.window);
+    this.#shown = new WindowRows(context);
+    // A rate is per second of the window.
+    const hasRate = rule.aggregates.some(({ fn }) => fn === "rate");
+    this.#isPaneEnough = this.#shape.perWindow === 1 || !hasRate;
+    this.#batching = {
+      context,
+      kernels: paneKernels(context.run.core),
+      shape: this.#shape,
+      shapeKey: shapeKey(rule.window),
+      rows: this.#rows,
+    };
+  }
+
+  /** The chunk is the one that the context's filters have entered. */
+  add(_: TimedChunk): void {
+    const { filters, run } = this.#context;
+    const { chunk } = filters;
+    const batches = paneBatches(this.#batching, chunk);
+    const mark = run.scratch.mark();
+    try {
+      for (let i = 0; i < batches.length; i++) {
+        const batch = batches[i] as PaneBatch;
+        this.#finishIn(chunk, batch.first);
+        this.#take(chunk, batch, batches, i);
+      }
+    } finally {
+      run.scratch.release(mark);
+    }
+    this.#finishIn(chunk, chunk.end);
+    if (this.#watermarkUs !== chunk.watermarkAfterUs) this.#reach(chunk.watermarkAfterUs);
+  }
+
+  #reach(watermarkUs: bigint): void {
+    if (watermarkUs <= this.#watermarkUs) return;
+    this.#watermarkUs = watermarkUs;
+    this.#isDirty = true;
+    this.#forgetDuplicates();
+  }
+
+  /** What W has come to before row `row` of the chunk, which the row after it may be. */
+  #finishIn(chunk: TimedChunk, row: number): void {
+    const { watermarkAfterUs, first } = chunk;
+    const next = this.#nextUs();
+    if (next === null || next > watermarkAfterUs) return;
+    const before = chunk.segment.firstSequence + 1n;
+    this.#finish((us) => {
+      if (us > watermarkAfterUs) return null;
+      const at = chunk.crossing(us, first);
+      return at <= row ? before + BigInt(at) : null;
+    });
+  }
+
+  /** The smallest W at which something happens to an open window. */
+  #nextUs(): bigint | null {
+    const [oldest] = this.#windows;
+    if (oldest === undefined) return null;
+    const finalUs = oldest.endUs + this.rule.allowedLatenessUs;
+    const ends = this.#windows[this.#ended];
+    return ends !== undefined && ends.endUs < finalUs ? ends.endUs : finalUs;
+  }
+
+  /** `sequenceAt` says after which sequence W had come to a time; null: it has not. */
+  #finish(sequenceAt: (us: bigint) => bigint | null): void {
+    for (;;) {
+      const window = this.#windows[this.#ended];
+      const sequence = window === undefined ? null : sequenceAt(window.endUs);
+      if (window === undefined || sequence === null) break;
+      window.endedAt = sequence;
+      this.#ended++;
+      this.#isDirty = true;
+    }
+    for (;;) {
+      const [window] = this.#windows;
+      if (window === undefined) break;
+      const finalAt = sequenceAt(window.endUs + this.rule.allowedLatenessUs);
+      if (finalAt === null) break;
+      this.#close(window, finalAt);
+    }
+  }
+
+  #close(window: OpenWindow, finalAt: bigint): void {
+    this.#context.sink.final(this.rule, this.#partials(window, finalAt));
+    this.#windows.shift();
+    this.#starts.delete(window.startUs);
+    this.#ended--;
+    this.#isDirty = true;
+    // No later window has the pane that this one begins with.
+    this.#panes.get(window.startUs)?.free();
+    this.#panes.delete(window.startUs);
+    for (const pane of this.#panesOf(window.startUs)) pane.revised.delete(window.startUs);
+  }
+
+  #panesOf(startUs: bigint): Pane[] {
+    const starts = this.#shape.perWindow === 1 ? [startUs] : this.#shape.panesOf(startUs);
+    return starts.map((start) => this.#panes.get(start)).filter((pane) => pane !== undefined);
+  }
+
+  /** Calls `use` with the groups of a window. */
+  #groups<T>(window: OpenWindow, use: (groups: WindowGroups) => T): T {
+    const { scratch } = this.#context.run;
+    const panes = this.#panesOf(window.startUs);
+    const [only] = panes;
+    const mark = scratch.mark();
+    const merged =
+      panes.length === 1 && this.#isPaneEnough
+        ? null
+        : new MergedGroups(this.#context, this.#rows, window, panes);
+    try {
+      return use(merged ?? groupsOfPane(only as Pane, window.startUs));
+    } finally {
+      scratch.release(mark);
+      merged?.free();
+    }
+  }
+
+  #facts({ startUs, endUs, endedAt }: OpenWindow): WindowFacts {
+    return { startUs, endUs, endedAt, duplicate: this.#duplicatesIn(startUs) };
+  }
+
+  #duplicatesIn(startUs: bigint): number {
+    if (this.#duplicates.size === 0) return 0;
+    if (this.#shape.perWindow === 1) return this.#duplicates.get(startUs) ?? 0;
+    let count = 0;
+    for (const pane of this.#shape.panesOf(startUs)) count += this.#duplicates.get(pane) ?? 0;
+    return count;
+  }
+
+  #partials(window: OpenWindow, finalAt: bigint): FinalWindow {
+    const { startUs, endUs } = window;
+    const duplicate = this.#duplicatesIn(startUs);
+    const groups = this.#groups(window, (own) => partialsOf(this.#context, own, duplicate));
+    return { startUs, endUs, finalAt, groups };
+  }
+
+  #take(chunk: TimedChunk, batch: PaneBatch, batches: PaneBatch[], index: number): void {
+    const { final, ended, pane: span, count } = batch;
+    const isLost = final.length === this.#shape.perWindow;
+    if (isLost) this.#counts.rows += count;
+    if (final.length > 0) countTooLate(this.#context, this.#rows, batch, final);
+    this.#isDirty = true;
+    if (isLost) {
+      this.#counts.tooLate += count;
+      return;
+    }
+    const pane = this.#panes.get(span.startUs) ?? this.#open(batch);
+    if (pane === null) {
+      this.#drop(chunk, batch, batches, index);
+      return;
+    }
+    this.#counts.rows += count;
+    const revises = ended.map(({ startUs }) => startUs);
+    const { groupsMax } = this.rule;
+    const limit = this.#context.arena.isTight ? Math.min(groupsMax, pane.fold.count) : groupsMax;
+    this.#counts.overflowed += pane.add(batch, revises, limit);
+  }
+
+  /** The rows would open a window too many, until another one is final. */
+  #drop(chunk: TimedChunk, batch: PaneBatch, batches: PaneBatch[], index: number): void {
+    const [oldest] = this.#windows;
+    let { count } = batch;
+    const finalUs = oldest && oldest.endUs + this.rule.allowedLatenessUs;
+    if (finalUs !== undefined && finalUs <= chunk.watermarkAfterUs) {
+      const { before, rest } = batchFrom(
+        this.#batching,
+        batch,
+        chunk.crossing(finalUs, chunk.first),
+      );
+      count = before;
+      if (rest !== null) {
+        let at = index + 1;
+        while (at < batches.length && (batches[at] as PaneBatch).first < rest.first) at++;
+        batches.splice(at, 0, rest);
+      }
+    }
+    this.#counts.rows += count;
+    this.#counts.dropped += count;
+  }
+
+  /** A pane and those of its windows that are not final; null: there are too many windows. */
+  #open({ pane: span, final }: PaneBatch): Pane | null {
+    const gone = new Set(final.map(({ startUs }) => startUs));
+    const wanted =
+      this.#shape.perWindow === 1
+        ? [span].filter(({ startUs }) => !this.#starts.has(startUs))
+        : this.#shape
+            .windowsOf(span.startUs)
+            .filter(({ startUs }) => !gone.has(startUs) && !this.#starts.has(startUs));
+    const { arena } = this.#context;
+    const isFull = this.#windows.length + wanted.length > this.rule.windowsMax;
+    if (wanted.length > 0 && (isFull || arena.isTight)) return null;
+    const pane = new Pane(this.#context, this.#rows, span);
+    this.#panes.set(span.startUs, pane);
+    for (const { startUs, endUs } of wanted) this.#insert({ startUs, endUs, endedAt: 0n });
+    return pane;
+  }
+
+  #insert(window: OpenWindow): void {
+    let at = this.#windows.length;
+    while (at > 0 && (this.#windows[at - 1] as OpenWindow).startUs > window.startUs) at--;
+    // One that opens when W has passed its end is among those that have ended: it is told so as it comes.
+    if (at < this.#ended) {
+      const next = this.#windows[at] as OpenWindow;
+      window.endedAt = next.endedAt;
+      this.#ended++;
+    }
+    this.#windows.splice(at, 0, window);
+    this.#starts.add(window.startUs);
+  }
+
+  advance(watermarkUs: bigint, sequence: bigint): void {
+    this.#finish((us) => (us <= watermarkUs ? sequence : null));
+    this.#reach(watermarkUs);
+  }
+
+  duplicates(timestampsUs: readonly bigint[]): void {
+    for (const us of timestampsUs) {
+      const { startUs } = this.#shape.paneOf(us);
+      if (this.#isGone(startUs)) continue;
+      const known = this.#duplicates.get(startUs);
+      if (known === undefined && this.#duplicates.size >= duplicatesMax) continue;
+      this.#duplicates.set(startUs, (known ?? 0) + 1);
+      this.#isDirty = true;
+    }
+  }
+
+  /** Whether all windows of the pane are final. */
+  #isGone(startUs: bigint): boolean {
+    if (this.#watermarkUs === noWatermark) return false;
+    const { endUs } = this.#shape.windowAt(startUs);
+    return endUs + this.rule.allowedLatenessUs <= this.#watermarkUs;
+  }
+
+  #forgetDuplicates(): void {
+    // W may have come to the end of windows that the next row makes final.
+    const oldestUs = this.#windows[0]?.startUs ?? null;
+    for (const startUs of this.#duplicates.keys()) {
+      const isOpen = oldestUs !== null && oldestUs <= startUs;
+      if (!isOpen && this.#isGone(startUs)) this.#duplicates.delete(startUs);
+    }
+  }
+
+  open(since: bigint): WindowRow[] {
+    const rows: WindowRow[] = [];
+    for (const window of this.#windows) {
+      const changed = this.#panesOf(window.startUs).some(({ changedAt }) => changedAt > since);
+      if (!changed && window.endedAt <= since) continue;
+      const shown = (groups: WindowGroups) => this.#shown.of(groups, this.#facts(window), since);
+      rows.push(...this.#groups(window, shown));
+    }
+    return rows;
+  }
+
+  openPartials(fromUs: bigint | null, toUs: bigint | null): FinalWindow[] {
+    return this.#windows
+      .filter(({ startUs, endUs }) => {
+        return (fromUs === null || endUs > fromUs) && (toUs === null || startUs < toUs);
+      })
+      .map((window) => {
+        const panes = this.#panesOf(window.startUs);
+        const changedAt = panes.reduce(
+          (max, one) => (one.changedAt > max ? one.changedAt : max),
+          0n,
+        );
+        return this.#partials(window, changedAt);
+      });
+  }
+
+  dirtyParts(): StatePart[] {
+    const parts: StatePart[] = [];
+    for (const startUs of this.#stored) {
+      if (this.#panes.has(startUs)) continue;
+      parts.push({ key: paneKey(startUs), bytes: null });
+      this.#stored.delete(startUs);
+    }
+    for (const pane of this.#panes.values()) {
+      if (!pane.isDirty) continue;
+      pane.isDirty = false;
+      parts.push({ key: paneKey(pane.startUs), bytes: pane.encode() });
+      this.#stored.add(pane.startUs);
+    }
+    if (this.#isDirty) parts.push({ key: ledgerKey, bytes: this.#encodeLedger() });
+    this.#isDirty = false;
+    return parts;
+  }
+
+  // 0 magic 'MRPL' u32 │ version u32 │ checksum u32 │ W i64 µs │ rows, too late, dropped, overflowed: f64 each
+  //   windows u32 × { start i64, end i64, ended at i64 } │ panes u32 × { start i64, duplicates f64 }
+  #encodeLedger(): Uint8Array {
+    const out = new PartialWriter();
+    out.u32(magic);
+    out.u32(version);
+    out.u32(0);
+    out.i64(this.#watermarkUs);
+    const { rows, tooLate, dropped, overflowed } = this.#counts;
+    for (const count of [rows, tooLate, dropped, overflowed]) out.f64(count);
+    out.u32(this.#windows.length);
+    for (const { startUs, endUs, endedAt } of this.#windows) {
+      for (const value of [startUs, endUs, endedAt]) out.i64(value);
+    }
+    out.u32(this.#duplicates.size);
+    for (const [startUs, count] of this.#duplicates) {
+      out.i64(startUs);
+      out.f64(count);
+    }
+    return sealed(this.#context.run, out);
+  }
+
+  restore(parts: readonly StatePart[]): void {
+    for (const { key, bytes } of parts) {
+      if (bytes === null) continue;
+      if (key[0] === ledgerKey[0]) this.#restoreLedger(bytes);
+      else {
+        const pane = new Pane(this.#context, this.#rows, spanOfPane(bytes));
+        pane.restore(bytes);
+        this.#panes.set(pane.startUs, pane);
+        this.#stored.add(pane.startUs);
+      }
+    }
+    this.#isDirty = true;
+  }
+
+  #restoreLedger(bytes: Uint8Array): void {
+    const from = opened(this.#context.run, bytes, magic, version);
+    this.#watermarkUs = from.i64();
+    const [rows, tooLate, dropped, overflowed] = [from.f64(), from.f64(), from.f64(), from.f64()];
+    this.#counts = { rows, tooLate, dropped, overflowed };
+    for (let n = from.u32(); n > 0; n--) {
+      const window = { startUs: from.i64(), endUs: from.i64(), endedAt: from.i64() };
+      this.#windows.push(window);
+      this.#starts.add(window.startUs);
+      if (window.endedAt > 0n) this.#ended = this.#windows.length;
+    }
+    for (let n = from.u32(); n > 0; n--) this.#duplicates.set(from.i64(), from.f64());
+  }
+
+  get stats(): RuleStateStats {
+    let openGroups = 0;
+    let memoryBytes = 0;
+    for (const pane of this.#panes.values()) {
+      openGroups += pane.groups;
+      memoryBytes += pane.scratch.bytes;
+    }
+    return { ...this.#counts, openWindows: this.#windows.length, openGroups, memoryBytes };
+  }
+
+  close(): void {
+    for (const pane of this.#panes.values()) pane.free();
+    this.#panes.clear();
+    this.#windows.length = 0;
+    this.#starts.clear();
+    this.#rows.close();
+  }
+}
+
+/** Panes in the order of their starts, after what they have in common. */
+function paneKey(startUs: bigint): Uint8Array {
+  const key = new Uint8Array(9);
+  key[0] = 1;
+  new DataView(key.buffer).setBigUint64(1, BigInt.asUintN(64, startUs) ^ (1n << 63n));
+  return key;
+}
+
+function shapeKey(shape: PanedShape): string {
+  const { months, days, us } = shape.kind === "tumbling" ? shape.size : shape.slide;
+  return `${months} ${days} ${us} ${shape.originUs} ${shape.zone}`;
+}
