@@ -223,10 +223,23 @@ function addFrontMetrics(registry: Registry, sources: MetricSources): void {
     () => [
       ["events", counters.ingestSockets],
       ["stream", counters.streamSockets],
+      ["metrics", counters.metricsSockets],
     ],
     "path",
   );
   gauge("stream_subscriptions", "Live subscriptions", () => counters.subscriptions);
+  gauge("event_streams", "Open streams of Server-Sent Events", () => counters.eventStreams);
+  gauge(
+    "rule_subscribers",
+    "Live subscriptions to windows, by rule",
+    () => counters.metricSubscribers.counts,
+    "rule",
+  );
+  count(
+    "stream_messages_coalesced_total",
+    "Messages of windows that slow readers were not sent",
+    () => counters.metricsCoalesced,
+  );
   gauge("millrace_info", "Always 1", () => [[version, 1]], "version");
   new Counter({
     name: "http_requests_total",
