@@ -40,6 +40,7 @@ export function openApp(front: Front, streams: EventStreams): Hono<AppEnv> {
     stats: () => front.engine.stats(),
     counters: front.counters,
     queries: () => front.engine.queryFigures(),
+    streams: () => front.engine.streams.stats(),
     bodyBytes: () => front.bodyBudget.bytes,
     version: front.version,
   });

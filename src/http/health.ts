@@ -1,4 +1,6 @@
 import type { Front } from "../api/front.ts";
+import { formatTime } from "../query/time.ts";
+import type { StreamStats } from "../stream/messages.ts";
 
 /** A health answer and its HTTP status. */
 export interface Health {
@@ -26,6 +28,7 @@ export function readiness(front: Front): Health {
 export function health(front: Front): Health {
   const { status, document } = readiness(front);
   const stats = front.engine.stats();
+  const streams = front.engine.streams.stats();
   const refusal = stats.ingestRefusal;
   return {
     status: 200,
@@ -41,6 +44,28 @@ export function health(front: Front): Health {
       segments: stats.segments,
       queue_bytes: stats.queueBytes,
       subscriptions: front.counters.subscriptions,
+      ...(streams !== null && { stream: streamHealth(streams) }),
     },
+  };
+}
+
+/** How far rules are, and how far time is; null is a time that there is not yet. */
+function streamHealth(stats: StreamStats): object {
+  const late = stats.sources.filter(({ idle, futureRows }) => !idle && futureRows === 0);
+  const lags = late.flatMap(({ watermarkUs, receivedAtUs }) =>
+    watermarkUs === null ? [] : [Number(receivedAtUs - watermarkUs) / 1e6],
+  );
+  return {
+    rules: stats.rules.length,
+    next_sequence: stats.next,
+    checkpoint_sequence: stats.checkpoint,
+    watermark: stats.watermarkUs === null ? null : formatTime(stats.watermarkUs),
+    sources: stats.sourceCount,
+    idle_sources: stats.sources.filter(({ idle }) => idle).length,
+    ahead_sources: stats.sources.filter(({ futureRows }) => futureRows > 0).length,
+    lag_seconds: lags.length === 0 ? null : Math.max(...lags),
+    open_windows: stats.rules.reduce((sum, one) => sum + one.openWindows, 0),
+    backfill_rows: stats.rules.reduce((sum, one) => sum + one.backfillRows, 0),
+    memory_bytes: stats.memoryBytes,
   };
 }

@@ -1,13 +1,17 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import type { EngineStats, QueryFigures } from "../engine/engine.ts";
+import type { StreamStats } from "../stream/messages.ts";
 import { durationBounds, type FrontCounters } from "./counters.ts";
 import { registerSnapshots } from "./snapshot-histogram.ts";
+import { addStreamMetrics } from "./stream-metrics.ts";
 
 /** What the metrics page reads when it is asked for. */
 export interface MetricSources {
   readonly stats: () => EngineStats;
   readonly counters: FrontCounters;
   readonly queries: () => QueryFigures;
+  /** Null until the stream thread has told them. */
+  readonly streams: () => StreamStats | null;
   /** Bytes of bodies that are being received. */
   readonly bodyBytes: () => number;
   readonly version: string;
@@ -104,6 +108,7 @@ export function openMetrics(sources: MetricSources): Metrics {
   for (const row of engineGauges) addGauge(registry, row, () => stats);
   addFrontMetrics(registry, sources);
   addQueryMetrics(registry, sources);
+  addStreamMetrics(registry, sources.streams);
   registerSnapshots(
     registry,
     "commit_duration_seconds",

@@ -1,5 +1,7 @@
 // Keys of stored windows. Big-endian, times with their sign turned, so that the order of bytes is that of numbers.
 
+import type { TableReader } from "./store.ts";
+
 /** Length of the part of a key that says whose windows these are: rule u32, tier u8, group u32. */
 export const groupPrefixSize = 9;
 /** Then the block's start, i64. */
@@ -85,6 +87,16 @@ export function finalKeyParts(key: Uint8Array): {
 } {
   const view = new DataView(key.buffer, key.byteOffset, key.byteLength);
   return { finalAt: timeAt(view, 5), startUs: timeAt(view, 13), endUs: timeAt(view, 21) };
+}
+
+/** The keys of a range. */
+export function* keysOf(
+  table: TableReader,
+  from: Uint8Array,
+  to: Uint8Array,
+): Generator<Uint8Array> {
+  if (table.keys) yield* table.keys(from, to);
+  else for (const { key } of table.range(from, to)) yield key;
 }
 
 const keyOfGroup = 0;

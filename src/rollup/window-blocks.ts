@@ -2,7 +2,15 @@
 // and reading mostly leave the table alone.
 
 import type { StreamWrite } from "../stream/messages.ts";
-import { groupPrefixSize, ruleRange, timeMax, timeMin, windowKey, windowKeyParts } from "./keys.ts";
+import {
+  groupPrefixSize,
+  keysOf,
+  ruleRange,
+  timeMax,
+  timeMin,
+  windowKey,
+  windowKeyParts,
+} from "./keys.ts";
 import type { TableReader } from "./store.ts";
 import { WindowBlock } from "./window-block.ts";
 
@@ -141,7 +149,7 @@ export class WindowBlocks {
       if (!list[0]?.text.startsWith(prefix)) continue;
       for (const { key, block } of list) if (block !== null) gone.push(key);
     }
-    for (const { key } of this.#table.range(from, to)) {
+    for (const key of keysOf(this.#table, from, to)) {
       if (gone.length >= limit) break;
       const own = Buffer.from(key);
       if (this.#held.get(own.toString("latin1"))?.block !== null) gone.push(own);
@@ -244,15 +252,17 @@ export class WindowBlocks {
       ({ text }) => text >= fromText && text < toText,
     );
     let next = 0;
-    for (const { key, value } of this.#table.range(from, to)) {
-      const text = asBuffer(key).toString("latin1");
+    for (const stored of keysOf(this.#table, from, to)) {
+      // Reading a value may reuse the memory of the key.
+      const key = Buffer.from(stored);
+      const text = key.toString("latin1");
       for (; next < pending.length && (pending[next] as Held).text < text; next++) {
         const { block } = pending[next] as Held;
         if (block !== null) yield block;
       }
       let held = this.#held.get(text);
       if (held !== undefined) this.#touch(held);
-      else held = this.#load(asBuffer(key), value);
+      else held = this.#load(key, this.#table.get(key) as Uint8Array);
       if (pending[next] === held) next++;
       if (held.block !== null) yield held.block;
     }
@@ -305,7 +315,7 @@ export class WindowBlocks {
 
   #storedGroup(rule: number, tier: number, from: number): number | undefined {
     const end = windowKey(rule, tier, 0xffffffff, timeMax);
-    for (const { key } of this.#table.range(windowKey(rule, tier, from, timeMin), end)) {
+    for (const key of keysOf(this.#table, windowKey(rule, tier, from, timeMin), end)) {
       return windowKeyParts(key).groupId;
     }
     return undefined;
@@ -346,8 +356,4 @@ export class WindowBlocks {
 /** Of a key's text: whose group it is. */
 function groupOf(text: string): string {
   return text.slice(0, groupPrefixSize);
-}
-
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

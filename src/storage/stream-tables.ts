@@ -63,6 +63,7 @@ export class StreamTables {
       // A private copy: what is read is often kept.
       get: (key) => table.getBinary(asBuffer(key)),
       range: (from, to) => table.getRange({ start: asBuffer(from), end: asBuffer(to) }),
+      keys: (from, to) => table.getKeys({ start: asBuffer(from), end: asBuffer(to) }),
       last: (from, to) => {
         // Backwards, the start is within the range: a key that is `to` itself is stepped over.
         const range = { start: asBuffer(to), reverse: true, limit: 2 };

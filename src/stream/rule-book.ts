@@ -90,7 +90,7 @@ export class RuleBook {
       }
       const record = this.#recordOf(draft, randomUUID(), 1);
       await this.#streams.change([record], []);
-      return record;
+      return this.get(record.rule.id);
     });
   }
 
@@ -106,7 +106,7 @@ export class RuleBook {
       const before = this.#current(rule.id);
       const record = this.#recordOf(draft, rule.id, before.rule.version + 1);
       await this.#streams.change([{ ...before, state: "replaced", backfill: null }, record], []);
-      return record;
+      return this.get(rule.id);
     });
   }
 
@@ -128,7 +128,7 @@ export class RuleBook {
       if (before.paused === paused) return before;
       const record: RuleRecord = { ...before, paused, complete: before.complete && !paused };
       await this.#streams.change([record], []);
-      return record;
+      return this.get(record.rule.id);
     });
   }
 
@@ -197,8 +197,10 @@ export class RuleBook {
     const number = this.#streams.takeNumber();
     const next = this.#engine.nextSequence();
     const oldest = next - BigInt(this.#engine.stats().storedRows);
-    const backfill: Backfill | null =
-      draft.backfill && oldest < next ? { from: oldest, next: oldest, until: next } : null;
+    // Only the stream thread knows exactly where what is stored begins: it puts that in its place.
+    const backfill: Backfill | null = draft.backfill
+      ? { from: oldest, next: oldest, until: next }
+      : null;
     return {
       rule: { number, id, version, ...draft.rule },
       definition: draft.definition,

@@ -29,6 +29,8 @@ const timeoutMs = 1_000;
 const valuesMost = 1_000;
 /** Texts of a filter that are looked for one by one. */
 const textsMost = 8;
+/** Of the first event that a data folder ever has. */
+const firstSequence = 1n;
 const dayUs = 86_400_000_000n;
 
 interface Use {
@@ -216,7 +218,7 @@ async function valueWarnings(rule: Rule, looking: Looking): Promise<RuleWarning[
 
 /** What stands in the way of a rule now. Reads little: a few counts, each with a limit of time. */
 export async function diagnose(rule: Rule, engine: Engine, nowUs: bigint): Promise<RuleWarning[]> {
-  if (engine.nextSequence() === 0n) {
+  if (engine.nextSequence() <= firstSequence) {
     const message = "no event has been stored yet: whether the rule matches any can't be told";
     return [{ code: "no_events", message }];
   }

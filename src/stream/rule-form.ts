@@ -5,7 +5,7 @@ import { InputError } from "../errors.ts";
 import { intervalOfText, parseDuration } from "../query/duration.ts";
 import type { Interval } from "../query/expression/expression.ts";
 import type { Pointer } from "../query/form/condition.ts";
-import { conditionAt, refuse, rowScope } from "../query/form/condition.ts";
+import { conditionAt, placeOfPointer, refuse, rowScope } from "../query/form/condition.ts";
 import { groupKey, selectItem } from "../query/form/query-form.ts";
 import { parseShape } from "../query/form/shape.ts";
 import { showLiteral } from "../query/literal.ts";
@@ -129,18 +129,18 @@ function ruleOfForm(form: RuleForm, places: Places): RuleDraft {
   if (query.aggregates.length === 0) {
     refuse(whole, 'got no aggregate, want one such as {"fn": "count"}', code);
   }
-  const names = [...groupBy, ...select].map((one) => one.as);
-  const double = select.findIndex((one) => names.indexOf(one.as) !== names.lastIndexOf(one.as));
-  if (double >= 0) {
-    refuse(whole, `two columns are named "${select[double]?.as}"; use "as"`, code);
-  }
   const window = windowOf(form.window, at.get("window") ?? []);
-  return draftOf(form, window, partsOf(query), {
-    ...(event_filter !== undefined && { event_filter }),
-    window: form.window,
-    aggregations: aggregations.map((one, i) => ({ ...one, as: select[i]?.as })),
-    group_by,
-  });
+  return draftOf(
+    form,
+    window,
+    partsOf(query, () => placeOfPointer(whole)),
+    {
+      ...(event_filter !== undefined && { event_filter }),
+      window: form.window,
+      aggregations: aggregations.map((one, i) => ({ ...one, as: select[i]?.as })),
+      group_by,
+    },
+  );
 }
 
 function blameAt(at: Pointer): Blame {

@@ -6,8 +6,8 @@ import type { Interval } from "../query/expression/expression.ts";
 import { barePath, expressionKey, walkExpression } from "../query/expression/expression.ts";
 import { expressionsOf } from "../query/expression/now.ts";
 import { both } from "../query/predicate.ts";
-import type { Predicate, Query } from "../query/query.ts";
-import { placeOf } from "../query/typing/term.ts";
+import type { Output, Predicate, Query } from "../query/query.ts";
+import { type Place, placeOf } from "../query/typing/term.ts";
 import type { Rule, WindowShape } from "./rule.ts";
 import {
   allowedLatenessDefault,
@@ -49,16 +49,30 @@ function conditionOf({ where, fromUs, toUs }: Query): Predicate | null {
   return terms.length === 0 ? null : both(terms);
 }
 
+/** Columns that every window has. */
+const windowNames: ReadonlySet<string> = new Set(["window_start", "window_end"]);
+
+function refuseNames(columns: readonly Output[], placeOfName: PlaceOfName): void {
+  const names = columns.map((one) => one.as);
+  for (const [i, { as }] of columns.entries()) {
+    const twice = names.indexOf(as) < i;
+    if (!twice && !windowNames.has(as)) continue;
+    const problem = twice
+      ? `two columns are named "${as}"; use "as"`
+      : `"${as}" is a column of every window; want another name`;
+    const code = "invalid_rule";
+    throw placeOfName(as)?.error(code, problem) ?? new InputError(code, problem);
+  }
+}
+
+/** Where a column was named. */
+type PlaceOfName = (name: string) => Place | undefined;
+
 /** The parts of a query whose keys are the groups within a window. Outputs that are keys are shown as such. */
-export function partsOf(query: Query): RuleParts {
+export function partsOf(query: Query, placeOfName: PlaceOfName): RuleParts {
   refuseNow(query);
   const values = query.select.filter(({ of }) => of.kind !== "key");
-  const names = [...query.groupBy, ...values].map((one) => one.as);
-  const twice = names.find((name, i) => names.indexOf(name) < i);
-  if (twice !== undefined) {
-    const problem = `two columns are named "${twice}"; use "as"`;
-    throw new InputError("invalid_rule", problem, {});
-  }
+  refuseNames([...query.groupBy, ...values], placeOfName);
   return {
     where: conditionOf(query),
     keys: query.groupBy,

@@ -7,6 +7,7 @@ import { InputError } from "../errors.ts";
 import { intervalOfText } from "../query/duration.ts";
 import type { Expression, Interval } from "../query/expression/expression.ts";
 import { expressionKey, walkExpression } from "../query/expression/expression.ts";
+import { placeOfPointer } from "../query/form/condition.ts";
 import { predicateOf } from "../query/predicate.ts";
 import type { GroupKey, Query } from "../query/query.ts";
 import { windowFunctions } from "../query/sql/calls.ts";
@@ -247,7 +248,7 @@ function questionOf(
     fill: null,
     aggregates,
   });
-  const parts = partsOf(query);
+  const parts = partsOf(query, (name) => outputs.findLast(({ as }) => as === name)?.term.place);
   if (query.aggregates.length === 0) {
     const problem = "a rule computes something of each window: want an aggregate, such as count(*)";
     throw source.errorAt("sql_semantics", problem, 1);
@@ -300,7 +301,11 @@ export function ruleOfQuery(query: Query, limits: RuleLimits = {}): NewRule {
       pointer: "#/group_by",
     });
   }
-  return passingRule(window, partsOf(withoutKey(query, at)), limits);
+  return passingRule(
+    window,
+    partsOf(withoutKey(query, at), () => placeOfPointer(["select"])),
+    limits,
+  );
 }
 
 function passingRule(window: WindowShape, parts: RuleParts, limits: RuleLimits): NewRule {

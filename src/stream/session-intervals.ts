@@ -1,9 +1,9 @@
 // Which session each row is in. Sessions of a group are spans of time that don't overlap, in a list from the newest to
-// the oldest. A row at t overlaps two of them at most, as none is shorter than the gap: it is in the one, joins both, or
-// opens a new one. What is final before a row is not seen by it, so the rows may come in pieces of any size.
+// the oldest. A row at t overlaps two of them at most, as none is shorter than the gap: it is in the one, joins both,
+// or opens a new one. What is final before a row is not seen by it, so the rows may come in pieces of any size.
 //
 // A session has the number of the slot where its aggregates are. When two are joined, the older slot goes on as a part
-// of the newer (`parent`) until the state is made again.
+// of the newer (`parent`) until its aggregates are merged.
 
 import { SessionEnds } from "./session-ends.ts";
 import type { SessionJudge } from "./session-judge.ts";
@@ -298,8 +298,8 @@ export class SessionIntervals {
   }
 
   /**
-   * The same sessions, whose parts are merged, without those that are gone, by group and start; `groupOf` says which group each
-   * one is from now on. Answers which slot each slot became, `noSlot` for those that are gone.
+   * The same sessions, whose parts are merged, without those that are gone, by group and start; `groupOf` says which
+   * group each one is from now on. Answers which slot each slot became, `noSlot` for those that are gone.
    */
   rebuilt(groupOf: (group: number) => number): { next: SessionIntervals; slotOf: Uint32Array } {
     const next = new SessionIntervals(this.#limits);

@@ -1,5 +1,5 @@
-// The open sessions of a rule. The rows of a chunk get their groups, then each one its session's slot, and the slots are
-// the groups of one fold. See docs/windows.md.
+// The open sessions of a rule. The rows of a chunk get their groups, then each one its session's slot, and the slots
+// are the groups of one fold. See docs/windows.md.
 
 import { assert } from "../base/assert.ts";
 import { LANE_NUMBER } from "../core/layout.ts";
@@ -24,6 +24,8 @@ import type { FinalWindow, PartialGroup, WindowRow, WindowState } from "./window
 const fewSlots = 4096;
 /** But no longer than for so many chunks. */
 const chunksMax = 16;
+/** Chunks of which it is known what W was after them. */
+const reachedMax = 1024;
 /** So many slots, and half of them dead, are made fewer; keys the same. */
 const rebuiltMin = 128;
 
@@ -40,6 +42,8 @@ export class SessionRule implements RuleState {
   #directory = new Map<number, number>();
   #timesUs = new BigInt64Array(0);
   #watermarkUs = noWatermark;
+  /** What W had come to before the sequence `next`, of late. */
+  readonly #reached: { readonly next: number; readonly watermarkUs: bigint }[] = [];
   #waited = 0;
   #taken = 0;
   #tooLate = 0;
@@ -70,8 +74,8 @@ export class SessionRule implements RuleState {
     this.#intervals.begin(firstSequence + chunk.first);
     if (selection.count > 0) this.#take(chunk, selection, judge, firstSequence);
     run.scratch.release(mark);
-    this.#watermarkUs = chunk.watermarkAfterUs;
-    this.#intervals.sweep(chunk.end, judge);
+    this.#intervals.sweep(chunk.end - 1, judge);
+    this.#reach(chunk.watermarkAfterUs, firstSequence + chunk.end);
     this.#tellTooLate();
     this.#waited++;
     const waiting = this.#intervals.final.length;
@@ -80,8 +84,8 @@ export class SessionRule implements RuleState {
   }
 
   advance(watermarkUs: bigint, sequence: bigint): void {
-    if (watermarkUs > this.#watermarkUs) this.#watermarkUs = watermarkUs;
     const next = Number(sequence);
+    this.#reach(watermarkUs, next);
     // A chunk without rows: whatever W has passed it has passed before the next row.
     const judge = new SessionJudge(
       {
@@ -96,6 +100,21 @@ export class SessionRule implements RuleState {
     this.#intervals.begin(next);
     this.#intervals.sweep(0, judge);
     this.#handOn();
+  }
+
+  #reach(watermarkUs: bigint, next: number): void {
+    if (watermarkUs <= this.#watermarkUs) return;
+    this.#watermarkUs = watermarkUs;
+    const { length } = this.#reached;
+    if (length > 0 && this.#reached[length - 1]?.next === next) this.#reached.pop();
+    else if (length >= reachedMax) this.#reached.splice(0, reachedMax / 2);
+    this.#reached.push({ next, watermarkUs });
+  }
+
+  /** W when rows below `sequence` were all that was known; earlier where that isn't known any more. */
+  #watermarkAt(sequence: number): bigint {
+    const at = this.#reached.findLast(({ next }) => next <= sequence);
+    return at?.watermarkUs ?? noWatermark;
   }
 
   /** Sessions have no such count. */
@@ -277,9 +296,12 @@ export class SessionRule implements RuleState {
   open(since: bigint): WindowRow[] {
     const from = Number(since);
     const intervals = this.#intervals;
-    const slots = [...intervals.openSlots(), ...intervals.final].filter(
-      (slot) => (intervals.changedAt[slot] as number) > from,
-    );
+    const beforeUs = this.#watermarkAt(from);
+    const slots = [...intervals.openSlots(), ...intervals.final].filter((slot) => {
+      const endUs = intervals.end[slot] as bigint;
+      const ended = endUs > beforeUs && endUs <= this.#watermarkUs;
+      return ended || (intervals.changedAt[slot] as number) > from;
+    });
     if (slots.length === 0) return [];
     this.#makeWhole();
     slots.sort(

@@ -44,6 +44,8 @@ export class StreamClient implements Streams {
   readonly #watched = new Map<number, WatchedRule>();
   readonly #listeners = new Set<() => void>();
   readonly #rules = new Map<number, RuleRecord>();
+  /** What was last said of a rule: how far it is, which who changes it can't know. It may come before the answer. */
+  readonly #told = new Map<number, RuleRecord>();
   #sorted: readonly RuleRecord[] | null = null;
   #requestId = 0;
   #nextNumber = 1;
@@ -69,10 +71,18 @@ export class StreamClient implements Streams {
   }
 
   async change(put: readonly RuleRecord[], gone: readonly number[]): Promise<void> {
+    for (const { rule } of put) this.#told.delete(rule.number);
     await this.#ask({ type: "rules", put, gone }, () => {
       let changed = false;
-      for (const record of put) changed = this.#put(record) || changed;
-      for (const number of gone) changed = this.#rules.delete(number) || changed;
+      for (const record of put) {
+        const { number } = record.rule;
+        changed = this.#put(this.#told.get(number) ?? record) || changed;
+        this.#told.delete(number);
+      }
+      for (const number of gone) {
+        this.#told.delete(number);
+        changed = this.#rules.delete(number) || changed;
+      }
       if (changed) this.#changed();
     });
   }
@@ -131,6 +141,7 @@ export class StreamClient implements Streams {
         this.#changed();
         break;
       case "rule":
+        this.#told.set(message.record.rule.number, message.record);
         // One that is gone meanwhile does not come back.
         if (!this.#rules.has(message.record.rule.number)) break;
         this.#put(message.record);

@@ -2,7 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { InputError } from "../../src/errors.ts";
+import { CorruptionError, InputError } from "../../src/errors.ts";
 import { createAccumulator } from "../../src/query/aggregate/create.ts";
 import { PartialReader, PartialWriter } from "../../src/query/aggregate/partial-bytes.ts";
 import type { Aggregate } from "../../src/query/query.ts";
@@ -154,6 +154,25 @@ describe("groups of partials, cut and joined", () => {
         expect(() => splitGroups(content.subarray(0, cut), 1), `${name} of ${cut} bytes`).toThrow(
           /partial|group|state/,
         );
+      }
+    }
+  });
+
+  test("of golden partials with damaged bytes: refused, or read as others", () => {
+    const random = mulberry32(23);
+    for (const name of Object.keys(golden)) {
+      const url = new URL(`../golden/partial-v1-${name}.bin`, import.meta.url);
+      const content = withKeys(new Uint8Array(readFileSync(url)), 3);
+      for (let i = 0; i < 300; i++) {
+        const bytes = Uint8Array.from(content);
+        for (let left = 1 + Math.floor(random() * 3); left > 0; left--) {
+          bytes[Math.floor(random() * bytes.length)] = pick(random, [0, 1, 5, 127, 128, 255]);
+        }
+        try {
+          joinParts(splitGroups(bytes, 1), 1);
+        } catch (error) {
+          expect(error, `${name}, ${i}`).toBeInstanceOf(CorruptionError);
+        }
       }
     }
   });

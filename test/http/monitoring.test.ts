@@ -7,6 +7,7 @@ import { parseConfig } from "../../src/config.ts";
 import { openApp } from "../../src/http/app.ts";
 import { EventStreams } from "../../src/live/event-streams.ts";
 import { MetricsHub } from "../../src/live/metrics-hub.ts";
+import type { SourceTime, StreamStats } from "../../src/stream/messages.ts";
 import { FakeEngine } from "../support/fake-engine.ts";
 
 function open() {
@@ -150,5 +151,107 @@ describe("GET /", () => {
     for (const [, path = ""] of page.matchAll(/href="([^"]+)"/g)) {
       expect((await app.request(path)).status).toBe(200);
     }
+  });
+});
+
+describe("figures of the stream side", () => {
+  const figures: StreamStats = {
+    next: "120",
+    checkpoint: "100",
+    checkpoints: 7,
+    checkpointMs: 5,
+    checkpointBytes: 4096,
+    watermarkUs: 1_790_000_000_000_000n,
+    sources: [
+      source(null, 1_790_000_000_000_000n, { idle: true }),
+      source('a"b', 1_790_000_057_500_000n),
+      source("ahead", null, { futureRows: 3 }),
+    ],
+    sourceCount: 3,
+    rules: [
+      {
+        rule: 1,
+        name: "visits",
+        version: 2,
+        rows: 50,
+        tooLate: 4,
+        dropped: 3,
+        overflowed: 2,
+        openWindows: 6,
+        openGroups: 5,
+        memoryBytes: 2048,
+        finalWindows: 9,
+        busyMs: 1500,
+        batches: 10,
+        watchers: 1,
+        backfillRows: 30,
+      },
+    ],
+    memoryBytes: 4096,
+    memoryMax: 8192,
+  };
+
+  function source(
+    name: string | null,
+    watermarkUs: bigint | null,
+    more: Partial<SourceTime> = {},
+  ): SourceTime {
+    const receivedAtUs = 1_790_000_060_000_000n;
+    return { source: name, watermarkUs, receivedAtUs, idle: false, futureRows: 0, ...more };
+  }
+
+  it("are among the metrics", async () => {
+    const { app, engine } = open();
+    expect(await (await app.request("/metrics")).text()).not.toContain(
+      "stream_watermark_seconds 1",
+    );
+    engine.streams.figures = figures;
+    await app.request("/metrics");
+    const lines = (await (await app.request("/metrics")).text()).split("\n");
+    for (const line of [
+      'rule_rows_total{rule="visits",version="2"} 50',
+      'rule_too_late_total{rule="visits",version="2"} 4',
+      'rule_dropped_total{rule="visits",version="2"} 3',
+      'rule_overflowed_total{rule="visits",version="2"} 2',
+      'rule_busy_seconds_total{rule="visits",version="2"} 1.5',
+      'rule_batches_total{rule="visits",version="2"} 10',
+      'rule_open_windows{rule="visits",version="2"} 6',
+      'rule_memory_bytes{rule="visits",version="2"} 2048',
+      'rule_watchers{rule="visits",version="2"} 1',
+      'rule_backfill_rows{rule="visits",version="2"} 30',
+      "stream_next_sequence 120",
+      "stream_checkpoint_sequence 100",
+      "stream_checkpoints_total 7",
+      "stream_checkpoint_seconds 0.005",
+      "stream_memory_max_bytes 8192",
+      "stream_watermark_seconds 1790000000",
+      'source_lag_seconds{source=""} 60',
+      'source_lag_seconds{source="a\\"b"} 2.5',
+      'source_idle{source=""} 1',
+      'source_future_rows_total{source="ahead"} 3',
+    ]) {
+      expect(lines).toContain(line);
+    }
+  });
+
+  it("are in the health document once they are known", async () => {
+    const { app, engine } = open();
+    expect(await (await app.request("/health")).json()).not.toHaveProperty("stream");
+    engine.streams.figures = figures;
+    expect(await (await app.request("/health")).json()).toMatchObject({
+      stream: {
+        rules: 1,
+        next_sequence: "120",
+        checkpoint_sequence: "100",
+        watermark: "2026-09-21T14:13:20.000Z",
+        sources: 3,
+        idle_sources: 1,
+        ahead_sources: 1,
+        lag_seconds: 2.5,
+        open_windows: 6,
+        backfill_rows: 30,
+        memory_bytes: 4096,
+      },
+    });
   });
 });

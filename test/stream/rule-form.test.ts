@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { exactJsonText } from "../../src/base/exact-json.ts";
 import { InputError } from "../../src/errors.ts";
 import { ruleFrom } from "../../src/stream/rule-form.ts";
+import { mulberry32 } from "../support/random.ts";
 
 const count = { fn: "count", as: "n" };
 const minute = { type: "tumbling", size: "1m" };
@@ -253,4 +254,63 @@ test("months are made of days and minutes, days of a zone of quarters of an hour
   expect(tiers("15m", "Asia/Kathmandu", "1 day", "1 month", "1 year")).toBe(3);
   expect(() => tiers("1h", "Asia/Kathmandu", "1 day")).toThrow(/multiple/);
   expect(() => tiers("7 days", "UTC", "1 month")).toThrow(/multiple/);
+});
+
+test("any body gives a rule that its definition gives again, or an InputError that says where", () => {
+  const seed = 11;
+  const random = mulberry32(seed);
+  const pick = <T>(from: readonly T[]): T => from[Math.floor(random() * from.length)] as T;
+  const length = () =>
+    pick(["1s", "1m", "7s", "5m", "1h", "1 day", "1 month", "-1m", "x", "PT5M", 5]);
+  const window = () =>
+    pick([
+      { type: "tumbling", size: length(), ...(random() < 0.3 && { offset: length() }) },
+      { type: "hopping", size: length(), slide: length(), time_zone: pick(["UTC", "Asia/Tokyo"]) },
+      { type: "session", gap: length() },
+      { type: "tumbling", size: "1h", time_zone: pick(["Europe/Berlin", "x"]) },
+      length(),
+    ]);
+  const aggregation = () => ({
+    fn: pick(["count", "sum", "max", "quantile", "topk", "median", "no"]),
+    ...(random() < 0.8 && { field: pick(["properties.a", "source", "x", "timestamp"]) }),
+    ...(random() < 0.2 && { q: 0.5 }),
+    ...(random() < 0.8 && { as: pick(["a", "b", "c", "d", "window_end"]) }),
+    ...(random() < 0.2 && { filter: pick(["source = 'x'", "source ="]) }),
+  });
+  const call = () =>
+    pick([
+      `TUMBLE(timestamp, '${length()}')`,
+      `HOP(timestamp, '${length()}', '${length()}')`,
+      `SESSION(timestamp, '${length()}')`,
+      `time_bucket('${length()}', timestamp)`,
+      "source",
+    ]);
+  let made = 0;
+  for (let i = 0; i < 600; i++) {
+    const common = {
+      name: pick(["rule", "r2", "r_3", "rule", "rule", "table", "R"]),
+      ...(random() < 0.2 && { allowed_lateness: length() }),
+      ...(random() < 0.2 && { retention: length() }),
+      ...(random() < 0.2 && { tiers: [{ size: length() }] }),
+      ...(random() < 0.1 && { max_groups: pick([1, 0, 1e9]) }),
+    };
+    const body = pick<() => object>([
+      () => ({ ...common, window: window(), aggregations: [aggregation(), aggregation()] }),
+      () => ({ ...common, time_window: length(), aggregation_type: aggregation() }),
+      () => ({
+        ...common,
+        sql: `SELECT ${pick(["count(*)", call()])} FROM events GROUP BY ${call()}`,
+      }),
+    ])();
+    const shown = `seed ${seed}, body ${i}: ${exactJsonText(body)}`;
+    try {
+      const { rule, definition } = ruleFrom(body);
+      expect(ruleFrom(definition).rule, shown).toEqual(rule);
+      made++;
+    } catch (error) {
+      expect(error, shown).toBeInstanceOf(InputError);
+      expect((error as InputError).detail.pointer, `${shown}: ${error}`).toMatch(/^#/);
+    }
+  }
+  expect(made).toBeGreaterThan(25);
 });

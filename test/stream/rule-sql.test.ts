@@ -92,7 +92,10 @@ describe("what is refused, where the ¦ stands", () => {
     ["SELECT ¦DISTINCT source FROM events", /DISTINCT/],
     ["¦SELECT source FROM events GROUP BY 1, TUMBLE(timestamp, '1m')", /an aggregate/],
     ["¦SELECT TUMBLE(timestamp, '1m'), count(*) FROM events", /appear in GROUP BY/],
-    ["SELECT count(*) FROM events WHERE ¦TUMBLE(timestamp, '1m') > now() GROUP BY source", /in WHERE/],
+    [
+      "SELECT count(*) FROM events WHERE ¦TUMBLE(timestamp, '1m') > now() GROUP BY source",
+      /in WHERE/,
+    ],
     [
       "SELECT HOP(timestamp, '1m', '5m'), count(*) FROM events GROUP BY ¦TUMBLE(timestamp, '1m')",
       /another window/,
@@ -112,6 +115,10 @@ describe("what is refused, where the ¦ stands", () => {
     ],
     ["SELECT count(*) FROM ¦orders GROUP BY TUMBLE(timestamp, '1m')", /no table "orders"/],
     ["SELECT max(¦now()) FROM events GROUP BY TUMBLE(timestamp, '1m')", /now\(\) in a rule/],
+    [
+      "SELECT ¦max(source) AS window_start, count(*) FROM events GROUP BY TUMBLE(timestamp, '1m')",
+      /column of every window/,
+    ],
     ["¦DELETE FROM events", /want a SELECT/],
   ])("%s", (marked, message) => {
     const error = refusal(marked.replace("¦", ""));
