@@ -57,24 +57,31 @@ export class StreamTables {
     return 0;
   }
 
+  /** Answers copies, and no Buffers: a slice of those shares their memory. */
   reader(name: StreamTable): TableReader {
     const table = this.tables[name];
     return {
-      // A private copy: what is read is often kept.
-      get: (key) => table.getBinary(asBuffer(key)),
-      range: (from, to) => table.getRange({ start: asBuffer(from), end: asBuffer(to) }),
+      get: (key) => {
+        const value = table.getBinary(asBuffer(key));
+        return value && new Uint8Array(value);
+      },
+      range: (from, to) => table.getRange({ start: asBuffer(from), end: asBuffer(to) }).map(copied),
       keys: (from, to) => table.getKeys({ start: asBuffer(from), end: asBuffer(to) }),
       last: (from, to) => {
         // Backwards, the start is within the range: a key that is `to` itself is stepped over.
         const range = { start: asBuffer(to), reverse: true, limit: 2 };
         for (const { key, value } of table.getRange(range)) {
           if (Buffer.compare(key, to) >= 0) continue;
-          return Buffer.compare(key, from) < 0 ? undefined : { key, value };
+          return Buffer.compare(key, from) < 0 ? undefined : copied({ key, value });
         }
         return undefined;
       },
     };
   }
+}
+
+function copied({ key, value }: { key: Buffer; value: Buffer }) {
+  return { key: new Uint8Array(key), value: new Uint8Array(value) };
 }
 
 export function asBuffer(bytes: Uint8Array): Buffer {

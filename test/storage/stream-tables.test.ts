@@ -52,6 +52,14 @@ it("writes of the stream thread are one commit with everything else, and are rea
   const some = store.table("windows").range(Uint8Array.of(1, 10), Uint8Array.of(2, 1));
   expect([...some].map(({ value }) => [...value])).toEqual([[20]]);
   expect([...(store.table("stream").get(Uint8Array.of(7)) ?? [1])]).toEqual([]);
+  const value = store.table("rules").get(Uint8Array.of(1));
+  const entry = [...store.table("rules").range(Uint8Array.of(1), Uint8Array.of(2))][0];
+  for (const bytes of [value, entry?.key, entry?.value]) {
+    expect([Buffer.isBuffer(bytes), bytes?.buffer.byteLength], "memory of its own").toEqual([
+      false,
+      1,
+    ]);
+  }
   expect(store.table("finals").get(Uint8Array.of(7))).toBeUndefined();
 
   store.commitNow({ writes: [put("windows", [1, 10], null), put("windows", [1, 9], [0])] });
