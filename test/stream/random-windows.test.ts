@@ -38,12 +38,12 @@ const make: PlayOptions["make"] = (context) =>
 const bed = new RuleBed();
 
 /** What fails names the rule. */
-function told(rule: Rule, check: () => void): void {
+function told(rule: Rule, check: () => void, how: string): void {
   try {
     check();
   } catch (error) {
     const text = JSON.stringify(rule, (_, one) => (typeof one === "bigint" ? `${one}n` : one));
-    throw new Error(`${text}\n${(error as Error).message}`, { cause: error });
+    throw new Error(`${how}: ${text}\n${(error as Error).message}`, { cause: error });
   }
 }
 
@@ -65,7 +65,11 @@ describe("windows of random rules over random streams are those of the plain way
     ] as const) {
       const options = { ...common, chunk, checkpoints, crashes };
       const played = bed.play(random, rule, steps, options);
-      told(rule, () => comparePlayed(rule, played, want));
+      told(
+        rule,
+        () => comparePlayed(rule, played, want),
+        `chunk ${chunk} crashes ${played.crashes}`,
+      );
       expect(bed.arenaUsed).toBe(used);
     }
   });

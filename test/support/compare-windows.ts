@@ -53,7 +53,8 @@ function finalLines(rule: Rule, played: Played, want: readonly OracleWindow[]): 
       (one.finalAt === known.finalAt || one.finalAt === known.finalAt + 1n)
         ? known.finalAt
         : one.finalAt;
-    const shown = same ? "as wanted" : values;
+    const wants = known && aggregateTexts(rule, one.aggregates, known.aggregates);
+    const shown = same ? "as wanted" : `${values}, want ${wants}`;
     return `${place} at ${finalAt}: ${ledgerText({ ...one, tooLate })}: ${shown}`;
   });
   for (const [place, count] of late) lines.push(`${place}: only too late ${count}`);
@@ -83,7 +84,7 @@ function openLines(rule: Rule, played: Played, want: readonly OracleWindow[]): s
       const known = wanted
         .get(place)
         ?.values.map((value, i) => wantedText(value, one.values[i], isRounded[i] === true));
-      const shown = known?.join(" ") === own ? "as wanted" : own;
+      const shown = known?.join(" ") === own ? "as wanted" : `${own}, want ${known?.join(" ")}`;
       return `${place} ${one.state} revision ${one.revision}: ${ledgerText(one)}: ${shown}`;
     })
     .sort();

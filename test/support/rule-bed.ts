@@ -261,6 +261,7 @@ class RulePlay {
   #state: RuleState;
   #row = 0;
   #moment = 0;
+  #receivedAtUs = 0n;
   #checkpoint: Checkpoint;
 
   constructor(
@@ -306,6 +307,10 @@ class RulePlay {
       crashes++;
       this.#restore();
     }
+    // What the next row would find.
+    const last = this.#rows.at(-1)?.receivedAtUs ?? 0n;
+    this.#time.tick(last > this.#receivedAtUs ? last : this.#receivedAtUs);
+    this.#state.advance(this.#time.watermarkUs(), BigInt(this.#row));
     const open = this.#state.open(0n);
     const stats = { ...this.#state.stats };
     this.#state.close();
@@ -317,6 +322,7 @@ class RulePlay {
     const moment = this.#moments[this.#moment];
     if (moment?.at === this.#row) {
       this.#moment++;
+      this.#receivedAtUs = moment.receivedAtUs;
       this.#time.tick(moment.receivedAtUs);
       this.#state.advance(this.#time.watermarkUs(), BigInt(this.#row));
       if (moment.duplicatesUs !== null) this.#state.duplicates(moment.duplicatesUs);
