@@ -61,21 +61,6 @@ export class WindowPanes {
     while (panes.length < this.perWindow) panes.push(this.step(panes.at(-1) as bigint, 1));
     return panes;
   }
-
-  /** The panes that overlap [fromUs, toUs], until there are `limit`: then null. */
-  panesWithin(fromUs: bigint, toUs: bigint, limit: number): BucketSpan[] | null {
-    const first = this.paneOf(fromUs);
-    if (this.#widthUs !== null && (toUs - first.startUs) / this.#widthUs >= BigInt(limit)) {
-      return null;
-    }
-    const panes = [first];
-    for (let last = first; last.endUs <= toUs; ) {
-      if (panes.length >= limit) return null;
-      last = this.paneOf(last.endUs);
-      panes.push(last);
-    }
-    return panes;
-  }
 }
 
 /** How many slides a size has: both are in µs (with days of 24 hours), both in days, or both in months. */
