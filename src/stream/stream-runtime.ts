@@ -9,7 +9,6 @@ import type { Core } from "../core/core.ts";
 import { REGION_READER_FIRST, REGION_STREAM } from "../core/layout.ts";
 import { region } from "../core/memory.ts";
 import { SlotReader } from "../core/slots.ts";
-import { MillraceError } from "../errors.ts";
 import { Cells } from "../query/columns/cells.ts";
 import { queryKernels } from "../query/columns/kernels.ts";
 import { Scratch } from "../query/columns/scratch.ts";
@@ -25,6 +24,7 @@ import { decodeSegmentMeta, type SegmentMeta } from "../storage/segment.ts";
 import { Arena } from "./arena.ts";
 import { EventTime, timeTableSize } from "./event-time.ts";
 import type { FromStream, StreamTable, StreamWrite } from "./messages.ts";
+import { PaneRule } from "./pane-rule.ts";
 import { rollupAnswer } from "./rollup-answer.ts";
 import type { Rule } from "./rule.ts";
 import type { RuleContext } from "./rule-context.ts";
@@ -174,8 +174,7 @@ export class StreamRuntime {
 function stateOf(
   context: RuleContext & { readonly sink: RuleSink; readonly rule: Rule },
 ): RuleState {
-  if (context.rule.window.kind === "session") return new SessionRule(context);
-  throw new MillraceError("not_ready", "windows of this kind are still to come");
+  return context.rule.window.kind === "session" ? new SessionRule(context) : new PaneRule(context);
 }
 
 /** An event time whose table is a block of the arena. */
