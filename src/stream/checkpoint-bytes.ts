@@ -1,7 +1,8 @@
 // What a checkpoint is made of, in the table `stream`. See docs/formats/checkpoint.md.
 //
 // Keys: kind u8, the rule's number u32, big-endian, then of kind 2 the part's own key.
-//   1 how far the live rules are (number 0), or a rule that is still behind, with their event time │ 2 part of a state
+//   1 how far the live rules are (number 0), or a rule that is still behind, with their event time
+//   2 part of a rule's state
 //
 // Values, little-endian: magic 'MRCK' u32 │ version u16 │ kind u16 │ CRC-32C of what follows u32 │ its length u32 │ content
 
@@ -77,14 +78,17 @@ function unframed(kind: number, key: Uint8Array, bytes: Uint8Array): Uint8Array 
 export interface StoredTime {
   readonly position: Position;
   readonly time: Uint8Array;
+  /** Of the live rules: above every number that a stored rule ever had. */
+  readonly nextNumber: number;
 }
 
-/** Content: next sequence i64, entries of duplicates that are counted at it u32, 0 u32, then the event time. */
-export function encodeTime({ position, time }: StoredTime): Uint8Array {
+/** Content: next sequence i64, entries of duplicates counted at it u32, next rule number u32, then the time. */
+export function encodeTime({ position, time, nextNumber }: StoredTime): Uint8Array {
   const content = new Uint8Array(16 + time.length);
   const view = new DataView(content.buffer);
   view.setBigInt64(0, position.next, true);
   view.setUint32(8, position.duplicates, true);
+  view.setUint32(12, nextNumber, true);
   content.set(time, 16);
   return framed(TIME, content);
 }
@@ -102,6 +106,7 @@ export function decodeTime(key: Uint8Array, value: Uint8Array): StoredTime {
   return {
     position: { next: view.getBigInt64(0, true), duplicates: view.getUint32(8, true) },
     time: content.slice(16),
+    nextNumber: view.getUint32(12, true),
   };
 }
 

@@ -167,6 +167,7 @@ export class Recomputation {
       windows++;
       folded += added;
     }
+    if (windows > 0) this.rule.refold(this.#events.fromUs, this.#events.toUs);
     return { windows, folded };
   }
 }

@@ -1,6 +1,5 @@
 import type { Backfills } from "./backfill.ts";
-import { encodeTime, partKey, timeKey } from "./checkpoint-bytes.ts";
-import type { Position } from "./duplicates.ts";
+import { encodeTime, partKey, type StoredTime, timeKey } from "./checkpoint-bytes.ts";
 import type { Follower } from "./follower.ts";
 import type { StreamWrite } from "./messages.ts";
 import { encodeRecord, recordKey } from "./record-bytes.ts";
@@ -19,6 +18,8 @@ export class RuleSet {
   /** Rules whose event time is stored. */
   readonly #timed = new Set<number>();
   #gone: StreamWrite[] = [];
+  /** Above every number that a stored rule ever had. */
+  nextNumber = 1;
 
   constructor(parts: StreamParts, live: Follower, backfills: Backfills) {
     this.#parts = parts;
@@ -39,12 +40,10 @@ export class RuleSet {
   }
 
   /** From a checkpoint. `position` and `time` are those of a rule that is behind. */
-  restore(
-    record: RuleRecord,
-    stored: { position: Position; time: Uint8Array } | null,
-  ): RunningRule {
+  restore(record: RuleRecord, stored: Omit<StoredTime, "nextNumber"> | null): RunningRule {
     const rule = new RunningRule(record, this.#parts);
     const { number } = record.rule;
+    this.#numbered(number);
     this.#rules.set(number, rule);
     this.#written.set(number, record);
     if (stored) this.#timed.add(number);
@@ -58,6 +57,10 @@ export class RuleSet {
     return rule;
   }
 
+  #numbered(number: number): void {
+    if (number >= this.nextNumber) this.nextNumber = number + 1;
+  }
+
   /** Takes a new version, or what has changed of a known one. `oldest` is the first sequence that is stored. */
   put(record: RuleRecord, oldest: bigint): RunningRule {
     const known = this.#rules.get(record.rule.number);
@@ -65,6 +68,7 @@ export class RuleSet {
       this.#change(known, record);
       return known;
     }
+    if (record.state !== "passing") this.#numbered(record.rule.number);
     const { next } = this.#live;
     const behind = record.backfill !== null && record.state !== "replaced" && oldest < next;
     const fromSequence = behind || record.backfill !== null ? oldest : next;
@@ -144,7 +148,11 @@ export class RuleSet {
       changed(record);
     }
     for (const { follower } of this.#backfills.list) {
-      const value = encodeTime({ position: follower.position, time: follower.time.encode() });
+      const value = encodeTime({
+        position: follower.position,
+        time: follower.time.encode(),
+        nextNumber: 0,
+      });
       for (const [number, rule] of follower.rules) {
         if (rule.isPassing) continue;
         this.#timed.add(number);

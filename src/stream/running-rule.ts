@@ -1,5 +1,6 @@
 import type { Clock } from "../base/clock.ts";
 import type { WindowStore } from "../rollup/store.ts";
+import type { Tiers } from "../rollup/tiers.ts";
 import { encodePart, partKey } from "./checkpoint-bytes.ts";
 import type { RuleStats, StreamWrite } from "./messages.ts";
 import type { Rule } from "./rule.ts";
@@ -12,6 +13,8 @@ export interface RunningRuleParts {
   readonly clock: Clock;
   readonly store: WindowStore;
   state(rule: Rule, sink: RuleSink): RuleState;
+  /** Coarser windows; null: the rule has none. */
+  tiers(rule: Rule): Tiers | null;
   rows(rule: Rule, windows: readonly FinalWindow[]): WindowRow[];
 }
 
@@ -32,6 +35,7 @@ export class RunningRule implements RuleSink {
   readonly partKeys = new Set<string>();
   readonly #parts: RunningRuleParts;
   #state: RuleState | null;
+  #tiers: Tiers | null;
   #last: RuleStateStats | null = null;
   /** Final windows for watchers: since the last checkpoint was begun, and those that the one on its way has. */
   #finals: FinalWindow[] = [];
@@ -48,6 +52,7 @@ export class RunningRule implements RuleSink {
     this.record = record;
     this.#parts = parts;
     this.#state = record.state === "replaced" ? null : parts.state(record.rule, this);
+    this.#tiers = record.state === "live" ? parts.tiers(record.rule) : null;
   }
 
   get rule(): Rule {
@@ -76,6 +81,7 @@ export class RunningRule implements RuleSink {
       return;
     }
     this.#parts.store.put(rule, 0, window);
+    this.#tiers?.final(window);
     if (this.watchers > 0) this.#finals.push(window);
   }
 
@@ -85,7 +91,9 @@ export class RunningRule implements RuleSink {
   }
 
   tooLate(rule: Rule, late: TooLate): void {
-    if (!this.isPassing) this.#parts.store.tooLate(rule, late);
+    if (this.isPassing) return;
+    this.#parts.store.tooLate(rule, late);
+    this.#tiers?.tooLate(late);
   }
 
   /** `next` is the sequence after the chunk. */
@@ -101,6 +109,7 @@ export class RunningRule implements RuleSink {
     } else {
       const { dropped } = state.stats;
       state.add(chunk);
+      this.#advanceTiers(chunk.watermarkAfterUs);
       if (state.stats.dropped > dropped) this.#incomplete();
       this.#batches++;
     }
@@ -113,7 +122,13 @@ export class RunningRule implements RuleSink {
 
   /** `sequence` is that of the next row. */
   advance(watermarkUs: bigint, sequence: bigint): void {
-    if (watermarkUs > noWatermark) this.#state?.advance(watermarkUs, sequence);
+    if (watermarkUs === noWatermark) return;
+    this.#state?.advance(watermarkUs, sequence);
+    this.#advanceTiers(watermarkUs);
+  }
+
+  #advanceTiers(watermarkUs: bigint): void {
+    if (watermarkUs > noWatermark) this.#tiers?.advance(watermarkUs);
   }
 
   duplicates(timestampsUs: readonly bigint[]): void {
@@ -125,6 +140,7 @@ export class RunningRule implements RuleSink {
     for (const window of this.#state?.openPartials(null, null) ?? []) {
       this.final(this.rule, { ...window, finalAt: sequence });
     }
+    this.#tiers?.closeAll();
     this.close();
   }
 
@@ -139,9 +155,23 @@ export class RunningRule implements RuleSink {
     });
   }
 
-  restore(parts: readonly StatePart[]): void {
+  /** Coarser windows of which some parts are not final yet, and final parts of those. */
+  openTiers(tier: number, fromUs: bigint | null, toUs: bigint | null): FinalWindow[] {
+    const windows: FinalWindow[] = [];
+    for (let i = tier; i > 0; i--) windows.push(...(this.#tiers?.open(i, fromUs, toUs) ?? []));
+    return windows;
+  }
+
+  /** Stored windows were replaced by others: what is merged from them is merged again. */
+  refold(fromUs: bigint, toUs: bigint): void {
+    this.#tiers?.refold(fromUs, toUs);
+  }
+
+  /** `watermarkUs` is that of the checkpoint. */
+  restore(parts: readonly StatePart[], watermarkUs: bigint): void {
     for (const { key } of parts) this.partKeys.add(Buffer.from(key).toString("latin1"));
     this.#state?.restore(parts);
+    if (watermarkUs > noWatermark) this.#tiers?.restore(watermarkUs);
   }
 
   /** A checkpoint is on its way that has all final windows. */
@@ -223,5 +253,6 @@ export class RunningRule implements RuleSink {
     this.#last = { ...this.#state.stats };
     this.#state.close();
     this.#state = null;
+    this.#tiers = null;
   }
 }

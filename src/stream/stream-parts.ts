@@ -4,6 +4,7 @@ import type { Clock } from "../base/clock.ts";
 import type { QueryResult } from "../query/result.ts";
 import type { Segment, Snapshot } from "../query/segments/source.ts";
 import type { GroupDirectory, TableReader, WindowStore } from "../rollup/store.ts";
+import type { Tiers } from "../rollup/tiers.ts";
 import type {
   FromStream,
   RollupQuestion,
@@ -14,6 +15,7 @@ import type {
 } from "./messages.ts";
 import type { Rule } from "./rule.ts";
 import type { RuleSink, RuleState } from "./rule-state.ts";
+import type { RunningRule } from "./running-rule.ts";
 import type { TimedChunk } from "./timed-chunk.ts";
 import type { FinalWindow, WindowRow } from "./window-row.ts";
 
@@ -65,6 +67,8 @@ export interface StreamParts {
   table(name: StreamTable): TableReader;
   time(): FollowedTime;
   state(rule: Rule, sink: RuleSink): RuleState;
+  /** Coarser windows; null: the rule has none. */
+  tiers(rule: Rule): Tiers | null;
   readonly scope: ChunkScope;
   readonly store: WindowStore;
   /** The groups of a rule. */
@@ -75,10 +79,9 @@ export interface StreamParts {
   memoryBytes(): number;
   /** Final windows with the values of their groups. */
   rows(rule: Rule, windows: readonly FinalWindow[]): WindowRow[];
-  /** Stored and open windows; `state` is null where none are open. `next` is the next sequence. */
+  /** Stored and open windows as of the next sequence and the watermark. */
   read(
-    rule: Rule,
-    state: RuleState | null,
+    rule: RunningRule,
     request: WindowsRequest,
     watermarkUs: bigint,
     next: bigint,

@@ -4,7 +4,14 @@ import { packFailure } from "../engine/failure.ts";
 import { InputError, type LimitError, MillraceError } from "../errors.ts";
 import type { Snapshot } from "../query/segments/source.ts";
 import { Backfills } from "./backfill.ts";
-import { decodePart, decodeTime, encodeTime, partRange, timeKey } from "./checkpoint-bytes.ts";
+import {
+  decodePart,
+  decodeTime,
+  encodeTime,
+  partRange,
+  type StoredTime,
+  timeKey,
+} from "./checkpoint-bytes.ts";
 import { Checkpoints } from "./checkpoints.ts";
 import { indexMax, type Position } from "./duplicates.ts";
 import { Follower, type FollowerParts } from "./follower.ts";
@@ -57,7 +64,11 @@ export class StreamProcessor {
       gone: (from, to) => this.#gone(from, to),
       noRoom: (rule, error) => this.#noRoom(rule, error),
     };
-    this.#live = this.#restoredLive();
+    const stored = this.#storedTime();
+    this.#live = this.#follower(
+      stored?.position ?? { next: this.#oldest(), duplicates: 0 },
+      stored?.time ?? null,
+    );
     this.#backfills = new Backfills((position, time) => this.#follower(position, time));
     this.#rules = new RuleSet(parts, this.#live, this.#backfills);
     this.#checkpoints = new Checkpoints({
@@ -68,8 +79,10 @@ export class StreamProcessor {
       committed: () => this.#committed(),
     });
     this.#checkpoints.reflected = this.#live.next;
+    this.#rules.nextNumber = stored?.nextNumber || 1;
     this.#restoreRules();
-    parts.emit({ type: "ready", rules: this.#rules.records, asOf: this.#live.next });
+    const { records, nextNumber } = this.#rules;
+    parts.emit({ type: "ready", rules: records, asOf: this.#live.next, nextNumber });
   }
 
   #follower(position: Position, encoded: Uint8Array | null): Follower {
@@ -78,14 +91,10 @@ export class StreamProcessor {
     return new Follower(position, time, this.#followers);
   }
 
-  #restoredLive(): Follower {
+  #storedTime(): StoredTime | null {
     const key = timeKey(0);
     const value = this.#parts.table("stream").get(key);
-    if (value !== undefined) {
-      const { position, time } = decodeTime(key, value);
-      return this.#follower(position, time);
-    }
-    return this.#follower({ next: this.#oldest(), duplicates: 0 }, null);
+    return value === undefined ? null : decodeTime(key, value);
   }
 
   #oldest(): bigint {
@@ -107,7 +116,8 @@ export class StreamProcessor {
       const { from, to } = partRange(record.rule.number);
       const parts = [];
       for (const entry of stream.range(from, to)) parts.push(decodePart(entry.key, entry.value));
-      rule.restore(parts);
+      const behind = this.#backfills.of(record.rule.number)?.follower ?? this.#live;
+      rule.restore(parts, behind.time.watermarkUs());
     }
   }
 
@@ -266,7 +276,11 @@ export class StreamProcessor {
     const { position, time } = this.#live;
     const writes = this.#rules.writes((record) => this.#parts.emit({ type: "rule", record }));
     writes.push(...this.#parts.storeWrites());
-    const value = encodeTime({ position, time: time.encode() });
+    const value = encodeTime({
+      position,
+      time: time.encode(),
+      nextNumber: this.#rules.nextNumber,
+    });
     writes.push({ table: "stream", key: timeKey(0), value });
     for (const rule of this.#rules.values()) rule.leave();
     return { writes, reflected: position.next };
@@ -360,7 +374,7 @@ export class StreamProcessor {
     const startMs = clock.monotonicMs();
     const rule = this.#rule(request.rule);
     const { next, time } = this.#live;
-    const { rows, more } = read(rule.rule, rule.state, request, time.watermarkUs(), next);
+    const { rows, more } = read(rule, request, time.watermarkUs(), next);
     const executionUs = Math.round((clock.monotonicMs() - startMs) * 1000);
     return { type: "windows", answer: { rows, more, asOf: this.#live.next, executionUs } };
   }

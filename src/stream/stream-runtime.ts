@@ -17,7 +17,9 @@ import { FoundCodes } from "../query/run/text-codes.ts";
 import { LiveSource, StoredSegments } from "../query/segments/segments.ts";
 import type { Snapshot } from "../query/segments/source.ts";
 import { openGroupDirectories } from "../rollup/group-directories.ts";
+import { StateMerger } from "../rollup/state-merger.ts";
 import type { TableReader } from "../rollup/store.ts";
+import { Tiers } from "../rollup/tiers.ts";
 import { openWindowStore } from "../rollup/window-store.ts";
 import { ColumnCache } from "../storage/column-cache.ts";
 import { decodeSegmentMeta, type SegmentMeta } from "../storage/segment.ts";
@@ -29,6 +31,7 @@ import { rollupAnswer } from "./rollup-answer.ts";
 import type { Rule } from "./rule.ts";
 import type { RuleContext } from "./rule-context.ts";
 import { RuleFilters } from "./rule-filters.ts";
+import { ruleFold, ruleFoldFilters } from "./rule-fold.ts";
 import type { RuleSink, RuleState } from "./rule-state.ts";
 import { SessionRule } from "./session-rule.ts";
 import type { FollowedTime, StreamParts, StreamSettings } from "./stream-parts.ts";
@@ -98,6 +101,17 @@ export class StreamRuntime {
       time: () => new TimeInArena(core, arena, run.scratch, from),
       state: (rule, sink) =>
         stateOf({ ...shared, rule, sink, directory: directories.of(rule.number) }),
+      tiers: (rule) => {
+        if (rule.tiers.length === 0) return null;
+        const query = ruleFold(rule, 0n, 1n);
+        const merger = new StateMerger({
+          run: reads,
+          cells,
+          query,
+          filters: ruleFoldFilters(rule),
+        });
+        return new Tiers({ rule, store: windows, merge: (groups) => merger.merge(groups) });
+      },
       scope: {
         begin: () => {
           mark = run.scratch.mark();
@@ -127,8 +141,7 @@ export class StreamRuntime {
       },
       memoryBytes: () => arena.used,
       rows: (rule, some) => reader.rows(rule, some),
-      read: (rule, state, request, watermarkUs, next) =>
-        reader.read(rule, state, request, watermarkUs, next),
+      read: (rule, request, watermarkUs, next) => reader.read(rule, request, watermarkUs, next),
       rollup: (rule, state, { query }, asOf) =>
         rollupAnswer(
           {

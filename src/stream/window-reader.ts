@@ -6,6 +6,7 @@ import { GroupNames } from "./group-names.ts";
 import type { WindowsRequest } from "./messages.ts";
 import type { Rule } from "./rule.ts";
 import type { RuleState } from "./rule-state.ts";
+import type { RunningRule } from "./running-rule.ts";
 import type { FinalWindow, PartialGroup, WindowRow, WindowState } from "./window-row.ts";
 import type { WindowValues } from "./window-values.ts";
 
@@ -120,13 +121,8 @@ export class WindowReader {
     });
   }
 
-  read(
-    rule: Rule,
-    state: RuleState | null,
-    request: WindowsRequest,
-    watermarkUs: bigint,
-    next: bigint,
-  ): Found {
+  read(running: RunningRule, request: WindowsRequest, watermarkUs: bigint, next: bigint): Found {
+    const { rule, state } = running;
     const groupIds = request.groups.length === 0 ? null : this.#namesOf(rule).find(request.groups);
     if (groupIds !== null && groupIds.length === 0 && state === null) {
       return { rows: [], more: false };
@@ -134,7 +130,7 @@ export class WindowReader {
     const isPlain = request.widthUs === null && request.tier === 0;
     const found = isPlain
       ? this.#plain(rule, state, request, groupIds)
-      : this.#merged(rule, state, request, groupIds, watermarkUs, next);
+      : this.#merged(running, request, groupIds, watermarkUs, next);
     const rows = found.slice(0, request.limit);
     return { rows, more: found.length > request.limit };
   }
@@ -176,13 +172,13 @@ export class WindowReader {
   }
 
   #merged(
-    rule: Rule,
-    state: RuleState | null,
+    running: RunningRule,
     request: WindowsRequest,
     groupIds: readonly number[] | null,
     watermarkUs: bigint,
     next: bigint,
   ): WindowRow[] {
+    const { rule, state } = running;
     const spans = spansOf(rule, request);
     const coarse = new Map<string, Coarse>();
     const add = (startUs: bigint, group: PartialGroup, changedAt: bigint, final: boolean): void => {
@@ -197,7 +193,7 @@ export class WindowReader {
         coarse.set(key, { ...span, groupId: group.groupId, parts: [group], changedAt, final });
       }
     };
-    const { descending, tier } = request;
+    const { descending, tier, fromUs, toUs } = request;
     const wanted = { rule: rule.number, tier, groupIds, descending };
     let read = 0;
     for (const group of this.#store.windows({ ...wanted, ...rangeOf(request) })) {
@@ -205,7 +201,11 @@ export class WindowReader {
       add(group.startUs, group, group.finalAt, true);
     }
     const chosen = groupIds && new Set(groupIds);
-    for (const window of state?.openPartials(request.fromUs, request.toUs) ?? []) {
+    const open = [
+      ...running.openTiers(tier, fromUs, toUs),
+      ...(state?.openPartials(fromUs, toUs) ?? []),
+    ];
+    for (const window of open) {
       for (const group of window.groups) {
         if (chosen === null || chosen.has(group.groupId)) add(window.startUs, group, next, false);
       }
