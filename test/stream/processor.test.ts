@@ -10,7 +10,7 @@ import { asRecord, type BedOptions, StreamBed } from "../support/stream-bed.ts";
 
 const time: TimeRules = { sourcesMax: 64, maxSkewUs: 60_000_000n, idleTimeoutUs: 10_000_000n };
 const usual: StreamShape = {
-  records: 120,
+  records: 60,
   rows: 30,
   sources: 4,
   paceUs: 3_000_000,
@@ -75,9 +75,9 @@ function streamOf(seed: number, more: Partial<StreamShape> = {}): StreamStep[] {
   return makeStream(mulberry32(seed), { ...usual, ...more });
 }
 
-describe.each(kinds.slice(2))("%s windows", (_, rule) => {
+describe.each(kinds)("%s windows", (_, rule) => {
   it("are those of the slow reference", () => {
-    for (const seed of [1, 2, 3]) {
+    for (const seed of [1, 2]) {
       const steps = streamOf(seed);
       const bed = bedOf();
       bed.put(rule());
@@ -88,7 +88,7 @@ describe.each(kinds.slice(2))("%s windows", (_, rule) => {
   });
 
   it("are the same whatever the chunks are, and with restarts anywhere", () => {
-    for (const seed of [4, 5, 6]) {
+    for (const seed of [4, 5]) {
       const steps = streamOf(seed);
       const { windows } = windowsOf(rule(), steps, time);
       const random = mulberry32(seed);
@@ -115,7 +115,7 @@ describe.each(kinds.slice(2))("%s windows", (_, rule) => {
   });
 
   it("are the same for a rule that is backfilled while events come", () => {
-    for (const seed of [7, 8]) {
+    for (const seed of [7]) {
       const steps = streamOf(seed);
       const { windows } = windowsOf(rule(), steps, time);
       const random = mulberry32(seed);
