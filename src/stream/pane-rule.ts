@@ -275,7 +275,8 @@ export class PaneRule implements RuleState {
   }
 
   advance(watermarkUs: bigint, sequence: bigint): void {
-    this.#finish((us) => (us <= watermarkUs ? sequence : null));
+    // Before row `sequence`, as that row would find it.
+    this.#finish((us) => (us <= watermarkUs ? sequence + 1n : null));
     this.#reach(watermarkUs);
   }
 

@@ -19,7 +19,7 @@ export function windowsWithin(
   return asWindows(found);
 }
 
-/** Windows that became final at sequences from `since` on and, unless it is null, before `before`. */
+/** Windows whose `finalAt` is `since` or later and, unless that is null, before `before`. */
 export function windowsFinal(
   store: WindowStore,
   rule: number,

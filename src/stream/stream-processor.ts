@@ -389,7 +389,7 @@ export class StreamProcessor {
       ? []
       : since === null
         ? windowNewest(store, number)
-        : windowsFinal(store, number, since, rule.pendingFrom);
+        : windowsFinal(store, number, since + 1n, rule.pendingFrom);
     const { rows, asOf } = rule.snapshot(this.#live.next, since ?? 0n, finals);
     rule.watchers++;
     return { type: "watch", rows, asOf };

@@ -125,11 +125,11 @@ describe("watchers", () => {
     const { bed } = story;
     bed.put({ ...asRecord(rule()), state: "passing" });
     bed.ask({ type: "watch", watch: { rule: 1, since: null } });
-    story.send([1, "a"], [61, "b"]);
+    story.send([1, "a"], [61, "b"], [62, "b"]);
     bed.told.length = 0;
     bed.nowMs += 60;
     bed.processor.attend();
-    expect(updates(bed.told).sort()).toEqual(["0 a 1,1 1 final", "60 b 1,1 1 early"]);
+    expect(updates(bed.told).sort()).toEqual(["0 a 1,1 1 final", "60 b 2,2 2 early"]);
     bed.checkpoint();
     expect([bed.tables.values("rules"), bed.tables.values("windows")]).toEqual([[], []]);
     bed.restart();
@@ -160,11 +160,11 @@ describe("the life of a rule", () => {
     bed.put(rule());
     story.send([1, "a"]);
     bed.put({ ...asRecord(rule()), state: "replaced" }, rule({ number: 2, version: 2 }));
-    story.send([2, "b"], [61, "c"]);
+    story.send([2, "b"], [61, "c"], [62, "c"]);
     bed.restart();
     bed.take();
     expect(bed.windows(1).map(brief)).toEqual(["0 a 1,1 1 final"]);
-    expect(bed.windows(2).map(brief)).toEqual(["0 b 1,1 1 final", "60 c 1,1 1 early"]);
+    expect(bed.windows(2).map(brief)).toEqual(["0 b 1,1 1 final", "60 c 2,2 2 early"]);
     bed.ask({ type: "rules", put: [], gone: [1] });
     bed.checkpoint();
     bed.restart();
