@@ -6,7 +6,7 @@ import type { RunningRule } from "./running-rule.ts";
 /** Rows of one slice: some milliseconds, so that live rules don't wait. */
 const SLICE_ROWS = 32_768;
 
-/** Rules that are behind: they read what is stored, with a time of their own, until they are where the live ones are. */
+/** Rules that are behind: they read what is stored, with a time of their own, up to where the live ones are. */
 export class Backfill {
   readonly from: bigint;
   readonly follower: Follower;

@@ -1,4 +1,4 @@
-// What the stream processor works with. All of it is passed in, so that tests drive it without threads, files or clocks.
+// What the stream processor works with. All of it is passed in: tests drive it without threads, files or clocks.
 
 import type { Clock } from "../base/clock.ts";
 import type { QueryResult } from "../query/result.ts";

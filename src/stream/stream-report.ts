@@ -80,7 +80,7 @@ export class StreamReport {
       const who = source === null ? "events without a source" : `source ${JSON.stringify(source)}`;
       this.warn(
         `ahead ${key}`,
-        `${who}: the clock is ahead; ${futureRows} events lie beyond --max-skew, they hold no window back and advance none`,
+        `${who}: the clock is ahead; ${futureRows} events lie beyond --max-skew, which advance no watermark`,
       );
     }
   }

@@ -10,7 +10,7 @@ import { REGION_READER_FIRST, REGION_STREAM } from "../core/layout.ts";
 import { region } from "../core/memory.ts";
 import { SlotReader } from "../core/slots.ts";
 import { Cells } from "../query/columns/cells.ts";
-import { queryKernels } from "../query/columns/kernels.ts";
+import { type QueryRun, queryKernels } from "../query/columns/kernels.ts";
 import { Scratch } from "../query/columns/scratch.ts";
 import type { SegmentStore } from "../query/read/reader.ts";
 import { FoundCodes } from "../query/run/text-codes.ts";
@@ -18,14 +18,14 @@ import { LiveSource, StoredSegments } from "../query/segments/segments.ts";
 import type { Snapshot } from "../query/segments/source.ts";
 import { openGroupDirectories } from "../rollup/group-directories.ts";
 import { StateMerger } from "../rollup/state-merger.ts";
-import type { TableReader } from "../rollup/store.ts";
+import type { GroupDirectory, TableReader } from "../rollup/store.ts";
 import { Tiers } from "../rollup/tiers.ts";
 import { openWindowStore } from "../rollup/window-store.ts";
 import { ColumnCache } from "../storage/column-cache.ts";
 import { decodeSegmentMeta, type SegmentMeta } from "../storage/segment.ts";
 import { Arena } from "./arena.ts";
 import { EventTime, timeTableSize } from "./event-time.ts";
-import type { FromStream, StreamTable, StreamWrite } from "./messages.ts";
+import type { FromStream, StreamTable } from "./messages.ts";
 import { PaneRule } from "./pane-rule.ts";
 import { rollupAnswer } from "./rollup-answer.ts";
 import type { Rule } from "./rule.ts";
@@ -34,7 +34,7 @@ import { RuleFilters } from "./rule-filters.ts";
 import { ruleFold, ruleFoldFilters } from "./rule-fold.ts";
 import type { RuleSink, RuleState } from "./rule-state.ts";
 import { SessionRule } from "./session-rule.ts";
-import type { FollowedTime, StreamParts, StreamSettings } from "./stream-parts.ts";
+import type { ChunkScope, FollowedTime, StreamParts, StreamSettings } from "./stream-parts.ts";
 import { WindowReader } from "./window-reader.ts";
 import { WindowValues } from "./window-values.ts";
 
@@ -55,6 +55,116 @@ export interface StreamRuntimeParts {
   readonly emit: (message: FromStream) => void;
 }
 
+/** This thread's memory, and what reads and folds with it. */
+interface StreamMemory {
+  readonly arena: Arena;
+  readonly cells: Cells;
+  readonly found: FoundCodes;
+  readonly cache: ColumnCache;
+  /** Of a chunk; `run` works with it. */
+  readonly scratch: Scratch;
+  readonly run: QueryRun;
+  /** With a scratch that is empty between reads. */
+  readonly reads: QueryRun;
+}
+
+function memoryOf({ core, reader, store }: StreamRuntimeParts): StreamMemory {
+  const { base, size } = region(core.memory, REGION_READER_FIRST + reader);
+  const scratchSize = Math.floor((size - HEAD_SIZE) / 3 / 64) * 64;
+  const at = (n: number): number => base + HEAD_SIZE + n * scratchSize;
+  const own = region(core.memory, REGION_STREAM);
+  const kernels = queryKernels(core);
+  const scratch = new Scratch(at(0), scratchSize);
+  const run = { core, kernels, scratch, cancel: base };
+  return {
+    arena: new Arena(own.base, own.size),
+    cells: new Cells(core),
+    found: new FoundCodes(),
+    cache: new ColumnCache(core, { base: at(2), size: scratchSize }, store),
+    scratch,
+    run,
+    reads: { ...run, scratch: new Scratch(at(1), scratchSize) },
+  };
+}
+
+/** Chunks in the memory of one: what they take is given back when they end. */
+function scopeOf(filters: RuleFilters, { scratch }: QueryRun): ChunkScope {
+  let mark = 0;
+  let entered = false;
+  return {
+    begin: () => {
+      mark = scratch.mark();
+    },
+    enter: (chunk) => {
+      entered = true;
+      return filters.enter(chunk);
+    },
+    end: () => {
+      if (entered) filters.leave();
+      entered = false;
+      scratch.release(mark);
+    },
+  };
+}
+
+type StoreParts = Pick<
+  StreamParts,
+  | "store"
+  | "directory"
+  | "storeWrites"
+  | "committed"
+  | "drop"
+  | "tiers"
+  | "rows"
+  | "read"
+  | "rollup"
+>;
+
+/** Stored windows, and what reads them. */
+function storeParts(
+  { store, clock }: StreamRuntimeParts,
+  { reads, cells, found }: StreamMemory,
+): StoreParts {
+  const table = (name: StreamTable): TableReader => store.table(name);
+  const windows = openWindowStore({ windows: table("windows"), finals: table("finals") });
+  const directories = openGroupDirectories(table("groups"));
+  const directory = (rule: number): GroupDirectory => directories.of(rule);
+  const reader = new WindowReader(windows, directory, new WindowValues(reads, cells));
+  const state = { run: reads, cells, found, clock };
+  return {
+    store: windows,
+    directory,
+    storeWrites: () => [...windows.writes(), ...directories.writes()],
+    committed: () => {
+      // What memory lets go of must be seen in the tables.
+      store.renew();
+      windows.committed();
+      directories.committed();
+    },
+    drop: (rule) => {
+      while (windows.drop(rule, KEYS_DROPPED)) {}
+      while (directories.drop(rule, KEYS_DROPPED)) {}
+      reader.forget(rule);
+    },
+    tiers: (rule) => {
+      if (rule.tiers.length === 0) return null;
+      const [query, filters] = [ruleFold(rule, 0n, 1n), ruleFoldFilters(rule)];
+      const merger = new StateMerger({ run: reads, cells, query, filters });
+      return new Tiers({ rule, store: windows, merge: (groups) => merger.merge(groups) });
+    },
+    rows: (rule, some) => reader.rows(rule, some),
+    read: (rule, request, watermarkUs, next) => reader.read(rule, request, watermarkUs, next),
+    rollup: (rule, open, { query }, asOf) =>
+      rollupAnswer(
+        { store: windows, directory: directory(rule.number), state },
+        rule,
+        open,
+        query,
+        asOf,
+      ),
+  };
+}
+
 export class StreamRuntime {
   readonly parts: StreamParts;
   readonly #store: SegmentStore;
@@ -62,17 +172,9 @@ export class StreamRuntime {
   readonly #source: LiveSource;
 
   constructor(from: StreamRuntimeParts) {
-    const { core, clock, store } = from;
-    const { base, size } = region(core.memory, REGION_READER_FIRST + from.reader);
-    const scratchSize = Math.floor((size - HEAD_SIZE) / 3 / 64) * 64;
-    const at = (n: number): number => base + HEAD_SIZE + n * scratchSize;
-    const own = region(core.memory, REGION_STREAM);
-    const arena = new Arena(own.base, own.size);
-    const kernels = queryKernels(core);
-    const cells = new Cells(core);
-    const run = { core, kernels, scratch: new Scratch(at(0), scratchSize), cancel: base };
-    const reads = { ...run, scratch: new Scratch(at(1), scratchSize) };
-    const cache = new ColumnCache(core, { base: at(2), size: scratchSize }, store);
+    const { core, clock, store, commit, emit } = from;
+    const memory = memoryOf(from);
+    const { arena, cells, found, cache, run } = memory;
     this.#store = store;
     this.#stored = new StoredSegments(cache);
     this.#source = new LiveSource({
@@ -83,79 +185,22 @@ export class StreamRuntime {
       cache,
       refresh: () => this.#segments(),
     });
-    const found = new FoundCodes();
     const filters = new RuleFilters(run, found, arena);
-    const table = (name: StreamTable): TableReader => store.table(name);
-    const windows = openWindowStore({ windows: table("windows"), finals: table("finals") });
-    const directories = openGroupDirectories(table("groups"));
-    const directory = (rule: number) => directories.of(rule);
-    const reader = new WindowReader(windows, directory, new WindowValues(reads, cells));
+    const stored = storeParts(from, memory);
     const shared = { run, cells, arena, filters };
-    let mark = 0;
-    let entered = false;
     this.parts = {
+      ...stored,
       source: { snapshot: (first) => this.#snapshot(first) },
       clock,
       settings: { ...from.settings, memoryMax: arena.size },
-      table,
-      time: () => new TimeInArena(core, arena, run.scratch, from),
+      table: (name) => store.table(name),
+      time: () => new TimeInArena(core, arena, memory.scratch, from),
       state: (rule, sink) =>
-        stateOf({ ...shared, rule, sink, directory: directories.of(rule.number) }),
-      tiers: (rule) => {
-        if (rule.tiers.length === 0) return null;
-        const query = ruleFold(rule, 0n, 1n);
-        const merger = new StateMerger({
-          run: reads,
-          cells,
-          query,
-          filters: ruleFoldFilters(rule),
-        });
-        return new Tiers({ rule, store: windows, merge: (groups) => merger.merge(groups) });
-      },
-      scope: {
-        begin: () => {
-          mark = run.scratch.mark();
-        },
-        enter: (chunk) => {
-          entered = true;
-          return filters.enter(chunk);
-        },
-        end: () => {
-          if (entered) filters.leave();
-          entered = false;
-          run.scratch.release(mark);
-        },
-      },
-      store: windows,
-      directory,
-      storeWrites: (): StreamWrite[] => [...windows.writes(), ...directories.writes()],
-      committed: () => {
-        store.renew();
-        windows.committed();
-        directories.committed();
-      },
-      drop: (rule) => {
-        while (windows.drop(rule, KEYS_DROPPED)) {}
-        while (directories.drop(rule, KEYS_DROPPED)) {}
-        reader.forget(rule);
-      },
+        stateOf({ ...shared, rule, sink, directory: stored.directory(rule.number) }),
+      scope: scopeOf(filters, run),
       memoryBytes: () => arena.used,
-      rows: (rule, some) => reader.rows(rule, some),
-      read: (rule, request, watermarkUs, next) => reader.read(rule, request, watermarkUs, next),
-      rollup: (rule, state, { query }, asOf) =>
-        rollupAnswer(
-          {
-            store: windows,
-            directory: directories.of(rule.number),
-            state: { run: reads, cells, found, clock },
-          },
-          rule,
-          state,
-          query,
-          asOf,
-        ),
-      commit: from.commit,
-      emit: from.emit,
+      commit,
+      emit,
     };
   }
 
