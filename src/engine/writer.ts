@@ -52,7 +52,11 @@ interface FlushedWork {
   /** Address of the group's ColumnBatch, 0: it has no rows. */
   readonly batch: number;
   readonly first: number;
-  readonly duplicates: { readonly index: number; readonly timesUs: BigInt64Array } | null;
+  readonly duplicates: {
+    readonly index: number;
+    readonly receivedAtUs: bigint;
+    readonly timesUs: BigInt64Array;
+  } | null;
   readonly checkpoints: readonly Checkpoint[];
   readonly sealed: readonly SealedSegment[];
   readonly dropped: readonly SegmentMeta[];
@@ -391,7 +395,7 @@ export class Writer {
     const timesUs = group.duplicateTimes();
     const index = this.#duplicateEntries;
     this.#duplicateEntries = hasRows ? 0 : index + (timesUs ? 1 : 0);
-    return timesUs && { index, timesUs };
+    return timesUs && { index, receivedAtUs: this.#receivedAtUs, timesUs };
   }
 
   /** Answers a group without rows, receipts or duplicates: it has nothing to flush, and all before it is flushed. */
@@ -456,8 +460,11 @@ export class Writer {
 
 function duplicatesWrite(
   first: number,
-  { index, timesUs }: NonNullable<FlushedWork["duplicates"]>,
+  { index, receivedAtUs, timesUs }: NonNullable<FlushedWork["duplicates"]>,
 ): StreamWrite {
-  const value = new Uint8Array(timesUs.buffer as ArrayBuffer);
+  const words = new BigInt64Array(1 + timesUs.length);
+  words[0] = receivedAtUs;
+  words.set(timesUs, 1);
+  const value = new Uint8Array(words.buffer);
   return { table: "duplicates", key: duplicatesKey(BigInt(first), index), value };
 }

@@ -12,6 +12,8 @@ export interface Position {
 export interface LeftOut {
   readonly sequence: bigint;
   readonly index: number;
+  /** Of their record. */
+  readonly receivedAtUs: bigint;
   readonly timestampsUs: readonly bigint[];
 }
 
@@ -23,15 +25,16 @@ export function leftOut(table: TableReader, from: Position, to: Position): LeftO
   const start = duplicatesKey(from.next, from.duplicates);
   for (const { key, value } of table.range(start, duplicatesKey(to.next, to.duplicates))) {
     const { sequence, index } = duplicatesKeyParts(key);
-    if (value.length % 8 !== 0) {
+    if (value.length % 8 !== 0 || value.length === 0) {
       const message = `duplicates of sequence ${sequence}, entry ${index}, have ${value.length} bytes`;
       throw new CorruptionError("duplicates_corrupt", message);
     }
     const view = new DataView(value.buffer, value.byteOffset, value.length);
-    const timestampsUs = Array.from({ length: value.length / 8 }, (_, i) =>
-      view.getBigInt64(i * 8, true),
+    const receivedAtUs = view.getBigInt64(0, true);
+    const timestampsUs = Array.from({ length: value.length / 8 - 1 }, (_, i) =>
+      view.getBigInt64(8 + i * 8, true),
     );
-    list.push({ sequence, index, timestampsUs });
+    list.push({ sequence, index, receivedAtUs, timestampsUs });
   }
   return list;
 }

@@ -49,9 +49,11 @@ export class Follower {
     const end = near < to.next ? { next: near, duplicates: 0 } : to;
     const entries = leftOut(this.#parts.duplicates, this.position, end);
     let taken = 0;
-    for (const { sequence, index, timestampsUs } of entries) {
+    for (const { sequence, index, receivedAtUs, timestampsUs } of entries) {
       taken += this.#takeTo(snapshot, sequence, rowsMax - taken);
       if (this.#next !== sequence) return taken;
+      // As the first row of their record would be judged: so it is the same whether there was a tick before or not.
+      this.tick(receivedAtUs);
       for (const rule of this.rules.values()) rule.duplicates(timestampsUs);
       this.#duplicates = index + 1;
     }

@@ -28,7 +28,8 @@ export interface StreamWrite {
 /**
  * rules: number → RuleRecord. stream: what the checkpoint reflects, one key each for the sequence, the watermarks and
  * each part of a rule's state. windows: blocks of stored windows. groups: directory of each rule's groups.
- * finals: which windows became final at which sequence. duplicates: timestamps of events that were left out.
+ * finals: which windows became final at which sequence. duplicates: timestamps of events that were left out, after when
+ * their record was received.
  */
 export type StreamTable = "rules" | "stream" | "windows" | "groups" | "finals" | "duplicates";
 

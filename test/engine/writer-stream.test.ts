@@ -113,7 +113,10 @@ function duplicatesIn(bed: WriterBed): [sequence: bigint, index: number, times: 
   const range = bed.store.table("duplicates").range(Uint8Array.of(0), Uint8Array.of(255));
   return [...range].map(({ key, value }) => {
     const [at, bytes] = [Buffer.from(key), Buffer.from(value)];
-    const times = Array.from({ length: bytes.length / 8 }, (_, i) => bytes.readBigInt64LE(i * 8));
+    const [receivedAtUs, ...times] = Array.from({ length: bytes.length / 8 }, (_, i) =>
+      bytes.readBigInt64LE(i * 8),
+    );
+    expect(receivedAtUs).toBe(bed.clock.nowUs());
     return [at.readBigUInt64BE(), at.readUInt32BE(8), times];
   });
 }

@@ -316,11 +316,11 @@ describe("limits and trouble", () => {
     const { bed } = story;
     bed.put(rule());
     story.send([1, "a"], [2, "a"]);
-    bed.leaveOut([startUs + second]);
+    bed.leaveOut([startUs + second], startUs + 2n * second);
     bed.take();
     bed.checkpoint();
     bed.restart();
-    bed.leaveOut([startUs + 2n * second, startUs + second]);
+    bed.leaveOut([startUs + 2n * second, startUs + second], startUs + 2n * second);
     bed.take();
     bed.restart();
     bed.take();

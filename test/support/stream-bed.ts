@@ -125,12 +125,12 @@ export class StreamBed {
   }
 
   /** What a record that begins now has left out. */
-  leaveOut(timestampsUs: readonly bigint[]): void {
+  leaveOut(timestampsUs: readonly bigint[], receivedAtUs: bigint): void {
     if (timestampsUs.length === 0) return;
     const table = this.table("duplicates");
     let index = 0;
     while (table.get(duplicatesKey(this.#next, index)) !== undefined) index++;
-    const value = new Uint8Array(BigInt64Array.from(timestampsUs).buffer);
+    const value = new Uint8Array(BigInt64Array.from([receivedAtUs, ...timestampsUs]).buffer);
     this.tables.commit([{ table: "duplicates", key: duplicatesKey(this.#next, index), value }]);
   }
 
@@ -154,7 +154,7 @@ export class StreamBed {
   play(step: StreamStep): void {
     if (step.kind === "tick") this.processor.tick(this.#next, step.receivedAtUs);
     else {
-      this.leaveOut(step.duplicatesUs);
+      this.leaveOut(step.duplicatesUs, step.receivedAtUs);
       this.publish(step.rows, step.receivedAtUs);
     }
   }
