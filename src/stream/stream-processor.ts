@@ -28,6 +28,10 @@ import { noWatermark } from "./timed-chunk.ts";
 
 /** Blocks of stored windows that are forgotten at most at a checkpoint, of each rule and tier. */
 const EXPIRED_BLOCKS = 64;
+/** Rows that a read of windows waits for: some tens of milliseconds. */
+const CAUGHT_UP_ROWS = 262_144;
+/** Telling watchers takes at most one part in so many of the time. */
+const NEWS_SHARE = 5;
 
 interface Tick {
   readonly sequence: bigint;
@@ -52,7 +56,8 @@ export class StreamProcessor {
   #credit = 0;
   #changed = false;
   #stopping = false;
-  #newsMs = Number.NEGATIVE_INFINITY;
+  /** When watchers are told again. */
+  #newsDueMs = Number.NEGATIVE_INFINITY;
 
   /** Goes on from the newest checkpoint. @throws CorruptionError */
   constructor(parts: StreamParts) {
@@ -233,11 +238,13 @@ export class StreamProcessor {
     const watched = [...this.#rules.values()].filter(({ watchers }) => watchers > 0);
     let wait = Number.POSITIVE_INFINITY;
     if (watched.length > 0) {
-      if (clock.monotonicMs() >= this.#newsMs + settings.paceMs) {
-        this.#newsMs = clock.monotonicMs();
+      if (clock.monotonicMs() >= this.#newsDueMs) {
+        const startMs = clock.monotonicMs();
         for (const rule of watched) this.#tell(rule);
+        const tookMs = clock.monotonicMs() - startMs;
+        this.#newsDueMs = startMs + Math.max(settings.paceMs, tookMs * NEWS_SHARE);
       }
-      wait = Math.max(0, this.#newsMs + settings.paceMs - clock.monotonicMs());
+      wait = Math.max(0, this.#newsDueMs - clock.monotonicMs());
     }
     if (this.#changed) {
       const soon = watched.some(({ hasFinals }) => hasFinals);
@@ -371,8 +378,10 @@ export class StreamProcessor {
 
   #windows({ request }: Extract<StreamRequest, { type: "windows" }>): StreamAnswer {
     const { clock, read } = this.#parts;
-    const startMs = clock.monotonicMs();
     const rule = this.#rule(request.rule);
+    // Whose events were acknowledged finds them here; who is far behind answers with what it has.
+    this.#catchUp(CAUGHT_UP_ROWS, () => null);
+    const startMs = clock.monotonicMs();
     const { next, time } = this.#live;
     const { rows, more } = read(rule, request, time.watermarkUs(), next);
     const executionUs = Math.round((clock.monotonicMs() - startMs) * 1000);
@@ -399,19 +408,27 @@ export class StreamProcessor {
     const rule = this.#rule(question.rule);
     const none = (why: string): StreamAnswer => ({ type: "rollup", result: null, why });
     // Everything that is published when the question comes is in its answer.
-    const snapshot = this.#parts.source.snapshot(this.#live.next);
-    let lack: string | null;
-    try {
-      while (this.#live.next < snapshot.asOf) {
-        if (this.#takeLive(snapshot, this.#parts.settings.chunkRows) === 0) break;
-      }
-      lack = this.#rollupLack(rule, question.query.fromUs, question.query.toUs, snapshot);
-    } finally {
-      snapshot.release();
-    }
+    const { fromUs, toUs } = question.query;
+    const lack = this.#catchUp(Number.POSITIVE_INFINITY, (snapshot) =>
+      this.#rollupLack(rule, fromUs, toUs, snapshot),
+    );
     if (lack !== null || rule.state === null) return none(lack ?? "the rule was replaced");
     const reply = this.#parts.rollup(rule.rule, rule.state, question, this.#live.next);
     return { type: "rollup", ...reply };
+  }
+
+  /** Takes everything that is published now, unless it is more than so many rows, then looks at it. */
+  #catchUp<T>(rowsMax: number, look: (snapshot: Snapshot) => T): T {
+    const snapshot = this.#parts.source.snapshot(this.#live.next);
+    try {
+      const isNear = Number(snapshot.asOf - this.#live.next) <= rowsMax;
+      while (isNear && this.#live.next < snapshot.asOf) {
+        if (this.#takeLive(snapshot, this.#parts.settings.chunkRows) === 0) break;
+      }
+      return look(snapshot);
+    } finally {
+      snapshot.release();
+    }
   }
 
   /** Why the rule's windows don't reflect all rows of the range; null: they do. */

@@ -21,7 +21,8 @@ import { StreamRuntime } from "./stream-runtime.ts";
 /** Between the ends of two chunks at least, unless so many rows wait: many rows at once cost less each. */
 const PAUSE_MS = 15;
 const CHUNK_ROWS = 32_768;
-const PACE_MS = 50;
+/** Watchers are told so often: subscribers have paces of their own, which this must not add to. */
+const PACE_MS = 10;
 
 const { memory, config, reader, engine } = workerData as StreamThreadData;
 const port = parentPort;
