@@ -1,5 +1,5 @@
-// `npm run bench:rules`: what aggregation rules cost and how soon their windows are known. Ingest with 0, 10 and 100 rules
-// in turn, reading a day of minutes and the way from a POST to a subscriber while events stream in, and the time
+// `npm run bench:rules`: what aggregation rules cost and how soon their windows are known. Ingest with 0, 10 and 100
+// rules in turn, reading a day of minutes and the way from a POST to a subscriber while events stream in, and the time
 // until rules are there again after a kill.
 
 import { spawn } from "node:child_process";
@@ -148,7 +148,7 @@ async function ingest(plan: Plan): Promise<string[][]> {
           : "";
     return [
       `ingest with ${plan.counts[i]} rules, batches of 1,000`,
-      `${scaled(median(rounds.map(rate)))} events/s, ${ratio.toPrecision(3)}×${refused > 0 ? `, ${refused} refused` : ""}`,
+      `${scaled(median(rounds.map(rate)))} events/s, ${ratio.toPrecision(3)}×${refusals}`,
       goal,
     ];
   });

@@ -4,8 +4,8 @@
 //   1 how far the live rules are (number 0), or a rule that is still behind, with their event time
 //   2 part of a rule's state
 //
-// Values, little-endian: magic 'MRCK' u32 │ version u16 │ kind u16 │ CRC-32C of the content u32 │ its length u32, then the
-// content.
+// Values, little-endian: magic 'MRCK' u32 │ version u16 │ kind u16 │ CRC-32C of the content u32 │ its length u32, then
+// the content.
 
 import { crc32c } from "../base/crc32c.ts";
 import { CorruptionError } from "../errors.ts";

@@ -35,7 +35,9 @@ export interface BatchParts {
 
 const nothing: readonly BucketSpan[] = [];
 
-/** In the order of their first rows. To be called before anything is taken; what it takes is the caller's to release. */
+/**
+ * In the order of their first rows. To be called before anything is taken; what it takes is the caller's to release.
+ */
 export function paneBatches(parts: BatchParts, chunk: TimedChunk): PaneBatch[] {
   const { rows, shape, shapeKey } = parts;
   const selected = rows.select();

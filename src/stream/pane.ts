@@ -1,5 +1,5 @@
-// The rows of a rule in one pane, as a fold. Its memory goes back to the arena when the last window that it is part of is
-// final. As it is stored, little-endian:
+// The rows of a rule in one pane, as a fold. Its memory goes back to the arena when the last window that it is part of
+// is final. As it is stored, little-endian:
 //
 //   0   magic 'MRPN' u32 │ 4 version u32 │ 8 checksum u32 of all bytes from 12 on, as of a partial
 //   12  start i64 µs │ end i64 µs │ changed at i64 │ other changed at i64

@@ -1,5 +1,5 @@
-// What rules have in common within a chunk is done once: derived columns, the filters of rules, each of their conditions
-// that another rule has too, and the rows of a span of time.
+// What rules have in common within a chunk is done once: derived columns, the filters of rules, each of their
+// conditions that another rule has too, and the rows of a span of time.
 //
 //   enter(chunk)          all rows of the chunk
 //   rows.select()         those that pass the rule's filter; kept until the chunk is left

@@ -16,7 +16,8 @@ const sold = exampleRule(
 const choose = (sql: string, rule: Rule = sold) => chooseRollup(parseSql(sql), [rule]);
 
 test.each([
-  "SELECT source, sum(properties.amount) FROM events WHERE event_type = 'sale' AND properties.amount > 0 GROUP BY source",
+  `SELECT source, sum(properties.amount) FROM events WHERE event_type = 'sale' AND properties.amount > 0
+    GROUP BY source`,
   "SELECT count(*) FROM events WHERE properties.amount > 0 AND event_type = 'sale'",
   "SELECT avg(properties.amount) FROM events WHERE event_type = 'sale' AND properties.amount > 0",
   "SELECT quantile(properties.ms, 0.5) FROM events WHERE event_type = 'sale' AND properties.amount > 0",

@@ -29,7 +29,9 @@ function aggregateTexts(rule: Rule, got: readonly Value[], want: readonly Oracle
     .join(" ");
 }
 
-/** A line for each final group with its ledger and values, in order. `want` gives the text of values that are as good. */
+/**
+ * A line for each final group with its ledger and values, in order. `want` gives the text of values that are as good.
+ */
 function finalLines(rule: Rule, played: Played, want: readonly OracleWindow[]): string[] {
   const late = new Map<string, number>();
   for (const one of played.tooLate) {

@@ -1,5 +1,5 @@
-// Plays a random stream through the state of one rule, in chunks that are cut anywhere, with crashes that go back to the
-// last checkpoint; and what came out, as values.
+// Plays a random stream through the state of one rule, in chunks that are cut anywhere, with crashes that go back to
+// the last checkpoint; and what came out, as values.
 
 import { PartialReader } from "../../src/query/aggregate/partial-bytes.ts";
 import { ComputedColumns } from "../../src/query/columns/computed.ts";

@@ -1,5 +1,5 @@
-// Which aggregation rule has the answer to a question already. Its windows do if they are of the same events, no coarser
-// than the groups that are asked for, and keep states that the aggregates derive from.
+// Which aggregation rule has the answer to a question already. Its windows do if they are of the same events, no
+// coarser than the groups that are asked for, and keep states that the aggregates derive from.
 
 import type { Rule } from "../../stream/rule.ts";
 import { sharedStateKey } from "../aggregate/create.ts";

@@ -41,8 +41,8 @@ export interface Segment {
   /** Every column that the segment has; reads them all. */
   columns(): readonly SegmentColumn[];
   /**
-   * From which row on which `received_at` holds, µs, both ascending; the first begins at row 0. Of rows [first, end), where
-   * they are given, it may be only those records that have them: the first begins at `first` or before.
+   * From which row on which `received_at` holds, µs, both ascending; the first begins at row 0. Of rows [first, end),
+   * where they are given, it may be only those records that have them: the first begins at `first` or before.
    */
   received(
     first?: number,
