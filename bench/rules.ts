@@ -140,6 +140,7 @@ async function ingest(plan: Plan): Promise<string[][]> {
       (sum, one) => sum + Object.values(one.refused).reduce((a, b) => a + b, 0),
       0,
     );
+    const refusals = refused > 0 ? `, ${refused} refused` : "";
     const goal =
       plan.counts[i] === 10
         ? "≥ 0.6×, aim 0.85×"
