@@ -10,7 +10,6 @@ import {
   batched,
   closing,
   type DataEvent,
-  type DataSet,
   dataLine,
   dataSets,
   type Question,
