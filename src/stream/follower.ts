@@ -98,6 +98,7 @@ export class Follower {
 
   #skip(to: bigint): void {
     this.#parts.gone(this.#next, to);
+    for (const rule of this.rules.values()) rule.incomplete();
     this.#next = to;
     this.#duplicates = 0;
   }

@@ -14,13 +14,16 @@ import { joinParts, type SplitGroup } from "../query/run/fold-bytes.ts";
 import { foldFilters } from "../query/run/group-fold.ts";
 import type { QueryThreadState } from "../query/run/scan.ts";
 import { stages } from "../query/run/stages.ts";
+import type { Segment } from "../query/segments/source.ts";
 import { kindAt } from "../query/states/kinds.ts";
 import { StateBytes } from "../query/states/state-bytes.ts";
 import type { GroupDirectory, WindowStore } from "../rollup/store.ts";
 import type { Rule } from "./rule.ts";
 import { ruleFold } from "./rule-fold.ts";
+import type { RuleRecord } from "./rule-record.ts";
 import type { RuleState } from "./rule-state.ts";
 import type { RollupReply } from "./stream-parts.ts";
+import { noWatermark } from "./timed-chunk.ts";
 import type { FinalWindow, PartialGroup } from "./window-row.ts";
 
 /** Groups of windows that one answer is merged from at most; more are scanned for instead. */
@@ -133,6 +136,30 @@ function partialOf(content: Uint8Array, asOf: bigint): Uint8Array {
   }
   view.setUint32(8, crc32c(new Uint8Array(Uint32Array.from(pieces).buffer)), true);
   return bytes;
+}
+
+/** Why a rule's windows don't reflect all rows of the query's range of time; null: they do. */
+export function reflectionLack(
+  record: RuleRecord,
+  { fromUs, toUs }: Pick<Query, "fromUs" | "toUs">,
+  segments: readonly Segment[],
+  watermarkUs: bigint,
+): string | null {
+  const { rule, state, paused, complete, backfill, fromSequence } = record;
+  if (state !== "live") return `it is ${state}`;
+  if (paused) return "it is paused";
+  if (!complete) return "it has left out rows";
+  if (backfill !== null) return "its backfill is not done";
+  const missed = segments.some(
+    ({ firstSequence, timeMinUs, timeMaxUs }) =>
+      firstSequence < fromSequence &&
+      (fromUs === null || timeMaxUs >= fromUs) &&
+      (toUs === null || timeMinUs < toUs),
+  );
+  if (missed) return `it begins with sequence ${fromSequence}, and there are older rows`;
+  if (rule.retentionUs === null || watermarkUs === noWatermark) return null;
+  if (fromUs !== null && fromUs >= watermarkUs - rule.retentionUs) return null;
+  return "its windows are not kept for as long as that";
 }
 
 /** Why a group of a window can't be used; null: it can. */

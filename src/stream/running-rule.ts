@@ -104,19 +104,20 @@ export class RunningRule implements RuleSink {
     const startMs = clock.monotonicMs();
     if (this.record.paused) {
       // Its windows become final as time goes on, without the rows that come meanwhile.
-      this.#incomplete();
+      this.incomplete();
       this.advance(chunk.watermarkAfterUs, next);
     } else {
       const { dropped } = state.stats;
       state.add(chunk);
       this.#advanceTiers(chunk.watermarkAfterUs);
-      if (state.stats.dropped > dropped) this.#incomplete();
+      if (state.stats.dropped > dropped) this.incomplete();
       this.#batches++;
     }
     this.#busyMs += clock.monotonicMs() - startMs;
   }
 
-  #incomplete(): void {
+  /** Some rows are in none of its windows. */
+  incomplete(): void {
     if (this.record.complete) this.record = { ...this.record, complete: false };
   }
 

@@ -18,6 +18,7 @@ import { Follower, type FollowerParts } from "./follower.ts";
 import type { StreamAnswer, StreamRequest, StreamWrite } from "./messages.ts";
 import { Recomputation } from "./recompute.ts";
 import { decodeRecord, numberOfKey } from "./record-bytes.ts";
+import { reflectionLack } from "./rollup-answer.ts";
 import type { RuleRecord } from "./rule-record.ts";
 import { RuleSet } from "./rule-set.ts";
 import type { RunningRule } from "./running-rule.ts";
@@ -257,9 +258,14 @@ export class StreamProcessor {
     return Math.min(wait, this.#report.dueInMs());
   }
 
+  /** The next row that the rule takes, which may be behind. */
+  #nextOf({ rule }: RunningRule): bigint {
+    return (this.#backfills.of(rule.number)?.follower ?? this.#live).next;
+  }
+
   #tell(rule: RunningRule): void {
     try {
-      const news = rule.news(this.#live.next);
+      const news = rule.news(this.#nextOf(rule));
       if (news) this.#parts.emit({ type: "updates", rule: rule.rule.number, ...news });
     } catch (error) {
       if (!(error instanceof MillraceError)) throw error;
@@ -382,10 +388,10 @@ export class StreamProcessor {
     // Whose events were acknowledged finds them here; who is far behind answers with what it has.
     this.#catchUp(CAUGHT_UP_ROWS, () => null);
     const startMs = clock.monotonicMs();
-    const { next, time } = this.#live;
+    const { next, time } = this.#backfills.of(request.rule)?.follower ?? this.#live;
     const { rows, more } = read(rule, request, time.watermarkUs(), next);
     const executionUs = Math.round((clock.monotonicMs() - startMs) * 1000);
-    return { type: "windows", answer: { rows, more, asOf: this.#live.next, executionUs } };
+    return { type: "windows", answer: { rows, more, asOf: next, executionUs } };
   }
 
   #watch(number: number, since: bigint | null): StreamAnswer {
@@ -399,7 +405,7 @@ export class StreamProcessor {
       : since === null
         ? windowNewest(store, number)
         : windowsFinal(store, number, since + 1n, rule.pendingFrom);
-    const { rows, asOf } = rule.snapshot(this.#live.next, since ?? 0n, finals);
+    const { rows, asOf } = rule.snapshot(this.#nextOf(rule), since ?? 0n, finals);
     rule.watchers++;
     return { type: "watch", rows, asOf };
   }
@@ -408,9 +414,8 @@ export class StreamProcessor {
     const rule = this.#rule(question.rule);
     const none = (why: string): StreamAnswer => ({ type: "rollup", result: null, why });
     // Everything that is published when the question comes is in its answer.
-    const { fromUs, toUs } = question.query;
-    const lack = this.#catchUp(Number.POSITIVE_INFINITY, (snapshot) =>
-      this.#rollupLack(rule, fromUs, toUs, snapshot),
+    const lack = this.#catchUp(Number.POSITIVE_INFINITY, ({ segments }) =>
+      reflectionLack(rule.record, question.query, segments, this.#live.time.watermarkUs()),
     );
     if (lack !== null || rule.state === null) return none(lack ?? "the rule was replaced");
     const reply = this.#parts.rollup(rule.rule, rule.state, question, this.#live.next);
@@ -431,34 +436,12 @@ export class StreamProcessor {
     }
   }
 
-  /** Why the rule's windows don't reflect all rows of the range; null: they do. */
-  #rollupLack(
-    rule: RunningRule,
-    fromUs: bigint | null,
-    toUs: bigint | null,
-    snapshot: Snapshot,
-  ): string | null {
-    const { record } = rule;
-    if (record.state !== "live") return `it is ${record.state}`;
-    if (record.paused) return "it is paused";
-    if (!record.complete) return "it has left out rows";
-    if (record.backfill !== null) return "its backfill is not done";
-    const missed = snapshot.segments.some(
-      ({ firstSequence, timeMinUs, timeMaxUs }) =>
-        firstSequence < record.fromSequence &&
-        (fromUs === null || timeMaxUs >= fromUs) &&
-        (toUs === null || timeMinUs < toUs),
-    );
-    if (missed) return `it begins with sequence ${record.fromSequence}, and there are older rows`;
-    const { retentionUs } = rule.rule;
-    const watermarkUs = this.#live.time.watermarkUs();
-    if (retentionUs === null || watermarkUs === noWatermark) return null;
-    if (fromUs !== null && fromUs >= watermarkUs - retentionUs) return null;
-    return "its windows are not kept for as long as that";
-  }
-
   #recompute(id: number, request: Extract<StreamRequest, { type: "recompute" }>): null {
     const rule = this.#rule(request.rule);
+    if (rule.record.backfill !== null) {
+      const name = JSON.stringify(rule.rule.name);
+      throw new InputError("rule_behind", `rule ${name}: its backfill is not done`, {}, 409);
+    }
     const { emit } = this.#parts;
     const { store, directory } = this.#parts;
     this.#recomputations.push(

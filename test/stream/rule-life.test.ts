@@ -183,6 +183,29 @@ describe("the life of a rule", () => {
     expect(bed.record(1)?.fromSequence).toBe(1n);
   });
 
+  it("one that is behind is told of and read as far as it is, and goes on after a restart", () => {
+    const story = new Story({ chunkRows: 1 });
+    const { bed } = story;
+    for (let i = 0; i < 8; i++) story.send([i * 30, "a"]);
+    const made = { ...asRecord(rule()), backfill: { from: 0n, next: 0n, until: 0n } };
+    bed.processor.request(99, { type: "rules", put: [made], gone: [] });
+    bed.checkpoint();
+    bed.restart();
+    const { rows } = bed.ask({ type: "watch", watch: { rule: 1, since: null } });
+    expect(rows).toEqual([]);
+    bed.told.length = 0;
+    bed.take();
+    bed.pass(2000);
+    bed.pass(2000);
+    expect(updates(bed.told).sort()).toEqual([
+      "0 a 2,2 2 final",
+      "120 a 2,2 2 final",
+      "180 a 2,2 2 early",
+      "60 a 2,2 2 final",
+    ]);
+    expect(bed.record(1)).toMatchObject({ backfill: null, complete: true, fromSequence: 0n });
+  });
+
   it("what was too late is in a window that is computed again, and in those merged from it", () => {
     const story = new Story();
     const { bed } = story;
