@@ -34,11 +34,11 @@ export async function passingRule(
   const watermarkUs = engine.streams.stats()?.watermarkUs ?? nowUs;
   const seenUs = watermarkUs < nowUs ? watermarkUs : nowUs;
   const fromUs = seenUs - spanUs(question) - question.allowedLatenessUs;
-  const until = engine.nextSequence();
   const sql = "SELECT min(sequence) AS first FROM events WHERE timestamp >= $1::timestamptz";
-  const { rows } = await questions.rows({ sql, params: [formatTime(fromUs)] });
+  const { rows, asOf } = await questions.rows({ sql, params: [formatTime(fromUs)] });
   const first = rows[0]?.[0] ?? null;
-  const from = first === null ? until : BigInt(first as bigint | number | string);
+  // What was published since the answer belongs to it too.
+  const from = BigInt((first as bigint | number | string | null) ?? asOf);
   const number = engine.streams.takeNumber();
   const rule: Rule = {
     ...question,
@@ -51,10 +51,10 @@ export async function passingRule(
     rule,
     definition: {},
     createdAtUs: nowUs,
-    fromSequence: from < until ? from : until,
+    fromSequence: from,
     paused: false,
     complete: true,
-    backfill: from < until ? { from, next: from, until } : null,
+    backfill: { from, next: from, until: BigInt(asOf) },
     state: "passing",
   };
   return { record, fromUs };

@@ -70,13 +70,14 @@ export class RuleSet {
     }
     if (record.state !== "passing") this.#numbered(record.rule.number);
     const { next } = this.#live;
-    const behind = record.backfill !== null && record.state !== "replaced" && oldest < next;
-    const fromSequence = behind || record.backfill !== null ? oldest : next;
-    const backfill = behind ? { from: oldest, next: oldest, until: next } : null;
+    const from = firstOf(record, oldest);
+    const behind = record.backfill !== null && record.state !== "replaced" && from < next;
+    const fromSequence = behind || record.backfill !== null ? from : next;
+    const backfill = behind ? { from, next: from, until: next } : null;
     const rule = new RunningRule({ ...record, fromSequence, backfill }, this.#parts);
     this.#rules.set(record.rule.number, rule);
     if (rule.state === null) return rule;
-    if (behind) this.#backfills.add(rule, oldest, { next: oldest, duplicates: 0 }, null);
+    if (behind) this.#backfills.add(rule, from, { next: from, duplicates: 0 }, null);
     else {
       this.#live.rules.set(record.rule.number, rule);
       this.#live.catchUp([rule]);
@@ -168,4 +169,10 @@ export class RuleSet {
     const writes = rule.dirtyWrites();
     return rule.record.backfill === null ? [...writes, ...this.#timeGone(number)] : writes;
   }
+}
+
+/** A passing rule is about now: it says itself how far back it wants to begin. */
+function firstOf({ state, backfill }: RuleRecord, oldest: bigint): bigint {
+  if (state !== "passing" || backfill === null) return oldest;
+  return backfill.from > oldest ? backfill.from : oldest;
 }
