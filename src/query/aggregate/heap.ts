@@ -9,11 +9,13 @@ export class Heap {
   readonly #run: QueryRun;
   #address = 0;
   #block: number;
+  readonly #most: number;
 
-  /** `first`: bytes of the first block. */
-  constructor(run: QueryRun, first = blockMin) {
+  /** Bytes of the first block, and of the largest. */
+  constructor(run: QueryRun, first = blockMin, most = blockMax) {
     this.#run = run;
     this.#block = first;
+    this.#most = most;
   }
 
   /** Address of its HEAP. */
@@ -48,7 +50,7 @@ export class Heap {
     const missing = core.u32[(this.address + HEAP_MISSING) >>> 2] as number;
     const size = Math.max(this.#block, missing);
     const block = scratch.keep(size);
-    this.#block = Math.max(Math.min(this.#block * 2, blockMax), this.#block);
+    this.#block = Math.max(Math.min(this.#block * 2, this.#most), this.#block);
     core.u32[(this.address + HEAP_MISSING) >>> 2] = 0;
     core.u32[(this.address + HEAP_TOP) >>> 2] = block;
     core.u32[(this.address + HEAP_END) >>> 2] = block + size;

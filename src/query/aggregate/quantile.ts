@@ -55,7 +55,9 @@ export class QuantileState implements Accumulator {
     this.#of = of;
     this.#arrays = new GroupStates(context.run, 4);
     this.#table = new HashTable(context.run, "cells", context.small);
-    this.#heap = new Heap(context.run, context.small ? arraySize : 16 * arraySize);
+    this.#heap = context.small
+      ? new Heap(context.run, arraySize, 8 * arraySize)
+      : new Heap(context.run, 16 * arraySize);
   }
 
   add(rows: GroupRows): void {
