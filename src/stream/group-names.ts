@@ -23,7 +23,7 @@ export class GroupNames {
       this.#values.push(values);
       for (let key = 0; key < this.#keys; key++) {
         const groups = this.#groups[key] as Map<string, number[]>;
-        const name = nameOf(values[key]);
+        const name = nameOf(values[key] ?? null);
         const known = groups.get(name);
         if (known) known.push(id);
         else groups.set(name, [id]);
@@ -44,15 +44,20 @@ export class GroupNames {
     lists.sort((a, b) => a.length - b.length);
     const [shortest = []] = lists;
     return shortest.filter((id) =>
-      wanted.every(({ key, value }) => nameOf(this.of(id)[key]) === nameOf(value)),
+      wanted.every(({ key, value }) => isSameValue(this.of(id)[key] ?? null, value)),
     );
   }
 }
 
-/** Equal for equal values; a number and a bigint of the same integer are. */
+/**
+ * Whether a value is one that was asked for. Parameters are text, whatever the group's type is: the text of a number is
+ * as good as the number.
+ */
+export function isSameValue(value: Value, wanted: unknown): boolean {
+  return nameOf(value) === nameOf(wanted);
+}
+
 function nameOf(value: unknown): string {
-  if (value instanceof JsonText) return `j${value.text}`;
-  if (typeof value === "string") return `s${value}`;
-  if (typeof value === "number" || typeof value === "bigint") return `n${value}`;
-  return String(value);
+  if (value === null) return "\0";
+  return value instanceof JsonText ? value.text : String(value);
 }

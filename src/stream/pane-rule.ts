@@ -17,7 +17,7 @@ import {
 import type { Rule } from "./rule.ts";
 import type { RuleContext } from "./rule-context.ts";
 import type { ChunkRows } from "./rule-filters.ts";
-import type { RuleState, RuleStateStats, StatePart } from "./rule-state.ts";
+import type { RuleState, RuleStateStats, StatePart, WantedWindows } from "./rule-state.ts";
 import { noWatermark, type TimedChunk } from "./timed-chunk.ts";
 import { countTooLate } from "./too-late.ts";
 import type { FinalWindow, WindowRow } from "./window-row.ts";
@@ -307,12 +307,14 @@ export class PaneRule implements RuleState {
     }
   }
 
-  open(since: bigint): WindowRow[] {
+  open(since: bigint, wanted?: WantedWindows): WindowRow[] {
     const rows: WindowRow[] = [];
     for (const window of this.#windows) {
+      if (wanted && !overlaps(window, wanted)) continue;
       const changed = this.#panesOf(window.startUs).some(({ changedAt }) => changedAt > since);
       if (!changed && window.endedAt <= since) continue;
-      const shown = (groups: WindowGroups) => this.#shown.of(groups, this.#facts(window), since);
+      const shown = (groups: WindowGroups) =>
+        this.#shown.of(groups, this.#facts(window), since, wanted?.groups);
       rows.push(...this.#groups(window, shown));
     }
     return rows;
@@ -320,9 +322,7 @@ export class PaneRule implements RuleState {
 
   openPartials(fromUs: bigint | null, toUs: bigint | null): FinalWindow[] {
     return this.#windows
-      .filter(({ startUs, endUs }) => {
-        return (fromUs === null || endUs > fromUs) && (toUs === null || startUs < toUs);
-      })
+      .filter((window) => overlaps(window, { fromUs, toUs }))
       .map((window) => {
         const panes = this.#panesOf(window.startUs);
         const changedAt = panes.reduce(
@@ -431,4 +431,11 @@ function paneKey(startUs: bigint): Uint8Array {
 function shapeKey(shape: PanedShape): string {
   const { months, days, us } = shape.kind === "tumbling" ? shape.size : shape.slide;
   return `${months} ${days} ${us} ${shape.originUs} ${shape.zone}`;
+}
+
+function overlaps(
+  { startUs, endUs }: OpenWindow,
+  { fromUs, toUs }: { readonly fromUs: bigint | null; readonly toUs: bigint | null },
+): boolean {
+  return (fromUs === null || endUs > fromUs) && (toUs === null || startUs < toUs);
 }

@@ -8,12 +8,15 @@ import type { LeafValue } from "../query/expression/scalar.ts";
 import type { Value } from "../query/result.ts";
 import { joinParts, type SplitGroup, splitGroups } from "../query/run/fold-bytes.ts";
 import type { GroupFold } from "../query/run/group-fold.ts";
+import type { GroupTable } from "../query/run/group-table.ts";
 import { compileResult } from "../query/run/shown.ts";
+import { isSameValue } from "./group-names.ts";
 import { contentOf, newFold, otherGroup, type Pane, paneRun } from "./pane.ts";
 import { PaneScratch } from "./pane-scratch.ts";
 import type { RuleContext } from "./rule-context.ts";
 import type { ChunkRows } from "./rule-filters.ts";
 import { foldCount, foldLate, foldOwn } from "./rule-fold.ts";
+import type { WantedWindows } from "./rule-state.ts";
 import type { PartialGroup, WindowRow, WindowState } from "./window-row.ts";
 
 /** A window's groups; `otherGroup` is the one of all beyond the limit. */
@@ -162,20 +165,28 @@ export class WindowRows {
   }
 
   /** Groups that have changed since a sequence, or all where the window has passed its end since then. */
-  of(groups: WindowGroups, window: WindowFacts, since: bigint): WindowRow[] {
+  of(
+    groups: WindowGroups,
+    window: WindowFacts,
+    since: bigint,
+    wanted: WantedWindows["groups"] = [],
+  ): WindowRow[] {
     const { rule } = this.#context;
     const rows: WindowRow[] = [];
     const isAll = window.endedAt > since || since === 0n;
     const keyed = rule.keys.length > 0;
     const end = keyed ? Math.min(groups.fold.count, rule.groupsMax) : 1;
+    const { table } = groups.fold;
+    const indexes = table === null ? [] : indexesOf(table, wanted);
     let own: FoldValues | undefined;
     for (let group = 0; group < end; group++) {
+      if (!indexes.every(({ key, index }) => table?.index(group, key) === index)) continue;
       if (!isAll && groups.changedAtOf(group) <= since) continue;
       own ??= groups.fold.values();
       const row = this.#row(groups, window, group, own);
       if (row.count > 0) rows.push(row);
     }
-    if (groups.other && (isAll || groups.changedAtOf(otherGroup) > since)) {
+    if (wanted.length === 0 && groups.other && (isAll || groups.changedAtOf(otherGroup) > since)) {
       rows.push(this.#row(groups, window, otherGroup, groups.other.values()));
     }
     return rows;
@@ -225,4 +236,18 @@ function shown(output: (leaf: LeafValue) => Value, leaf: LeafValue): Value {
     if (error instanceof MillraceError) return null;
     throw error;
   }
+}
+
+/** Which of a key's values are wanted; -1 where no group has the value. */
+function indexesOf(
+  table: GroupTable,
+  wanted: WantedWindows["groups"],
+): { readonly key: number; readonly index: number }[] {
+  return wanted.map(({ key, value }) => {
+    const end = table.cardinality(key);
+    for (let index = 0; index < end; index++) {
+      if (isSameValue(table.keyValue(key, index), value)) return { key, index };
+    }
+    return { key, index: -1 };
+  });
 }

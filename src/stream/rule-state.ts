@@ -1,6 +1,7 @@
 // What one rule knows of its open windows, on the stream thread. Tumbling and hopping windows are kept in panes
 // (pane-rule.ts), sessions by group (session-rule.ts).
 
+import type { WindowsRequest } from "./messages.ts";
 import type { Rule } from "./rule.ts";
 import type { TimedChunk } from "./timed-chunk.ts";
 import type { FinalWindow, TooLate, WindowRow } from "./window-row.ts";
@@ -29,6 +30,9 @@ export interface RuleStateStats {
   readonly overflowed: number;
 }
 
+/** Windows that overlap [fromUs, toUs), and the groups that have these values, by index of the key. */
+export type WantedWindows = Pick<WindowsRequest, "fromUs" | "toUs" | "groups">;
+
 export interface RuleState {
   readonly rule: Rule;
   /**
@@ -40,8 +44,11 @@ export interface RuleState {
   advance(watermarkUs: bigint, sequence: bigint): void;
   /** Events left out as duplicates, by their timestamps. */
   duplicates(timestampsUs: readonly bigint[]): void;
-  /** Groups of open windows that have changed since a sequence, by window, then group; all with 0n. */
-  open(since: bigint): WindowRow[];
+  /**
+   * Groups of open windows that have changed since a sequence, by window, then group; all with 0n. What is not `wanted`
+   * may be left out.
+   */
+  open(since: bigint, wanted?: WantedWindows): WindowRow[];
   /** The same as partials, of windows that overlap [fromUs, toUs). */
   openPartials(fromUs: bigint | null, toUs: bigint | null): FinalWindow[];
   /** What has changed since this was last asked; the first call after a restart has everything. */

@@ -2,7 +2,7 @@
 
 import { Buckets } from "../query/expression/bucket.ts";
 import type { GroupDirectory, StoredGroup, WindowStore } from "../rollup/store.ts";
-import { GroupNames } from "./group-names.ts";
+import { GroupNames, isSameValue } from "./group-names.ts";
 import type { WindowsRequest } from "./messages.ts";
 import type { Rule } from "./rule.ts";
 import type { RuleState } from "./rule-state.ts";
@@ -68,19 +68,34 @@ export class WindowReader {
   }
 
   #finalRows(rule: Rule, groups: readonly (StoredGroup & Pick<Coarse, "replaces">)[]): WindowRow[] {
-    return this.#shown(
+    const names = this.#namesOf(rule);
+    const values = this.#values.of(
       rule,
-      groups.map((group) => ({
+      groups.map(({ startUs, endUs, groupId, partial }) => ({
+        durationUs: endUs - startUs,
+        group: names.of(groupId),
+        partials: [partial],
+      })),
+    );
+    return groups.map((group, i): WindowRow => {
+      const { replaces } = group;
+      return {
         startUs: group.startUs,
         endUs: group.endUs,
-        groupId: group.groupId,
-        parts: [group],
-        replaces: group.replaces,
+        group: names.of(group.groupId),
+        other: group.groupId === 0 && rule.keys.length > 0,
+        values: values[i] ?? [],
+        count: group.count,
+        late: group.late,
+        revised: group.revised,
+        tooLate: group.tooLate,
+        duplicate: group.duplicate,
+        revision: group.revision,
+        state: "final",
         changedAt: group.finalAt,
-        final: true,
-      })),
-      () => "final",
-    );
+        ...(replaces && { replaces }),
+      };
+    });
   }
 
   #shown(
@@ -161,13 +176,13 @@ export class WindowReader {
     const { fromUs, toUs, groups } = request;
     const names = rule.keys.length === 0 ? [] : groups;
     return state
-      .open(0n)
+      .open(0n, { fromUs, toUs, groups: names })
       .filter(
         ({ startUs, endUs, group, other }) =>
           (toUs === null || startUs < toUs) &&
           (fromUs === null || endUs > fromUs) &&
           (names.length === 0 ||
-            (!other && names.every(({ key, value }) => isSame(group[key], value)))),
+            (!other && names.every(({ key, value }) => isSameValue(group[key] ?? null, value)))),
       );
   }
 
@@ -256,9 +271,4 @@ function merge(a: readonly WindowRow[], b: readonly WindowRow[], sign: number): 
     merged.push(row);
   }
   return [...merged, ...b.slice(at)];
-}
-
-function isSame(a: unknown, b: unknown): boolean {
-  if (typeof a === "bigint" || typeof b === "bigint") return String(a) === String(b);
-  return a === b || String(a) === String(b);
 }

@@ -102,7 +102,7 @@ export function parseRuleWindows(
   return { rule, request };
 }
 
-/** A value is text, or where the key's type says so a number, a boolean; `null` is written without a value. */
+/** A value is text: whoever finds the group takes the text of a number for the number. */
 function groupFilter(
   { keys }: Rule,
   parameter: string,
@@ -121,9 +121,6 @@ function groupFilter(
       },
     );
   }
-  const type = keys[key]?.of.type;
-  if (type === "number") return { key, value: Number(text) };
-  if (type === "boolean") return { key, value: text === "true" };
   return { key, value: text };
 }
 

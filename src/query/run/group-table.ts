@@ -275,9 +275,13 @@ export class GroupTable {
     return kind === KEY_STRING ? text : new JsonText(text);
   }
 
-  /** The value that a group has for a key. Values are made once: many groups may have the same. */
+  /** The value that a group has for a key. */
   valueOf(group: number, key: number): Value {
-    const index = this.index(group, key);
+    return this.keyValue(key, this.index(group, key));
+  }
+
+  /** As `value`, made once: many groups may have the same. */
+  keyValue(key: number, index: number): Value {
     const values = this.#values[key] as Map<number, Value>;
     let value = values.get(index);
     if (value === undefined) {
