@@ -1,6 +1,7 @@
 import { type MessagePort, Worker } from "node:worker_threads";
 import type { Config } from "../settings.ts";
-import type { FromStream, StreamThreadData, ToStream } from "../stream/messages.ts";
+import type { StreamThreadData, ToStream } from "../stream/messages.ts";
+import { type PackedMessage, unpackMessage } from "../stream/packed-rows.ts";
 import { StreamClient } from "../stream/stream-client.ts";
 import { unpackFailure } from "./failure.ts";
 import { streamReader } from "./memory-plan.ts";
@@ -40,7 +41,8 @@ export class StreamWorker {
     this.#worker = worker;
     this.streams = new StreamClient((message) => this.#post(message));
     this.ready = new Promise((resolve) => {
-      worker.on("message", (message: FromStream) => {
+      worker.on("message", (packed: PackedMessage) => {
+        const message = unpackMessage(packed);
         if (message.type === "warning") return warn(message.message);
         if (message.type === "fatal") return fail(unpackFailure(message.failure));
         this.streams.take(message);

@@ -15,6 +15,7 @@ import type {
   StreamToEngine,
   ToStream,
 } from "./messages.ts";
+import { packMessage } from "./packed-rows.ts";
 import { StreamProcessor } from "./stream-processor.ts";
 import { StreamRuntime } from "./stream-runtime.ts";
 
@@ -27,7 +28,7 @@ const PACE_MS = 10;
 const { memory, config, reader, engine } = workerData as StreamThreadData;
 const port = parentPort;
 assert(port !== null, "the stream thread has a parent");
-const tell = (message: FromStream): void => port.postMessage(message);
+const tell = (message: FromStream): void => port.postMessage(packMessage(message));
 const send = (message: StreamToEngine): void => engine.postMessage(message);
 const position = new StreamPosition(memory);
 const clock = systemClock;
