@@ -54,6 +54,13 @@ export interface WindowRange {
  * commit; until `committed` says that it is on disk it stays in memory. A window of a group is known by its start and
  * end. While a read goes on nothing may be put.
  */
+/** A block of one group's windows, by start, as it is now. */
+export interface WindowGroupBlock {
+  /** Another one as soon as the block's windows are. */
+  readonly version: number;
+  overlapping(fromUs: bigint, toUs: bigint): readonly StoredGroup[];
+}
+
 export interface WindowStore {
   /** Where a group has the window already, its too late rows are kept, the rest is replaced. */
   put(rule: Rule, tier: number, window: FinalWindow): void;
@@ -72,6 +79,14 @@ export interface WindowStore {
     toUs: bigint | null,
     descending?: boolean,
   ): Iterable<StoredGroup>;
+  /** The blocks of one group that may have windows which overlap [fromUs, toUs), by start. */
+  blocks(
+    rule: number,
+    tier: number,
+    groupId: number,
+    fromUs: bigint | null,
+    toUs: bigint | null,
+  ): Iterable<WindowGroupBlock>;
   /** By start (the newest first when descending), then group. Blocks are read as the caller comes to them. */
   windows(range: WindowRange): Iterable<StoredGroup>;
   /** The groups that have windows, ascending. */

@@ -34,6 +34,8 @@ interface Position {
 export class WindowBlock {
   readonly place: BlockPlace;
   count = 0;
+  /** Another one after each change. */
+  version = 0;
   #bytes: Uint8Array<ArrayBuffer>;
   #view: DataView;
   #length = headSize;
@@ -142,6 +144,7 @@ export class WindowBlock {
 
   /** Opens or closes `difference` bytes at `at`. States that were read lie where they did: they are not moved. */
   #shift(at: number, difference: number): void {
+    this.version++;
     const length = this.#length + difference;
     if (at < this.#checkedTo) {
       this.#checksum = 0;
@@ -262,6 +265,7 @@ export class WindowBlock {
     later.count = this.count - left;
     later.#lastStart = this.#lastStart;
     later.#lastEnd = this.#lastEnd;
+    this.version++;
     this.#checksum = 0;
     this.#checkedTo = headSize;
     this.#bytes = this.#bytes.slice(0, at);

@@ -7,7 +7,14 @@ import { FinalList } from "./final-list.ts";
 import { dropRule } from "./group-directories.ts";
 import { timeMax, timeMin } from "./keys.ts";
 import { PendingTable } from "./pending-table.ts";
-import type { FinalGroups, StoredGroup, TableReader, WindowRange, WindowStore } from "./store.ts";
+import type {
+  FinalGroups,
+  StoredGroup,
+  TableReader,
+  WindowGroupBlock,
+  WindowRange,
+  WindowStore,
+} from "./store.ts";
 import { WindowBlock } from "./window-block.ts";
 import { WindowBlocks } from "./window-blocks.ts";
 import { mergeGroups } from "./window-order.ts";
@@ -115,6 +122,17 @@ class StoredWindows implements WindowStore {
     if (!block?.remove(startUs, endUs)) return false;
     this.#blocks.changed(block);
     return true;
+  }
+
+  blocks(
+    rule: number,
+    tier: number,
+    groupId: number,
+    fromUs: bigint | null,
+    toUs: bigint | null,
+  ): Iterable<WindowGroupBlock> {
+    const first = this.#firstBlock(rule, tier, groupId, fromUs ?? timeMin);
+    return this.#blocks.ascending(rule, tier, groupId, first, toUs ?? timeMax);
   }
 
   *read(

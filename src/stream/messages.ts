@@ -6,6 +6,7 @@ import type { FailureMessage } from "../engine/failure.ts";
 import type { Query } from "../query/query.ts";
 import type { QueryResult } from "../query/result.ts";
 import type { Config } from "../settings.ts";
+import type { PackedRows } from "./packed-rows.ts";
 import type { RuleRecord } from "./rule-record.ts";
 import type { WindowRow } from "./window-row.ts";
 
@@ -90,6 +91,8 @@ export interface WindowsRequest {
 
 export interface WindowsAnswer {
   readonly rows: readonly WindowRow[];
+  /** On the stream thread, the rows as columns instead, where they were never anything else. */
+  readonly packed?: PackedRows;
   /** True: there are more than `limit`. */
   readonly more: boolean;
   /** Every row below it is reflected. */

@@ -5,7 +5,8 @@ import { JsonText, type QueryResult, type Value } from "../query/result.ts";
 import type { FromStream } from "./messages.ts";
 import type { WindowRow, WindowState } from "./window-row.ts";
 
-interface PackedRows {
+/** Rows as columns. */
+export interface PackedRows {
   readonly count: number;
   /** start, end and changedAt of each row. */
   readonly times: BigInt64Array;
@@ -52,6 +53,56 @@ export function packRows(rows: readonly WindowRow[]): PackedRows {
   }
   const width = rows[0]?.values.length ?? 0;
   const values = Array.from({ length: width }, (_, v) => packValues(rows, v));
+  return { count, times, counts: numbers, flags, groups, groupRows, values, replaces };
+}
+
+/** Rows [first, end) of each part, one part after the other. */
+export function joinRows(
+  parts: readonly { readonly rows: PackedRows; readonly first: number; readonly end: number }[],
+): PackedRows {
+  const some = parts.filter(({ first, end }) => first < end);
+  const count = some.reduce((sum, { first, end }) => sum + end - first, 0);
+  const times = new BigInt64Array(count * 3);
+  const numbers = new Float64Array(count * counts.length);
+  const flags = new Uint8Array(count);
+  const groups: (readonly Value[])[] = [];
+  const groupRows: number[] = [];
+  const replaces = new Map<number, readonly bigint[]>();
+  const width = some[0]?.rows.values.length ?? 0;
+  const values = Array.from({ length: width }, (_, v) => {
+    const isNumber = some.every(({ rows }) => rows.values[v] instanceof Float64Array);
+    return isNumber ? new Float64Array(count) : new Array<Value>(count);
+  });
+  let at = 0;
+  for (const { rows, first, end } of some) {
+    times.set(rows.times.subarray(first * 3, end * 3), at * 3);
+    numbers.set(
+      rows.counts.subarray(first * counts.length, end * counts.length),
+      at * counts.length,
+    );
+    flags.set(rows.flags.subarray(first, end), at);
+    values.forEach((column, v) => {
+      const from = rows.values[v] as Float64Array | readonly Value[];
+      if (column instanceof Float64Array)
+        column.set((from as Float64Array).subarray(first, end), at);
+      else for (let i = first; i < end; i++) column[at + i - first] = from[i] as Value;
+    });
+    let begin = 0;
+    rows.groups.forEach((group, g) => {
+      const next = begin + (rows.groupRows[g] as number);
+      const own = Math.min(next, end) - Math.max(begin, first);
+      begin = next;
+      if (own <= 0) return;
+      if (group === groups.at(-1)) groupRows[groups.length - 1] = (groupRows.at(-1) ?? 0) + own;
+      else {
+        groups.push(group);
+        groupRows.push(own);
+      }
+    });
+    for (const [i, starts] of rows.replaces)
+      if (i >= first && i < end) replaces.set(at + i - first, starts);
+    at += end - first;
+  }
   return { count, times, counts: numbers, flags, groups, groupRows, values, replaces };
 }
 
@@ -109,6 +160,10 @@ export interface PackedMessage {
 }
 
 export function packMessage(message: FromStream): PackedMessage {
+  if (message.type === "answer" && message.answer.type === "windows") {
+    const { packed } = message.answer.answer;
+    if (packed) return { message: withRows(message, []), rows: packed };
+  }
   const rows = rowsOf(message);
   return rows === null
     ? { message, rows }
@@ -133,7 +188,8 @@ function withRows(message: FromStream, rows: readonly WindowRow[]): FromStream {
   const { answer } = message;
   if (answer.type === "watch") return { ...message, answer: { ...answer, rows } };
   if (answer.type !== "windows") return message;
-  return { ...message, answer: { ...answer, answer: { ...answer.answer, rows } } };
+  const { packed: _, ...rest } = answer.answer;
+  return { ...message, answer: { ...answer, answer: { ...rest, rows } } };
 }
 
 function withJson(message: FromStream): FromStream {

@@ -11,6 +11,7 @@ import type {
   SourceTime,
   StreamTable,
   StreamWrite,
+  WindowsAnswer,
   WindowsRequest,
 } from "./messages.ts";
 import type { Rule } from "./rule.ts";
@@ -85,7 +86,7 @@ export interface StreamParts {
     request: WindowsRequest,
     watermarkUs: bigint,
     next: bigint,
-  ): { readonly rows: readonly WindowRow[]; readonly more: boolean };
+  ): Pick<WindowsAnswer, "rows" | "packed" | "more">;
   rollup(rule: Rule, state: RuleState, question: RollupQuestion, asOf: bigint): RollupReply;
   /** The windows of a rule are to be forgotten, with its groups. */
   drop(rule: number): void;

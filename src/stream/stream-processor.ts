@@ -389,9 +389,9 @@ export class StreamProcessor {
     this.#catchUp(CAUGHT_UP_ROWS, () => null);
     const startMs = clock.monotonicMs();
     const { next, time } = this.#backfills.of(request.rule)?.follower ?? this.#live;
-    const { rows, more } = read(rule, request, time.watermarkUs(), next);
+    const found = read(rule, request, time.watermarkUs(), next);
     const executionUs = Math.round((clock.monotonicMs() - startMs) * 1000);
-    return { type: "windows", answer: { rows, more, asOf: next, executionUs } };
+    return { type: "windows", answer: { ...found, asOf: next, executionUs } };
   }
 
   #watch(number: number, since: bigint | null): StreamAnswer {

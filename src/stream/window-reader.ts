@@ -1,22 +1,24 @@
 // Windows as they are read: stored ones and open ones, merged into coarser ones where that is asked for.
 
 import { Buckets } from "../query/expression/bucket.ts";
+import { timeMax, timeMin } from "../rollup/keys.ts";
 import type { GroupDirectory, StoredGroup, WindowStore } from "../rollup/store.ts";
 import { GroupNames, isSameValue } from "./group-names.ts";
-import type { WindowsRequest } from "./messages.ts";
+import type { WindowsAnswer, WindowsRequest } from "./messages.ts";
+import { joinRows, type PackedRows, packRows, unpackRows } from "./packed-rows.ts";
 import type { Rule } from "./rule.ts";
 import type { RuleState } from "./rule-state.ts";
 import type { RunningRule } from "./running-rule.ts";
+import { ShownBlocks } from "./shown-blocks.ts";
 import type { FinalWindow, PartialGroup, WindowRow, WindowState } from "./window-row.ts";
 import type { WindowValues } from "./window-values.ts";
 
+/** The group of rules that have no keys. */
+const noKeysGroup = 1;
 /** Groups of windows that one answer is merged from at most. */
 const READ_MAX = 1_000_000;
 
-interface Found {
-  readonly rows: readonly WindowRow[];
-  readonly more: boolean;
-}
+type Found = Pick<WindowsAnswer, "rows" | "packed" | "more">;
 
 /** A group of a coarser window, while what it is made of is collected. */
 interface Coarse {
@@ -34,6 +36,7 @@ export class WindowReader {
   readonly #directory: (rule: number) => GroupDirectory;
   readonly #values: WindowValues;
   readonly #names = new Map<number, GroupNames>();
+  readonly #blocks = new ShownBlocks();
 
   constructor(
     store: WindowStore,
@@ -48,6 +51,7 @@ export class WindowReader {
   /** The rule is gone. */
   forget(rule: number): void {
     this.#names.delete(rule);
+    this.#blocks.clear();
   }
 
   #namesOf(rule: Rule): GroupNames {
@@ -143,6 +147,11 @@ export class WindowReader {
       return { rows: [], more: false };
     }
     const isPlain = request.widthUs === null && request.tier === 0;
+    const isSeries = isPlain && !request.descending && rule.window.kind === "tumbling";
+    const only = rule.keys.length === 0 ? noKeysGroup : groupIds?.[0];
+    if (isSeries && only !== undefined && (groupIds?.length ?? 1) === 1) {
+      return this.#series(rule, state, request, only);
+    }
     const found = isPlain
       ? this.#plain(rule, state, request, groupIds)
       : this.#merged(running, request, groupIds, watermarkUs, next);
@@ -168,6 +177,45 @@ export class WindowReader {
       stored.push(group);
     }
     return merge(this.#finalRows(rule, stored), open, sign);
+  }
+
+  /** Windows of one group: stored ones, then those that are open, which are newer where windows don't overlap. */
+  #series(rule: Rule, state: RuleState | null, request: WindowsRequest, groupId: number): Found {
+    const { limit } = request;
+    const fromUs = request.fromUs ?? timeMin;
+    const toUs = request.toUs ?? timeMax;
+    const parts: { rows: PackedRows; first: number; end: number }[] = [];
+    let count = 0;
+    for (const block of this.#store.blocks(rule.number, 0, groupId, request.fromUs, request.toUs)) {
+      if (count > limit) break;
+      const rows = this.#blocks.of(block, (one) =>
+        this.#finalRows(rule, one.overlapping(timeMin, timeMax)),
+      );
+      const [first, end] = within(rows, fromUs, toUs);
+      parts.push({ rows, first, end });
+      count += end - first;
+    }
+    const open = this.#open(rule, state, request);
+    if (open.length > 0) {
+      open.sort((a, b) => order(a.startUs, b.startUs));
+      const last = parts.findLast(({ first, end }) => first < end);
+      const newest = last?.rows.times[(last.end - 1) * 3];
+      if (newest !== undefined && (open[0] as WindowRow).startUs < newest) {
+        const stored = unpackRows(joinRows(parts));
+        const rows = merge(stored, open, 1);
+        return { rows: rows.slice(0, limit), more: rows.length > limit };
+      }
+      parts.push({ rows: packRows(open), first: 0, end: open.length });
+      count += open.length;
+    }
+    for (let over = count - limit; over > 0; ) {
+      const last = parts.at(-1) as { first: number; end: number };
+      const cut = Math.min(over, last.end - last.first);
+      last.end -= cut;
+      over -= cut;
+      if (over > 0) parts.pop();
+    }
+    return { rows: [], packed: joinRows(parts), more: count > limit };
   }
 
   /** Open windows that are asked for. */
@@ -252,6 +300,15 @@ function spansOf({ window, tiers }: Rule, { tier, widthUs }: WindowsRequest): Bu
   }
   const width = tiers[tier - 1]?.size ?? { months: 0, days: 0, us: 1n };
   return new Buckets({ width, originUs, zone });
+}
+
+/** The rows that overlap [fromUs, toUs): windows of a group that follow each other. */
+function within({ count, times }: PackedRows, fromUs: bigint, toUs: bigint): [number, number] {
+  let first = 0;
+  let end = count;
+  while (first < end && (times[first * 3 + 1] as bigint) <= fromUs) first++;
+  while (end > first && (times[(end - 1) * 3] as bigint) >= toUs) end--;
+  return [first, end];
 }
 
 function order(a: bigint, b: bigint): number {

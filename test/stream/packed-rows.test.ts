@@ -70,5 +70,7 @@ test("the answer of a rollup has its JSON again", () => {
   const got = sent({ type: "answer", id: 1, answer: { type: "rollup", result, why: "" } });
   expect(got).toMatchObject({ answer: { result: { rows: [[{ text: "[1]" }]] } } });
   const { answer } = got as Extract<FromStream, { type: "answer" }>;
-  expect((answer as { result: typeof result }).result.rows[0]?.[0]).toBeInstanceOf(JsonText);
+  expect((answer as unknown as { result: typeof result }).result.rows[0]?.[0]).toBeInstanceOf(
+    JsonText,
+  );
 });

@@ -12,6 +12,7 @@ import type {
   StreamTable,
   StreamWrite,
 } from "../../src/stream/messages.ts";
+import { unpackRows } from "../../src/stream/packed-rows.ts";
 import type { Rule } from "../../src/stream/rule.ts";
 import type { RuleRecord } from "../../src/stream/rule-record.ts";
 import { StreamProcessor } from "../../src/stream/stream-processor.ts";
@@ -240,7 +241,7 @@ export class StreamBed {
         ...more,
       },
     });
-    return answer.rows;
+    return answer.packed ? unpackRows(answer.packed) : answer.rows;
   }
 
   /** The newest record of a rule that was told. */
