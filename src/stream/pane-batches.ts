@@ -35,19 +35,44 @@ export interface BatchParts {
 
 const nothing: readonly BucketSpan[] = [];
 
+/** Bytes of selections that are there at once where a chunk has many panes. */
+const piecesMax = 8 * 1024 * 1024;
+
 /**
- * In the order of their first rows. To be called before anything is taken; what it takes is the caller's to release.
+ * In the order of their first rows, piece by piece: each has rows after those of the one before, and is gone when the
+ * next one is asked for. To be called before anything is taken.
  */
-export function paneBatches(parts: BatchParts, chunk: TimedChunk): PaneBatch[] {
+export function* paneBatches(parts: BatchParts, chunk: TimedChunk): Generator<PaneBatch[]> {
   const { rows, shape, shapeKey } = parts;
   const selected = rows.select();
-  if (selected.count === 0) return [];
+  if (selected.count === 0) return;
   const panes = rows.panes(shapeKey, (us) => shape.paneOf(us));
+  const { scratch } = parts.context.run;
+  const mark = scratch.mark();
+  try {
+    if (panes !== null) {
+      yield batchesOf(parts, chunk, panesByMask(parts, chunk, selected, panes));
+      return;
+    }
+    const all = rowsOf(parts, chunk, selected);
+    const pieceMark = scratch.mark();
+    for (let at = 0; at < selected.count; ) {
+      const { found, end } = panesByRow(parts, chunk, all, at);
+      yield batchesOf(parts, chunk, found);
+      scratch.release(pieceMark);
+      at = end;
+    }
+  } finally {
+    scratch.release(mark);
+  }
+}
+
+function batchesOf(
+  parts: BatchParts,
+  chunk: TimedChunk,
+  listed: readonly RowsOfPane[],
+): PaneBatch[] {
   const batches: PaneBatch[] = [];
-  const listed =
-    panes === null
-      ? panesByRow(parts, chunk, selected)
-      : panesByMask(parts, chunk, selected, panes);
   for (const one of listed) cut(parts, chunk, one.pane, one, batches);
   return batches.length > 1 ? batches.sort((a, b) => a.first - b.first) : batches;
 }
@@ -77,35 +102,55 @@ function panesByMask(
   return found;
 }
 
-/** A chunk that spans many panes: as when old records are read that came slowly. */
+function rowsOf(
+  { context: { run } }: BatchParts,
+  { segment }: TimedChunk,
+  selected: Selection,
+): Uint32Array {
+  const all = run.scratch.take(selected.count * 4);
+  run.kernels.selectionRows(selected.mask, selectionWords(segment.rows), all);
+  return run.core.u32.subarray(all >>> 2, (all >>> 2) + selected.count);
+}
+
+/**
+ * A chunk that spans many panes: as when old records are read that came slowly. Panes of the rows from `at` to `end`,
+ * of as many as there is room for selections: each pane has one, and each row of a pane that may be cut at it.
+ */
 function panesByRow(
   { context, kernels, shape }: BatchParts,
-  { segment }: TimedChunk,
-  { mask, count }: Selection,
-): RowsOfPane[] {
+  { segment, watermarkAfterUs }: TimedChunk,
+  all: Uint32Array,
+  at: number,
+): { readonly found: RowsOfPane[]; readonly end: number } {
   const { run, cells } = context;
   const words = selectionWords(segment.rows);
-  const all = run.scratch.take(count * 4);
-  run.kernels.selectionRows(mask, words, all);
+  const size = selectionSize(segment.rows);
+  let room = Math.max(1, Math.floor(piecesMax / size));
   const byPane = new Map<bigint, { span: BucketSpan; rows: number[] }>();
   const times = timesOf(cells, segment.column("timestamp", LANE_NUMBER));
   let last: { span: BucketSpan; rows: number[] } | undefined;
-  for (const row of run.core.u32.subarray(all >>> 2, (all >>> 2) + count)) {
+  let end = at;
+  for (; end < all.length && room > 0; end++) {
+    const row = all[end] as number;
     const us = times(row);
     if (last === undefined || us < last.span.startUs || us >= last.span.endUs) {
       const span = shape.paneOf(us);
-      last = byPane.get(span.startUs) ?? { span, rows: [] };
+      const known = byPane.get(span.startUs);
+      if (known === undefined) room--;
+      last = known ?? { span, rows: [] };
       byPane.set(span.startUs, last);
     }
+    if (last.span.endUs <= watermarkAfterUs) room--;
     last.rows.push(row);
   }
-  return [...byPane.values()].map(({ span, rows }) => {
+  const found = [...byPane.values()].map(({ span, rows }) => {
     const list = run.scratch.take(rows.length * 4);
     run.core.u32.set(rows, list >>> 2);
-    const own = run.scratch.take(selectionSize(segment.rows));
+    const own = run.scratch.take(size);
     kernels.selectionOf(list, rows.length, words, own);
     return { segment, pane: span, mask: own, count: rows.length, list };
   });
+  return { found, end };
 }
 
 function timesOf(cells: Cells, column: number): (row: number) => bigint {
@@ -143,9 +188,14 @@ function cut(
   const rowsAt = [...cuts].sort((a, b) => a - b);
   for (let i = 0; i + 1 < rowsAt.length; i++) {
     const [from, to] = [rowsAt[i] as number, rowsAt[i + 1] as number];
-    const part = context.run.scratch.take(selectionSize(segment.rows));
+    const { scratch } = context.run;
+    const mark = scratch.mark();
+    const part = scratch.take(selectionSize(segment.rows));
     const count = kernels.selectionPart(mask, words, from, to, part);
-    if (count === 0) continue;
+    if (count === 0) {
+      scratch.release(mark);
+      continue;
+    }
     out.push({
       segment,
       mask: part,

@@ -80,18 +80,13 @@ export class PaneRule implements RuleState {
 
   /** The chunk is the one that the context's filters have entered. */
   add(_: TimedChunk): void {
-    const { filters, run } = this.#context;
-    const { chunk } = filters;
-    const batches = paneBatches(this.#batching, chunk);
-    const mark = run.scratch.mark();
-    try {
+    const { chunk } = this.#context.filters;
+    for (const batches of paneBatches(this.#batching, chunk)) {
       for (let i = 0; i < batches.length; i++) {
         const batch = batches[i] as PaneBatch;
         this.#finishIn(chunk, batch.first);
         this.#take(chunk, batch, batches, i);
       }
-    } finally {
-      run.scratch.release(mark);
     }
     this.#finishIn(chunk, chunk.end);
     if (this.#watermarkUs !== chunk.watermarkAfterUs) this.#reach(chunk.watermarkAfterUs);
@@ -245,6 +240,9 @@ export class PaneRule implements RuleState {
 
   /** A pane and those of its windows that are not final; null: there are too many windows. */
   #open({ pane: span, final }: PaneBatch): Pane | null {
+    const isFullNow = this.#windows.length >= this.rule.windowsMax;
+    // The window that begins with the pane is the last of its windows to be final.
+    if (isFullNow && !this.#starts.has(span.startUs)) return null;
     const gone = new Set(final.map(({ startUs }) => startUs));
     const wanted =
       this.#shape.perWindow === 1
