@@ -1,6 +1,5 @@
 // The groups of a window, from its panes: of a tumbling one as the pane has them, of a hopping one merged.
 
-import { MillraceError } from "../errors.ts";
 import { PartialReader } from "../query/aggregate/partial-bytes.ts";
 import type { QueryRun } from "../query/columns/kernels.ts";
 import type { BucketSpan } from "../query/expression/bucket.ts";
@@ -17,6 +16,7 @@ import type { RuleContext } from "./rule-context.ts";
 import type { ChunkRows } from "./rule-filters.ts";
 import { foldCount, foldLate, foldOwn } from "./rule-fold.ts";
 import type { WantedWindows } from "./rule-state.ts";
+import { shownValue } from "./shown-value.ts";
 import type { PartialGroup, WindowRow, WindowState } from "./window-row.ts";
 
 /** A window's groups; `otherGroup` is the one of all beyond the limit. */
@@ -216,7 +216,7 @@ export class WindowRows {
       endUs,
       group: keys,
       other,
-      values: this.#outputs.map((output) => shown(output, leaf)),
+      values: this.#outputs.map((output) => shownValue(output, leaf)),
       ...countsOf(values, group),
       revised,
       tooLate: 0,
@@ -225,16 +225,6 @@ export class WindowRows {
       state,
       changedAt: endedAt > changedAt ? endedAt : changedAt,
     };
-  }
-}
-
-/** NULL where the value can't be told: a sum beyond 64 bits. */
-function shown(output: (leaf: LeafValue) => Value, leaf: LeafValue): Value {
-  try {
-    return output(leaf);
-  } catch (error) {
-    if (error instanceof MillraceError) return null;
-    throw error;
   }
 }
 

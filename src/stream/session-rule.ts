@@ -17,6 +17,7 @@ import { compare, noSlot, SessionIntervals } from "./session-intervals.ts";
 import { SessionJudge } from "./session-judge.ts";
 import { SessionStore } from "./session-store.ts";
 import { SessionTimes } from "./session-times.ts";
+import { shownValue } from "./shown-value.ts";
 import { noWatermark, type TimedChunk } from "./timed-chunk.ts";
 import type { FinalWindow, PartialGroup, WindowRow, WindowState } from "./window-row.ts";
 
@@ -339,7 +340,7 @@ export class SessionRule implements RuleState {
       endUs,
       group: keys,
       other: group === 0,
-      values: this.#values.map((value) => value(leaf)),
+      values: this.#values.map((value) => shownValue(value, leaf)),
       count: Number(values[foldCount]?.(slot)),
       late: Number(values[foldLate]?.(slot)),
       revised,

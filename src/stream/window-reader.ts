@@ -296,7 +296,7 @@ function rangeOf({ fromUs, toUs }: WindowsRequest): {
 function spansOf({ window, tiers }: Rule, { tier, widthUs }: WindowsRequest): Buckets {
   const { originUs, zone } = window.kind === "session" ? { originUs: null, zone: "UTC" } : window;
   if (widthUs !== null) {
-    return new Buckets({ width: { months: 0, days: 0, us: widthUs }, originUs, zone: "UTC" });
+    return new Buckets({ width: { months: 0, days: 0, us: widthUs }, originUs, zone });
   }
   const width = tiers[tier - 1]?.size ?? { months: 0, days: 0, us: 1n };
   return new Buckets({ width, originUs, zone });

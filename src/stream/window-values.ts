@@ -9,6 +9,7 @@ import { GroupFold } from "../query/run/group-fold.ts";
 import { compileResult } from "../query/run/shown.ts";
 import type { Rule } from "./rule.ts";
 import { foldOwn, ruleFold, ruleFoldFilters } from "./rule-fold.ts";
+import { shownValue } from "./shown-value.ts";
 
 /** Partials that go into one group, which lasts `durationUs`. */
 export interface MergedGroup {
@@ -34,7 +35,7 @@ export class WindowValues {
     this.#cells = cells;
   }
 
-  /** The rule's `values` of each group. Throws LimitError, CorruptionError and what an aggregate throws. */
+  /** The rule's `values` of each group. Throws LimitError, CorruptionError. */
   of(rule: Rule, groups: readonly MergedGroup[]): Value[][] {
     const hasRate = rule.aggregates.some(({ fn }) => fn === "rate");
     const values = new Array<Value[]>(groups.length);
@@ -70,7 +71,7 @@ export class WindowValues {
           if (one.kind === "aggregate") return own[one.aggregate]?.(i) ?? null;
           return one.kind === "key" ? (group[one.key] ?? null) : null;
         };
-        values[index] = outputs.map((output) => output(leaf));
+        values[index] = outputs.map((output) => shownValue(output, leaf));
       });
     } finally {
       scratch.reset();

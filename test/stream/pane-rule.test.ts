@@ -199,4 +199,28 @@ describe("chunks", () => {
     parts.state.close();
     expect(bed.arenaUsed).toBe(used);
   });
+
+  it("of more panes than there is room for selections are taken in pieces", () => {
+    const random = mulberry32(12);
+    // Each row in a pane of its own, most of them final already or open beyond the limit.
+    const rows = Array.from({ length: 12_000 }, (): [number, string] => {
+      return [Math.floor(random() * 1e5) * 10, "a"];
+    });
+    const used = bed.arenaUsed;
+    for (const [window, allowedLatenessUs] of [
+      [tumbling, 0n],
+      [tumbling, 10_000_000n * second],
+      [hopping, 10_000_000n * second],
+    ] as const) {
+      const taken = new Taken(rule({ window, allowedLatenessUs, windowsMax: 500 }));
+      taken.take(rows);
+      const { rows: count, tooLate, dropped, openWindows } = taken.state.stats;
+      expect(count).toBe(rows.length);
+      expect(openWindows).toBeLessThanOrEqual(500);
+      if (allowedLatenessUs === 0n) expect([tooLate > 9000, dropped]).toEqual([true, 0]);
+      else expect([tooLate, dropped > 9000]).toEqual([0, true]);
+      taken.state.close();
+    }
+    expect(bed.arenaUsed).toBe(used);
+  });
 });

@@ -77,6 +77,26 @@ function widthOf(text: string | undefined): bigint | null {
   }
 }
 
+/** Larger windows hold whole ones of the rule, each once: else their values would be wrong. */
+function wholeWidth({ window }: Rule, widthUs: bigint | null): bigint | null {
+  if (widthUs === null || window.kind === "session") return widthUs;
+  if (window.kind === "hopping") {
+    return refuse(["window"], "hopping windows overlap, so they can't be merged into others");
+  }
+  const { months, days, us } = window.size;
+  if (months !== 0 || (days !== 0 && window.zone !== "UTC")) {
+    return refuse(
+      ["window"],
+      "days and months of a calendar have no fixed length, so they are read as they are",
+    );
+  }
+  if (widthUs % (BigInt(days) * 86_400_000_000n + us) === 0n) return widthUs;
+  return refuse(
+    ["window"],
+    "want a multiple of the size of the rule's windows, which it is merged from",
+  );
+}
+
 /** What is asked of a rule's windows; `find` answers the rule of a name and throws where there is none. */
 export function parseRuleWindows(
   params: Readonly<Record<string, string>>,
@@ -95,7 +115,7 @@ export function parseRuleWindows(
     ...rangeOf(form),
     groups,
     tier: 0,
-    widthUs: widthOf(form.window),
+    widthUs: wholeWidth(rule, widthOf(form.window)),
     descending: form.order === "desc",
     limit: form.limit ?? windowsPageDefault,
   };
