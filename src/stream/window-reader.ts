@@ -1,5 +1,6 @@
 // Windows as they are read: stored ones and open ones, merged into coarser ones where that is asked for.
 
+import { LimitError } from "../errors.ts";
 import { Buckets } from "../query/expression/bucket.ts";
 import { timeMax, timeMin } from "../rollup/keys.ts";
 import type { GroupDirectory, StoredGroup, WindowStore } from "../rollup/store.ts";
@@ -256,11 +257,14 @@ export class WindowReader {
         coarse.set(key, { ...span, groupId: group.groupId, parts: [group], changedAt, final });
       }
     };
-    const { descending, tier, fromUs, toUs } = request;
+    const { descending, tier } = request;
     const wanted = { rule: rule.number, tier, groupIds, descending };
+    // Of those that the range cuts, all that is merged into them.
+    const fromUs = request.fromUs === null ? null : spans.span(request.fromUs).startUs;
+    const toUs = request.toUs === null ? null : spans.span(request.toUs - 1n).endUs;
     let read = 0;
-    for (const group of this.#store.windows({ ...wanted, ...rangeOf(request) })) {
-      if (++read > READ_MAX) break;
+    for (const group of this.#store.windows({ ...wanted, fromUs, toUs })) {
+      if (++read > READ_MAX) throw tooMany();
       add(group.startUs, group, group.finalAt, true);
     }
     const chosen = groupIds && new Set(groupIds);
@@ -290,6 +294,14 @@ function rangeOf({ fromUs, toUs }: WindowsRequest): {
   readonly toUs: bigint | null;
 } {
   return { fromUs, toUs };
+}
+
+function tooMany(): LimitError {
+  return new LimitError(
+    "query_rows",
+    `more than ${READ_MAX} windows of groups would have to be merged; ask for a shorter range`,
+    { neededRows: READ_MAX + 1, limitRows: READ_MAX },
+  );
 }
 
 /** The windows that those of the tier are merged into. */

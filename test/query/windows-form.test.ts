@@ -31,6 +31,47 @@ describe("windows of a rule", () => {
     });
   });
 
+  test("of a width are merged from whole ones, once each", () => {
+    const none = { originUs: null, zone: "UTC" };
+    const hour = { months: 0, days: 0, us: 3_600_000_000n };
+    const day = { months: 0, days: 1, us: 0n };
+    const rules = {
+      hours: { window: { ...none, kind: "tumbling", size: hour } },
+      days: { window: { ...none, kind: "tumbling", size: day, zone: "Europe/Berlin" } },
+      hops: { window: { ...none, kind: "hopping", size: day, slide: day } },
+      tiers: {
+        window: { ...none, kind: "tumbling", size: hour, zone: "Europe/Berlin" },
+        retentionUs: 1n,
+        tiers: [
+          { size: { ...hour, us: 3n * hour.us }, retentionUs: 5n },
+          { size: day, retentionUs: null },
+        ],
+      },
+    } as const;
+    const from = (name: keyof typeof rules, window: string): string => {
+      try {
+        const made = { ...rule, ...rules[name] };
+        const asked = parseRuleWindows({ rule: "example", window }, () => made).request;
+        return `${asked.tier} ${asked.widthUs}`;
+      } catch (error) {
+        return (error as Error).message.slice(0, 40);
+      }
+    };
+    const wanted = "#/window: want the size of one of its ti";
+    expect(from("hours", "1h")).toBe("0 null");
+    expect(from("hours", "1 day")).toBe("0 86400000000");
+    expect(from("hours", "90m")).toBe(wanted);
+    expect(from("hours", "30m")).toBe(wanted);
+    expect(from("days", "1 day")).toBe("0 null");
+    expect(from("days", "1 week")).toBe(wanted);
+    expect(from("days", "1h")).toBe(wanted);
+    expect(from("hops", "2 days")).toBe("#/window: hopping windows overlap, so th");
+    expect(from("tiers", "3h")).toBe("1 null");
+    expect(from("tiers", "6h")).toBe("1 21600000000");
+    expect(from("tiers", "2h")).toBe("0 7200000000");
+    expect(from("tiers", "1 day")).toBe("2 null");
+  });
+
   test.each([
     [
       { "group.sorce": "web" },

@@ -5,8 +5,9 @@ import { didYouMean } from "../../base/near.ts";
 import { InputError } from "../../errors.ts";
 import type { WindowsRequest } from "../../stream/messages.ts";
 import type { Rule } from "../../stream/rule.ts";
-import { parseDuration } from "../duration.ts";
+import { intervalOfText, parseDuration } from "../duration.ts";
 import { Buckets } from "../expression/bucket.ts";
+import type { Interval } from "../expression/expression.ts";
 import type { Query } from "../query.ts";
 import { refuse } from "./condition.ts";
 import { textTime } from "./events-form.ts";
@@ -77,24 +78,52 @@ function widthOf(text: string | undefined): bigint | null {
   }
 }
 
-/** Larger windows hold whole ones of the rule, each once: else their values would be wrong. */
-function wholeWidth({ window }: Rule, widthUs: bigint | null): bigint | null {
-  if (widthUs === null || window.kind === "session") return widthUs;
+/** What larger windows are merged from, so that they hold whole ones, each once: else their values would be wrong. */
+function mergedFrom(
+  rule: Rule,
+  text: string | undefined,
+): Pick<WindowsRequest, "tier" | "widthUs"> {
+  const { window, tiers } = rule;
+  if (text === undefined) return { tier: 0, widthUs: null };
   if (window.kind === "hopping") {
     return refuse(["window"], "hopping windows overlap, so they can't be merged into others");
   }
-  const { months, days, us } = window.size;
-  if (months !== 0 || (days !== 0 && window.zone !== "UTC")) {
-    return refuse(
-      ["window"],
-      "days and months of a calendar have no fixed length, so they are read as they are",
-    );
+  if (window.kind === "session") return { tier: 0, widthUs: widthOf(text) };
+  const asked = sizeOf(text);
+  const same = tiers.findIndex(({ size }) => isSameSize(size, asked));
+  if (same >= 0) return { tier: same + 1, widthUs: null };
+  const widthUs = widthOf(text);
+  if (isSameSize(window.size, asked)) return { tier: 0, widthUs: null };
+  const sizes = [{ size: window.size, retentionUs: rule.retentionUs }, ...tiers];
+  let best = -1;
+  for (const [tier, { size, retentionUs }] of sizes.entries()) {
+    const fixedUs = fixedOf(size, window.zone);
+    if (fixedUs === null || widthUs === null || widthUs % fixedUs !== 0n) continue;
+    const kept = best < 0 ? 0n : (sizes[best]?.retentionUs ?? null);
+    if (kept !== null && (retentionUs === null || retentionUs > kept)) best = tier;
   }
-  if (widthUs % (BigInt(days) * 86_400_000_000n + us) === 0n) return widthUs;
-  return refuse(
-    ["window"],
-    "want a multiple of the size of the rule's windows, which it is merged from",
-  );
+  if (best >= 0) return { tier: best, widthUs };
+  const want = "want the size of one of its tiers, or a multiple of the size of its windows";
+  const why = fixedOf(window.size, window.zone) === null ? " that has a fixed length" : "";
+  return refuse(["window"], `${want}${why}`);
+}
+
+/** µs of a size that has a fixed length. */
+function fixedOf({ months, days, us }: Interval, zone: string): bigint | null {
+  if (months !== 0 || (days !== 0 && zone !== "UTC")) return null;
+  return BigInt(days) * 86_400_000_000n + us;
+}
+
+function sizeOf(text: string): Interval {
+  try {
+    return intervalOfText(text);
+  } catch (error) {
+    return refuse(["window"], (error as Error).message);
+  }
+}
+
+function isSameSize(a: Interval, b: Interval): boolean {
+  return a.months === b.months && a.days === b.days && a.us === b.us;
 }
 
 /** What is asked of a rule's windows; `find` answers the rule of a name and throws where there is none. */
@@ -114,8 +143,7 @@ export function parseRuleWindows(
     rule: rule.number,
     ...rangeOf(form),
     groups,
-    tier: 0,
-    widthUs: wholeWidth(rule, widthOf(form.window)),
+    ...mergedFrom(rule, form.window),
     descending: form.order === "desc",
     limit: form.limit ?? windowsPageDefault,
   };
