@@ -151,17 +151,22 @@ export class Recomputation {
     for (const window of this.#parts.stored(this.#range)) {
       before.set(window.startUs, window);
     }
+    const sessions = rule.window.kind === "session" ? [...this.#parts.stored(this.#events)] : null;
     let windows = 0;
     let folded = 0;
     for (const window of found) {
       // Open windows have all their rows; of those that reach beyond what was read some are missing.
       if (window.endUs > finalTo || !holds(this.#events, window)) continue;
-      const old = before.get(window.startUs);
+      const within = sessions && sessionsIn(sessions, window);
+      const old = within ? within.joined : before.get(window.startUs);
       const added = rowsOf(window) - (old ? rowsOf(old) : 0);
       // Retention has dropped some of its events: what is stored knows more.
       if (added < 0) continue;
       const groups = window.groups.map((group) => revised(group, old));
       const made = { ...window, finalAt: live.next, groups };
+      for (const { startUs, endUs, groupId } of within?.parts ?? []) {
+        this.#stream.store.remove(rule.number, 0, groupId, startUs, endUs);
+      }
       this.#stream.store.replace(rule, 0, made);
       this.rule.recomputed(made);
       windows++;
@@ -207,6 +212,34 @@ function wholeWindows(
 function timesIn(size: Interval, slide: Interval): number {
   if (slide.months > 0) return size.months / slide.months;
   return slide.days > 0 ? size.days / slide.days : Number(size.us / slide.us);
+}
+
+/** What is stored of a session: others that are part of it now, and rows that were too late for them. */
+function sessionsIn(
+  stored: readonly FinalWindow[],
+  { startUs, endUs, groups, finalAt }: FinalWindow,
+): {
+  readonly parts: readonly { startUs: bigint; endUs: bigint; groupId: number }[];
+  readonly joined: FinalWindow;
+} {
+  const parts: { startUs: bigint; endUs: bigint; groupId: number }[] = [];
+  const own = new Set(groups.map(({ groupId }) => groupId));
+  const sums = new Map<number, PartialGroup>();
+  for (const window of stored) {
+    if (window.startUs >= endUs || window.endUs <= startUs) continue;
+    for (const group of window.groups) {
+      if (!own.has(group.groupId)) continue;
+      const sum = sums.get(group.groupId);
+      parts.push({ startUs: window.startUs, endUs: window.endUs, groupId: group.groupId });
+      sums.set(group.groupId, {
+        ...group,
+        count: group.count + (sum?.count ?? 0),
+        revised: group.revised + (sum?.revised ?? 0),
+        revision: group.revision + (sum?.revision ?? 0),
+      });
+    }
+  }
+  return { parts, joined: { startUs, endUs, finalAt, groups: [...sums.values()] } };
 }
 
 function holds({ fromUs, toUs }: TimeRange, { startUs, endUs }: FinalWindow): boolean {
