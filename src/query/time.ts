@@ -67,8 +67,29 @@ function fromDouble(value: number): bigint | null {
 
 /** RFC 3339 in UTC, with milliseconds, or with microseconds where there are any. */
 export function formatTime(us: bigint): string {
-  const rest = ((us % 1000n) + 1000n) % 1000n;
-  const ms = Number((us - rest) / 1000n);
-  const text = new Date(ms).toISOString();
-  return rest === 0n ? text : `${text.slice(0, -1)}${String(rest).padStart(3, "0")}Z`;
+  const rest = Number(((us % 1000n) + 1000n) % 1000n);
+  const ms = Number((us - BigInt(rest)) / 1000n);
+  const day = Math.floor(ms / dayMs);
+  if (day !== lastDay) {
+    lastDay = day;
+    lastDayText = new Date(day * dayMs).toISOString().slice(0, 11);
+  }
+  const ofDay = ms - day * dayMs;
+  const seconds = Math.floor(ofDay / 1000);
+  const minutes = Math.floor(seconds / 60);
+  const clock =
+    `${two[Math.floor(minutes / 60)]}:${two[minutes % 60]}:${two[seconds % 60]}.` +
+    three(ofDay - seconds * 1000);
+  return `${lastDayText}${clock}${rest === 0 ? "" : three(rest)}Z`;
+}
+
+const dayMs = 86_400_000;
+/** Neighbours mostly are of one day: its text is made once. */
+let lastDay = Number.NaN;
+let lastDayText = "";
+
+const two = Array.from({ length: 60 }, (_, i) => String(i).padStart(2, "0"));
+
+function three(value: number): string {
+  return value < 10 ? `00${value}` : value < 100 ? `0${value}` : String(value);
 }
