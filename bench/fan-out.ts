@@ -1,5 +1,5 @@
-// `npm run bench:fan-out`: one rule, one update a second, many subscribers, against a bare `ws` server that sends the same
-// bytes to as many. What is compared is how soon the last of them has each message.
+// `npm run bench:fan-out`: one rule, one update a second, many subscribers, against a bare `ws` server that sends the
+// same bytes to as many. What is compared is how soon the last of them has each message, and what a message costs.
 
 import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
