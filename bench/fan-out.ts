@@ -67,7 +67,7 @@ async function spread(
   const sockets = await subscribe(url, plan.subscribers, hello);
   let [messages, bytes, waiting] = [0, 0, 0];
   let done: () => void = () => {};
-  let wanted = "";
+  let wanted = "nothing yet";
   for (const socket of sockets) {
     socket.on("message", (data: Buffer) => {
       if (!data.includes(wanted)) return;

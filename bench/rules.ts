@@ -224,9 +224,10 @@ async function readDay(plan: Plan): Promise<string[][]> {
     await fillDay(wire);
     const streaming = streamOutside(server.port, plan.perSecond);
     await new Promise((resolve) => setTimeout(resolve, 500));
-    const [execution, overHttp]: [number[], number[]] = [[], []];
-    for (let i = 0; i < plan.reads; i++) {
-      const user = `g${(i * 37) % dayGroups}`;
+    const [cold, execution, overHttp]: [number[], number[], number[]] = [[], [], []];
+    // Each group once first: what is shown of its blocks is made then.
+    for (let i = -dayGroups; i < plan.reads; i++) {
+      const user = `g${((i + dayGroups) * 37) % dayGroups}`;
       const body = JSON.stringify({
         sql: `SELECT window_start, n, v FROM day WHERE user_id = '${user}' ORDER BY window_start`,
       });
@@ -236,14 +237,14 @@ async function readDay(plan: Plan): Promise<string[][]> {
         "application/json",
         Buffer.from(body),
       );
-      overHttp.push(performance.now() - startMs);
+      if (i >= 0) overHttp.push(performance.now() - startMs);
       const { rows, stats } = JSON.parse(text) as {
         rows: unknown[][];
         stats: { execution_us: number };
       };
       if (rows.length !== dayMinutes || rows[7]?.[2] !== 7)
         throw new Error(`got ${rows.length} windows`);
-      execution.push(stats.execution_us / 1000);
+      (i < 0 ? cold : execution).push(stats.execution_us / 1000);
     }
     const rate = await streaming.stop();
     wire.close();
@@ -255,6 +256,8 @@ async function readDay(plan: Plan): Promise<string[][]> {
     const name = `a day of minutes of one group of ${dayGroups}, ${scaled(rate)} events/s streaming in, 11 rules`;
     return [
       [`${name}: execution, median`, ms(execution, 0.5), ""],
+      [`${name}: the first time, median`, ms(cold, 0.5), ""],
+      [`${name}: the first time, 99th percentile`, ms(cold, 0.99), ""],
       [`${name}: execution, 99th percentile`, ms(execution, 0.99), "< 1 ms, aim 0.3 ms"],
       [`${name}: over HTTP as SQL, median`, ms(overHttp, 0.5), ""],
     ];

@@ -18,6 +18,27 @@ export interface MergedGroup {
   readonly partials: readonly Uint8Array[];
 }
 
+/** Bytes of partials that are merged at a time: in working memory sketches take some times as much. */
+const pieceBytes = 1024 * 1024;
+
+/** Groups whose partials have about so many bytes together. */
+function* pieces(
+  groups: readonly MergedGroup[],
+  indexes: readonly number[],
+): Generator<readonly number[]> {
+  let [first, bytes] = [0, 0];
+  for (let i = 0; i < indexes.length; i++) {
+    const { partials } = groups[indexes[i] as number] as MergedGroup;
+    const own = partials.reduce((sum, { length }) => sum + length, 0);
+    if (bytes > 0 && bytes + own > pieceBytes) {
+      yield indexes.slice(first, i);
+      [first, bytes] = [i, 0];
+    }
+    bytes += own;
+  }
+  if (first < indexes.length) yield indexes.slice(first);
+}
+
 /** Nothing is computed: what is merged is computed already. */
 const noColumns: LaneSource = { lanes: () => [] };
 /** The key NULL: which group a partial belongs to is said beside it. */
@@ -47,7 +68,9 @@ export class WindowValues {
       else durations.set(key, [index]);
     });
     for (const [durationUs, indexes] of durations) {
-      this.#fold(rule, durationUs, groups, indexes, values);
+      for (const some of pieces(groups, indexes)) {
+        this.#fold(rule, durationUs, groups, some, values);
+      }
     }
     return values;
   }

@@ -369,3 +369,14 @@ describe("limits and trouble", () => {
     expect(stats?.stats).toMatchObject({ next: "20", checkpoint: "20", sourceCount: 1 });
   });
 });
+
+it("more states than are merged at a time are read piece by piece", () => {
+  const story = new Story();
+  story.bed.put(exampleRule("select max(user_id) as most, count(*) as n from events"));
+  const texts = Array.from({ length: 30 }, (_, i) => `${i}${"x".repeat(60_000)}`);
+  for (const [i, text] of texts.entries()) story.send([i * 60, text]);
+  story.send([7200, "last"]);
+  const rows = story.bed.windows(1);
+  expect(rows.map(({ values }) => values)).toEqual([...texts, "last"].map((text) => [text, 1]));
+  expect(rows.filter(({ state }) => state === "final").length).toBeGreaterThan(25);
+});
