@@ -1,14 +1,12 @@
 // `npm run bench:query`: what a reader sees. One million hot rows while 100,000 events a second stream in; bytes per
 // stored event, memory and the time to a first answer after a kill, at ten million events.
 
-import { spawn } from "node:child_process";
 import { readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { isProgram } from "./listener.ts";
 import { machine, percentile, table } from "./machine.ts";
 import { type RunningServer, startMillrace } from "./servers.ts";
-import { fill, postHead, Wire } from "./stream.ts";
+import { fill, postHead, streamOutside, Wire } from "./stream.ts";
 
 interface Plan {
   readonly hotRows: number;
@@ -41,27 +39,6 @@ async function rowCount(wire: Wire): Promise<number> {
 
 function line(name: string, value: string, goal: string): string[] {
   return [name, value, goal];
-}
-
-/** A stream of events from a process of its own, so that its work does not delay the questions. */
-function streamOutside(port: number, perSecond: number): { stop(): Promise<number> } {
-  const program = fileURLToPath(new URL("./stream.js", import.meta.url));
-  const child = spawn(process.execPath, [program, String(port), String(perSecond), "77"], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  let output = "";
-  child.stdout.on("data", (chunk: Buffer) => {
-    output += chunk.toString();
-  });
-  return {
-    stop: () =>
-      new Promise((resolve) => {
-        child.once("exit", () => {
-          resolve(Number(/"rate":([\d.]+)/.exec(output)?.[1] ?? Number.NaN));
-        });
-        child.kill("SIGTERM");
-      }),
-  };
 }
 
 const pauseMs = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

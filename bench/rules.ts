@@ -2,16 +2,14 @@
 // rules in turn, reading a day of minutes and the way from a POST to a subscriber while events stream in, and the time
 // until rules are there again after a kill.
 
-import { spawn } from "node:child_process";
 import { rmSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import { WebSocket } from "ws";
 import type { LoadResult } from "./generator.ts";
 import { isProgram } from "./listener.ts";
 import { generateOutside, pathOf, type Scenario } from "./load.ts";
 import { machine, median, percentile, scaled, table } from "./machine.ts";
 import { type RunningServer, startMillrace } from "./servers.ts";
-import { fill, Wire } from "./stream.ts";
+import { fill, streamOutside, Wire } from "./stream.ts";
 
 interface Plan {
   readonly counts: readonly number[];
@@ -153,27 +151,6 @@ async function ingest(plan: Plan): Promise<string[][]> {
       goal,
     ];
   });
-}
-
-/** Streams from a process of its own; `stop` answers the rate. */
-function streamOutside(port: number, perSecond: number): { stop(): Promise<number> } {
-  const program = fileURLToPath(new URL("./stream.js", import.meta.url));
-  const child = spawn(process.execPath, [program, String(port), String(perSecond), "77"], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  let output = "";
-  child.stdout.on("data", (chunk: Buffer) => {
-    output += chunk.toString();
-  });
-  return {
-    stop: () =>
-      new Promise((resolve) => {
-        child.once("exit", () =>
-          resolve(Number(/"rate":([\d.]+)/.exec(output)?.[1] ?? Number.NaN)),
-        );
-        child.kill("SIGTERM");
-      }),
-  };
 }
 
 const dayMinutes = 1440;

@@ -1,6 +1,8 @@
 // Puts many events into a running server: as fast as it takes them, or at a steady rate.
 
+import { spawn } from "node:child_process";
 import { connect } from "node:net";
+import { fileURLToPath } from "node:url";
 import { EventStream, encodeBody, FreshBody, type WireFormat } from "./events.ts";
 import { readAnswer } from "./generator.ts";
 import { isProgram } from "./listener.ts";
@@ -107,6 +109,27 @@ export function steady(port: number, perSecond: number, seed: number): { stop():
     return sent / ((performance.now() - startMs) / 1000);
   };
   return { stop };
+}
+
+/** A stream of events from a process of its own, so that its work does not delay what is measured. */
+export function streamOutside(port: number, perSecond: number): { stop(): Promise<number> } {
+  const program = fileURLToPath(new URL("./stream.js", import.meta.url));
+  const child = spawn(process.execPath, [program, String(port), String(perSecond), "77"], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  let output = "";
+  child.stdout.on("data", (chunk: Buffer) => {
+    output += chunk.toString();
+  });
+  return {
+    stop: () =>
+      new Promise((resolve) => {
+        child.once("exit", () => {
+          resolve(Number(/"rate":([\d.]+)/.exec(output)?.[1] ?? Number.NaN));
+        });
+        child.kill("SIGTERM");
+      }),
+  };
 }
 
 // As a program: `stream.js PORT PER_SECOND SEED` streams until SIGTERM, then prints the rate.

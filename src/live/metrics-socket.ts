@@ -1,11 +1,10 @@
 import type { WebSocket } from "ws";
 import type { Front } from "../api/front.ts";
-import { isFault, problemFrom } from "../api/problem.ts";
 import { InputError } from "../errors.ts";
 import type { MetricsHub, Subscribed, Subscriber } from "./metrics-hub.ts";
 import type { Encoding, Page } from "./metrics-page.ts";
 import { type MetricsMessage, readMetricsMessage } from "./metrics-protocol.ts";
-import { decodeFrame, idOf, messageFrame, problemDocument } from "./protocol.ts";
+import { decodeFrame, errorMessage, idOf, messageFrame } from "./protocol.ts";
 
 /** Subscriptions of one socket. */
 const subscriptionsMax = 100;
@@ -105,15 +104,7 @@ export class MetricsSocket {
   }
 
   #sendError(error: unknown, id?: string): void {
-    const problem = problemFrom(error);
-    if (isFault(problem)) {
-      this.#front.log.error({ code: problem.code, err: error }, "subscription failed");
-    }
-    this.#send({
-      type: "error",
-      ...(id !== undefined && { id }),
-      error: problemDocument(problem),
-    });
+    this.#send(errorMessage(this.#front.log, error, id));
   }
 
   #send(message: object): void {

@@ -1,7 +1,8 @@
 import { decode, encode } from "@msgpack/msgpack";
 import { z } from "zod";
-import { type Problem, problemText } from "../api/problem.ts";
+import { isFault, type Problem, problemFrom, problemText } from "../api/problem.ts";
 import { parseExactJson } from "../base/exact-json.ts";
+import type { Log } from "../base/log.ts";
 import { InputError } from "../errors.ts";
 import { parseShape, strictShape } from "../query/form/shape.ts";
 import { showLiteral } from "../query/literal.ts";
@@ -62,6 +63,13 @@ export function decodeFrame(frame: Buffer, isBinary: boolean): unknown {
 /** A message of ours, in the encoding of its socket. */
 export function messageFrame(message: object, packed: boolean): string | Uint8Array {
   return packed ? encode(message, { ignoreUndefined: true }) : JSON.stringify(message);
+}
+
+/** What a subscriber is told of a failure; a fault of ours is logged. */
+export function errorMessage(log: Log, error: unknown, id?: string): object {
+  const problem = problemFrom(error);
+  if (isFault(problem)) log.error({ code: problem.code, err: error }, "subscription failed");
+  return { type: "error", ...(id !== undefined && { id }), error: problemDocument(problem) };
 }
 
 /** A failure as a member of a message. */

@@ -1,16 +1,15 @@
 import type { WebSocket } from "ws";
 import type { Front } from "../api/front.ts";
-import { isFault, problemFrom } from "../api/problem.ts";
 import { InputError } from "../errors.ts";
 import type { EventsPage } from "../query/result.ts";
 import { cursorOf, sequenceOf } from "./cursor.ts";
 import type { Feed, Filter } from "./feed.ts";
 import {
   decodeFrame,
+  errorMessage,
   eventsFrame,
   idOf,
   messageFrame,
-  problemDocument,
   readMessage,
   type Subscribe,
 } from "./protocol.ts";
@@ -134,15 +133,7 @@ export class StreamSocket implements Subscriber {
   }
 
   #sendError(error: unknown, id?: string): void {
-    const problem = problemFrom(error);
-    if (isFault(problem)) {
-      this.#front.log.error({ code: problem.code, err: error }, "subscription failed");
-    }
-    this.#send({
-      type: "error",
-      ...(id !== undefined && { id }),
-      error: problemDocument(problem),
-    });
+    this.#send(errorMessage(this.#front.log, error, id));
   }
 
   #send(message: object): void {

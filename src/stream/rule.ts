@@ -1,7 +1,7 @@
 // An aggregation rule: a standing question, answered for each window as events arrive. Which event is in which window
 // is said in docs/windows.md.
 
-import type { Expression, Interval } from "../query/expression/expression.ts";
+import type { Interval } from "../query/expression/expression.ts";
 import type { Aggregate, GroupKey, Output, Predicate } from "../query/query.ts";
 
 /** Spans of event time. `originUs` is where a window would begin, µs; null: where `time_bucket` begins without one. */
@@ -50,6 +50,3 @@ export interface Rule {
   readonly groupsMax: number;
   readonly windowsMax: number;
 }
-
-/** The expression of a rule's tumbling windows, as `time_bucket` would be; null for others. */
-export type WindowKey = Extract<Expression, { kind: "bucket" }> | null;
