@@ -3,6 +3,7 @@
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { pathToFileURL } from "node:url";
+import { endProcess } from "../src/base/exit.ts";
 
 export interface BenchServer {
   readonly port: number;
@@ -37,5 +38,5 @@ export function isProgram(url: string): boolean {
 export async function runServer(start: () => Promise<BenchServer>): Promise<void> {
   const server = await start();
   console.log(`listening on ${server.port}`);
-  process.once("SIGTERM", () => void server.close().then(() => process.exit(0)));
+  process.once("SIGTERM", () => void server.close().then(() => endProcess(0)));
 }

@@ -13,6 +13,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { endProcess } from "../src/base/exit.ts";
 import { isProgram } from "./listener.ts";
 import { machine, percentile, table } from "./machine.ts";
 import { compareAnswers } from "./peers-answers.ts";
@@ -340,4 +341,4 @@ async function main(flags: readonly string[]): Promise<void> {
 }
 
 // chDB keeps threads that would hold the process.
-if (isProgram(import.meta.url)) await main(process.argv.slice(2)).then(() => process.exit(0));
+if (isProgram(import.meta.url)) await main(process.argv.slice(2)).then(() => endProcess(0));

@@ -3,6 +3,7 @@
 import { spawn } from "node:child_process";
 import { connect } from "node:net";
 import { fileURLToPath } from "node:url";
+import { endProcess } from "../src/base/exit.ts";
 import { EventStream, encodeBody, FreshBody, type WireFormat } from "./events.ts";
 import { readAnswer } from "./generator.ts";
 import { isProgram } from "./listener.ts";
@@ -140,7 +141,7 @@ if (isProgram(import.meta.url)) {
   process.once("SIGTERM", () => {
     void streaming.stop().then((rate) => {
       console.log(JSON.stringify({ rate }));
-      process.exit(0);
+      endProcess(0);
     });
   });
 }

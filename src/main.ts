@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { endProcess } from "./base/exit.ts";
 import { didYouMean } from "./base/near.ts";
 import { settingsHelp } from "./config.ts";
 import { version } from "./version.ts";
@@ -55,6 +56,7 @@ async function main(argv: string[]): Promise<number> {
   return 2;
 }
 
-process.exitCode = await main(process.argv.slice(2));
+const exitCode = await main(process.argv.slice(2));
+process.exitCode = exitCode;
 // Connections and threads that a failed command has left open must not keep the process.
-if (process.exitCode !== 0) process.exit();
+if (exitCode !== 0) endProcess(exitCode);

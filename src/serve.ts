@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import { systemClock } from "./base/clock.ts";
+import { endProcess } from "./base/exit.ts";
 import { type Log, openLog } from "./base/log.ts";
 import { type Config, processConfig } from "./config.ts";
 import { checkMemory } from "./engine/memory-plan.ts";
@@ -52,7 +53,7 @@ function failFast(log: Log): void {
     if (error instanceof MillraceError && error.cause === undefined) {
       log.fatal({ code: error.code, ...error.detail }, `the process ends: ${error.message}`);
     } else log.fatal({ err: error, origin }, "an unexpected failure ends the process");
-    process.exit(1);
+    endProcess(1);
   };
   process.on("uncaughtException", (error) => die(error, "exception"));
   process.on("unhandledRejection", (reason) => die(reason, "rejection"));
@@ -65,7 +66,7 @@ function stopSignal(log: Log): Promise<NodeJS.Signals> {
     const onSignal = (signal: NodeJS.Signals) => {
       if (asked) {
         log.fatal({ signal }, "asked to stop again: ending at once");
-        process.exit(1);
+        endProcess(1);
       }
       asked = true;
       resolveSignal(signal);
@@ -86,7 +87,7 @@ async function stop(
   const startedMs = systemClock.monotonicMs();
   const deadline = setTimeout(() => {
     log.fatal({ timeout_ms: shutdownTimeoutMs }, "the engine did not stop in time");
-    process.exit(1);
+    endProcess(1);
   }, shutdownTimeoutMs + closeGraceMs);
   const inTime = await server.stop(shutdownTimeoutMs);
   if (!inTime) log.warn({}, "connections were cut off at the deadline");
