@@ -22,7 +22,7 @@ export interface RuleStateStats {
   readonly openWindows: number;
   readonly openGroups: number;
   readonly memoryBytes: number;
-  /** Rows taken, too late for all their windows, and beyond `windowsMax`. */
+  /** Rows that pass the filter; of those: too late for all their windows, and beyond `windowsMax`. */
   readonly rows: number;
   readonly tooLate: number;
   readonly dropped: number;

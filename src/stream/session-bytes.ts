@@ -1,7 +1,8 @@
 // Open sessions of a rule as they are stored: a head, and blocks of slots. Little-endian:
 //
 //   0   magic 'MRSS' u32 │ 4 version u16 │ 6 zeros u16 │ 8 CRC-32C u32 of bytes [16, length) │ 12 length u32
-//   16  head:   watermark i64
+//   16  head:   watermark i64, then, unless it was written before there were any, rows, too late, dropped,
+//               overflowed: f64 each
 //       block:  count u32, then of each session
 //               start i64 │ end i64 │ changed at f64 │ revised f64 │ final at f64, 0: open │ 1 u8: of `other`
 //               key: length u32 and bytes │ states: length u32 and bytes
@@ -28,12 +29,30 @@ export interface StoredSession {
   readonly replaced: readonly Replaced[];
 }
 
-export function writeHead(watermarkUs: bigint): Uint8Array {
-  return sealed((out) => out.i64(watermarkUs));
+/** What a rule has counted so far, and up to when. */
+export interface SessionHead {
+  readonly watermarkUs: bigint;
+  readonly rows: number;
+  readonly tooLate: number;
+  readonly dropped: number;
+  readonly overflowed: number;
 }
 
-export function readHead(bytes: Uint8Array): bigint {
-  return opened(bytes).i64();
+export function writeHead({ watermarkUs, ...counts }: SessionHead): Uint8Array {
+  return sealed((out) => {
+    out.i64(watermarkUs);
+    const { rows, tooLate, dropped, overflowed } = counts;
+    for (const count of [rows, tooLate, dropped, overflowed]) out.f64(count);
+  });
+}
+
+/** Throws CorruptionError. */
+export function readHead(bytes: Uint8Array): SessionHead {
+  const from = opened(bytes);
+  const watermarkUs = from.i64();
+  const count = (): number => (from.left > 0 ? from.f64() : 0);
+  const [rows, tooLate, dropped, overflowed] = [count(), count(), count(), count()];
+  return { watermarkUs, rows, tooLate, dropped, overflowed };
 }
 
 export function writeBlock(sessions: readonly StoredSession[]): Uint8Array {

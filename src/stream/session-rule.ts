@@ -46,7 +46,8 @@ export class SessionRule implements RuleState {
   /** What W had come to before the sequence `next`, of late. */
   readonly #reached: { readonly next: number; readonly watermarkUs: bigint }[] = [];
   #waited = 0;
-  #taken = 0;
+  /** Rows that have passed the filter. */
+  #rowCount = 0;
   #tooLate = 0;
 
   constructor(context: RuleContext) {
@@ -73,6 +74,7 @@ export class SessionRule implements RuleState {
     const firstSequence = Number(chunk.segment.firstSequence);
     const judge = new SessionJudge(chunk, firstSequence);
     this.#intervals.begin(firstSequence + chunk.first);
+    this.#rowCount += selection.count;
     if (selection.count > 0) this.#take(chunk, selection, judge, firstSequence);
     run.scratch.release(mark);
     this.#intervals.sweep(chunk.end - 1, judge);
@@ -145,7 +147,6 @@ export class SessionRule implements RuleState {
       judge,
       slots,
     );
-    this.#taken += taken;
     if (taken === 0) return;
     const all = { segment, groups: out, groupCount: intervals.slots, rows: () => list };
     const full = taken === count;
@@ -376,12 +377,19 @@ export class SessionRule implements RuleState {
 
   dirtyParts(): StatePart[] {
     this.#makeWhole();
-    return this.#store.dirtyParts(this.#intervals, this.#fold, this.#watermarkUs);
+    const { rows, tooLate, dropped, overflowed } = this.stats;
+    const head = { watermarkUs: this.#watermarkUs, rows, tooLate, dropped, overflowed };
+    return this.#store.dirtyParts(this.#intervals, this.#fold, head);
   }
 
   restore(parts: readonly StatePart[]): void {
-    const watermarkUs = this.#store.restore(parts, this.#intervals, this.#fold);
-    if (watermarkUs !== null) this.#watermarkUs = watermarkUs;
+    const head = this.#store.restore(parts, this.#intervals, this.#fold);
+    if (head === null) return;
+    this.#watermarkUs = head.watermarkUs;
+    this.#rowCount = head.rows;
+    this.#tooLate = head.tooLate;
+    this.#intervals.dropped = head.dropped;
+    this.#intervals.overflowed = head.overflowed;
   }
 
   get stats(): RuleStateStats {
@@ -390,7 +398,7 @@ export class SessionRule implements RuleState {
       openWindows: open,
       openGroups,
       memoryBytes: this.#fold.memoryBytes,
-      rows: this.#taken,
+      rows: this.#rowCount,
       tooLate: this.#tooLate,
       dropped,
       overflowed,

@@ -1,5 +1,12 @@
 import type { StatePart } from "./rule-state.ts";
-import { readBlock, readHead, type StoredSession, writeBlock, writeHead } from "./session-bytes.ts";
+import {
+  readBlock,
+  readHead,
+  type SessionHead,
+  type StoredSession,
+  writeBlock,
+  writeHead,
+} from "./session-bytes.ts";
 import type { SessionFold } from "./session-fold.ts";
 import type { SessionIntervals } from "./session-intervals.ts";
 import { compare } from "./session-intervals.ts";
@@ -20,7 +27,7 @@ export class SessionStore {
   readonly #written = new Map<number, Written>();
   /** Blocks that are stored, with whatever content. */
   readonly #stored = new Set<number>();
-  #watermarkUs: bigint | null = null;
+  #head: SessionHead | null = null;
 
   /** The slots have other numbers now. */
   forget(): void {
@@ -28,11 +35,11 @@ export class SessionStore {
   }
 
   /** Sessions must be whole. */
-  dirtyParts(intervals: SessionIntervals, fold: SessionFold, watermarkUs: bigint): StatePart[] {
+  dirtyParts(intervals: SessionIntervals, fold: SessionFold, head: SessionHead): StatePart[] {
     const parts: StatePart[] = [];
-    if (watermarkUs !== this.#watermarkUs) {
-      parts.push({ key: headKey, bytes: writeHead(watermarkUs) });
-      this.#watermarkUs = watermarkUs;
+    if (this.#head === null || !isSameHead(head, this.#head)) {
+      parts.push({ key: headKey, bytes: writeHead(head) });
+      this.#head = head;
     }
     let states: readonly Uint8Array[] | undefined;
     for (const [block, slots] of blocksOf(intervals)) {
@@ -56,17 +63,17 @@ export class SessionStore {
     return parts;
   }
 
-  /** Into empty ones; answers the watermark. Throws CorruptionError. */
+  /** Into empty ones; answers the head. Throws CorruptionError. */
   restore(
     parts: readonly StatePart[],
     intervals: SessionIntervals,
     fold: SessionFold,
-  ): bigint | null {
-    let watermarkUs: bigint | null = null;
+  ): SessionHead | null {
+    let head: SessionHead | null = null;
     const sessions: StoredSession[] = [];
     for (const { key, bytes } of parts) {
       if (bytes === null) continue;
-      if (key.length === headKey.length) watermarkUs = readHead(bytes);
+      if (key.length === headKey.length) head = readHead(bytes);
       else {
         this.#stored.add(new DataView(key.buffer, key.byteOffset).getUint32(1, true));
         sessions.push(...readBlock(bytes));
@@ -96,8 +103,18 @@ export class SessionStore {
       all.map(({ states }) => states),
       Uint32Array.from(slots),
     );
-    return watermarkUs;
+    return head;
   }
+}
+
+function isSameHead(a: SessionHead, b: SessionHead): boolean {
+  return (
+    a.watermarkUs === b.watermarkUs &&
+    a.rows === b.rows &&
+    a.tooLate === b.tooLate &&
+    a.dropped === b.dropped &&
+    a.overflowed === b.overflowed
+  );
 }
 
 /** Open sessions, and final ones that were not handed on, by block. */
