@@ -163,6 +163,11 @@ export class RunningRule implements RuleSink {
     return windows;
   }
 
+  /** Stored windows of a tier from here on are needed, whatever their retention; null: none are. */
+  neededFrom(tier: number): bigint | null {
+    return this.#tiers?.neededFrom(tier) ?? null;
+  }
+
   /** Stored windows were replaced by others: what is merged from them is merged again. */
   refold(fromUs: bigint, toUs: bigint): void {
     this.#tiers?.refold(fromUs, toUs);

@@ -303,12 +303,17 @@ export class StreamProcessor {
     const watermarkUs = this.#live.time.watermarkUs();
     if (watermarkUs === noWatermark) return;
     const { store } = this.#parts;
-    for (const { rule, isPassing } of this.#rules.values()) {
+    for (const running of this.#rules.values()) {
+      const { rule, isPassing } = running;
       if (isPassing) continue;
       const kept = [rule.retentionUs, ...rule.tiers.map(({ retentionUs }) => retentionUs)];
       for (const [tier, retentionUs] of kept.entries()) {
         if (retentionUs === null) continue;
-        const more = store.expire(rule.number, tier, watermarkUs - retentionUs, EXPIRED_BLOCKS);
+        // Open windows of the next tier are merged from them again after a restart.
+        const neededUs = running.neededFrom(tier);
+        const oldUs = watermarkUs - retentionUs;
+        const endUs = neededUs !== null && neededUs < oldUs ? neededUs : oldUs;
+        const more = store.expire(rule.number, tier, endUs, EXPIRED_BLOCKS);
         if (more) this.#changed = true;
       }
     }

@@ -1,7 +1,7 @@
 // What docs/windows.md says, computed the plain way: every row is judged and put into its windows one by one, and the
 // aggregates of a window are computed from the list of its rows.
 
-import { type BucketSpan, Buckets } from "../../src/query/expression/bucket.ts";
+import { type BucketShape, type BucketSpan, Buckets } from "../../src/query/expression/bucket.ts";
 import { compileExpression } from "../../src/query/expression/evaluate.ts";
 import type { Value } from "../../src/query/result.ts";
 import type { Rule } from "../../src/stream/rule.ts";
@@ -65,6 +65,49 @@ export function windowsOf(
   steps: readonly StreamStep[],
   timeRules: TimeRules,
 ): OracleWindows {
+  const { windows, watermarkUs } = playedOf(rule, steps, timeRules);
+  const shown = windows.all().map((one) => windowOf(rule, one, windows, watermarkUs));
+  return { windows: shown.sort(inOrder), rows: windows.rows, tooLate: windows.tooLate };
+}
+
+/** Windows of `buckets`, each made of all those that begin in it: a group's ledger is the sum of theirs. */
+export function coarserOf(
+  rule: OracleRule,
+  steps: readonly StreamStep[],
+  timeRules: TimeRules,
+  buckets: BucketShape,
+): OracleWindow[] {
+  const { windows, watermarkUs } = playedOf(rule, steps, timeRules);
+  const spans = new Buckets(buckets);
+  const coarse = new Map<string, { open: Open; duplicate: number }>();
+  for (const one of windows.all()) {
+    const { startUs, endUs } = spans.span(one.startUs);
+    const key = `${startUs} ${groupText(one.group)}`;
+    const empty = { revised: 0, tooLate: 0, rows: [], finalAt: null };
+    const into = coarse.get(key) ?? {
+      open: { startUs, endUs, group: one.group, ...empty },
+      duplicate: 0,
+    };
+    coarse.set(key, into);
+    into.open.rows.push(...one.rows);
+    into.open.revised += one.revised;
+    into.open.tooLate += one.tooLate;
+    if (one.rows.length > 0) into.duplicate += windows.duplicatesIn(one.startUs, one.endUs);
+  }
+  const shown = [...coarse.values()].map(({ open, duplicate }) => {
+    const isFinal =
+      watermarkUs !== null && watermarkUs >= open.endUs + rule.allowedLatenessUs ? 0n : null;
+    const final = { ...open, finalAt: isFinal };
+    return { ...windowOf(rule, final, windows, watermarkUs), finalAt: null, duplicate };
+  });
+  return shown.sort(inOrder);
+}
+
+function playedOf(
+  rule: OracleRule,
+  steps: readonly StreamStep[],
+  timeRules: TimeRules,
+): { readonly windows: Windows; readonly watermarkUs: bigint | null } {
   const time = new OracleTime(timeRules);
   const windows = rule.window.kind === "session" ? new Sessions(rule) : new Spans(rule);
   let next = 0n;
@@ -85,8 +128,7 @@ export function windowsOf(
     time.tick(step.receivedAtUs);
     windows.finish(time.watermarkUs, next);
   }
-  const shown = windows.all().map((one) => windowOf(rule, one, windows, time.watermarkUs));
-  return { windows: shown.sort(inOrder), rows: windows.rows, tooLate: windows.tooLate };
+  return { windows, watermarkUs: time.watermarkUs };
 }
 
 function inOrder(a: OracleWindow, b: OracleWindow): number {

@@ -4,13 +4,13 @@
 import { expect, it } from "vitest";
 import type { Rule } from "../../src/stream/rule.ts";
 import type { WindowRow } from "../../src/stream/window-row.ts";
-import type { TimeRules } from "../oracle/event-time.ts";
-import { type OracleWindow, windowsOf } from "../oracle/windows.ts";
+import { OracleTime, type TimeRules } from "../oracle/event-time.ts";
+import { coarserOf, type OracleWindow, windowsOf } from "../oracle/windows.ts";
 import { rounded, roundedText, wantedText } from "../support/compare-answers.ts";
 import { placeText } from "../support/compare-windows.ts";
 import { mulberry32 } from "../support/random.ts";
 import { pick, type Random } from "../support/random-queries.ts";
-import { makeRule, makeShape } from "../support/random-rules.ts";
+import { makeRule, makeShape, makeTieredShape } from "../support/random-rules.ts";
 import { makeStream, type StreamShape, type StreamStep } from "../support/random-streams.ts";
 import { StreamBed } from "../support/stream-bed.ts";
 
@@ -24,6 +24,22 @@ const usual: StreamShape = {
   disorderUs: 20 * second,
   rules: time,
 };
+
+const below = (random: Random, end: number): number => Math.floor(random() * end);
+
+/** W after all steps. */
+function watermarkOf(steps: readonly StreamStep[]): bigint {
+  const own = new OracleTime(time);
+  for (const step of steps) {
+    own.tick(step.receivedAtUs);
+    for (const row of step.kind === "record" ? step.rows : []) {
+      const source = row.cells.get("source");
+      own.row(typeof source === "string" ? source : null, row.timestampUs, row.receivedAtUs);
+    }
+    own.tick(step.receivedAtUs);
+  }
+  return own.watermarkUs ?? 0n;
+}
 
 function line(one: WindowRow | OracleWindow, values: string): string {
   const { count, late, revised, tooLate, duplicate, state } = one;
@@ -69,6 +85,16 @@ function play(
   bed.take();
 }
 
+/** What fails names the rule. */
+function told(rule: Rule, how: string, check: () => void): void {
+  try {
+    check();
+  } catch (error) {
+    const text = JSON.stringify(rule, (_, one) => (typeof one === "bigint" ? `${one}n` : one));
+    throw new Error(`${how}: ${text}\n${(error as Error).message}`, { cause: error });
+  }
+}
+
 it.each(Array.from({ length: 12 }, (_, i) => i + 1))(
   "rules through the processor, seed %i",
   (seed) => {
@@ -84,14 +110,48 @@ it.each(Array.from({ length: 12 }, (_, i) => i + 1))(
       play(random, bed, steps, restarts);
       for (const rule of rules) {
         const { windows } = windowsOf(rule, steps, time);
-        try {
-          compare(rule, bed.windows(rule.number), windows);
-        } catch (error) {
-          const text = JSON.stringify(rule, (_, one) =>
-            typeof one === "bigint" ? `${one}n` : one,
-          );
-          const message = `restarts ${restarts}: ${text}\n${(error as Error).message}`;
-          throw new Error(message, { cause: error });
+        told(rule, `restarts ${restarts}`, () => compare(rule, bed.windows(rule.number), windows));
+      }
+    }
+  },
+);
+
+/** What is kept of a rule's windows, as of the end of the stream; null: all of them. */
+function isKept(one: WindowRow | OracleWindow, retentionUs: bigint | null, endUs: bigint): boolean {
+  return retentionUs === null || one.endUs > endUs - retentionUs;
+}
+
+it.each(Array.from({ length: 10 }, (_, i) => i + 1))(
+  "tiers, some over windows that are not kept as long as theirs are, seed %i",
+  (seed) => {
+    const random = mulberry32(1000 + seed);
+    const steps = makeStream(random, { ...usual, sources: pick(random, [1, 3, 8]) });
+    const rules = [1, 2, 3].map((number): Rule => {
+      const unitUs = second * pick(random, [1, 5]);
+      const { window, tiers } = makeTieredShape(random, unitUs);
+      const rule = makeRule(random, number, window, unitUs);
+      const kept = (): bigint | null =>
+        random() < 0.5 ? null : BigInt(below(random, 60)) * 1_000_000n;
+      const own = tiers.map((tier) => ({ ...tier, retentionUs: kept() }));
+      return { ...rule, retentionUs: kept(), tiers: own };
+    });
+    for (const restarts of [0, 0.1]) {
+      const bed = new StreamBed({ rules: time, chunkRows: 1 + below(random, 200) });
+      bed.put(...rules);
+      play(random, bed, steps, restarts);
+      const atUs = watermarkOf(steps);
+      for (const rule of rules) {
+        const { window } = rule;
+        if (window.kind !== "tumbling") throw new Error("only tumbling windows have tiers");
+        for (const [tier, { size, retentionUs }] of [
+          { size: window.size, retentionUs: rule.retentionUs },
+          ...rule.tiers,
+        ].entries()) {
+          const want = coarserOf(rule, steps, time, { ...window, width: size });
+          const all = bed.windows(rule.number, { tier });
+          const got = all.filter((one) => isKept(one, retentionUs, atUs));
+          const wanted = want.filter((one) => isKept(one, retentionUs, atUs));
+          told(rule, `restarts ${restarts}, tier ${tier}`, () => compare(rule, got, wanted));
         }
       }
     }

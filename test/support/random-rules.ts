@@ -8,6 +8,7 @@ import {
 } from "../../src/query/expression/expression.ts";
 import type { Aggregate, AggregateFunction, Output, Predicate } from "../../src/query/query.ts";
 import type { Rule, WindowShape } from "../../src/stream/rule.ts";
+import { tiersOf } from "../../src/stream/rule-window.ts";
 import { pick, type Random } from "./random-queries.ts";
 
 const below = (random: Random, end: number): number => Math.floor(random() * end);
@@ -41,6 +42,31 @@ export function makeShape(random: Random, unitUs: number, calendar = false): Win
   const size = clock(slide * (1 + below(random, 5)));
   if (kind < 0.7) return { kind: "hopping", size, slide: clock(slide), originUs, zone };
   return { kind: "session", gapUs: BigInt(slide) };
+}
+
+/** A tumbling window, and one to three tiers over it, some of days and months in a time zone. */
+export function makeTieredShape(
+  random: Random,
+  unitUs: number,
+): { readonly window: WindowShape; readonly tiers: Rule["tiers"] } {
+  const calendar = random() < 0.3;
+  const zone = pick(random, zones);
+  const us = calendar ? pick(random, [60, 300, 900]) * second : unitUs * (1 + below(random, 4));
+  const originUs = calendar || random() < 0.6 ? null : BigInt(below(random, 100 * second));
+  const window: WindowShape = { kind: "tumbling", size: clock(us), originUs, zone };
+  const sizes: Interval[] = calendar
+    ? [
+        { months: 0, days: 1, us: 0n },
+        { months: 1, days: 0, us: 0n },
+      ]
+    : [clock(us * (2 + below(random, 5)))];
+  const last = sizes[0] as Interval;
+  if (!calendar && random() < 0.6) sizes.push(clock(Number(last.us) * (2 + below(random, 4))));
+  const tiers = sizes.map((size) => ({ size, retentionUs: null }));
+  const blame = (): never => {
+    throw new Error("the sizes are no tiers");
+  };
+  return { window, tiers: tiersOf(window, tiers, () => blame) };
 }
 
 const conditions: readonly Predicate[] = [
