@@ -68,8 +68,8 @@ export function aggregationsRoutes(front: Front): Hono<AppEnv> {
     const form = parseShape(recomputeSchema, await readJson(rules, c), "invalid_parameter");
     const [fromUs, toUs] = [timeAt(["from"], form.from), timeAt(["to"], form.to)];
     if (fromUs >= toUs) refuse(["to"], '"to" must be after "from"', "invalid_parameter");
-    const { windows, folded } = await ruleBook.recompute(c.req.param("id"), fromUs, toUs);
-    return send(c, { windows, folded });
+    const { windows, folded, kept } = await ruleBook.recompute(c.req.param("id"), fromUs, toUs);
+    return send(c, { windows, folded, kept });
   });
   return app;
 }
@@ -112,11 +112,12 @@ export const storedRuleSchema = z.object({
       subscribers: z.int(),
     })
     .nullable()
-    .describe("since the process started"),
+    .describe("events are counted since the rule was made, the rest since the process started"),
   warnings: z.array(warning).optional().describe("why it may not match; not in lists"),
 });
 export const storedRulesSchema = z.object({ aggregations: z.array(storedRuleSchema) });
 export const recomputedSchema = z.object({
   windows: z.int().describe("windows that were computed again"),
   folded: z.int().describe("events that had been too late and are in them now"),
+  kept: z.int().describe("windows left as they were, some of whose events are not stored any more"),
 });

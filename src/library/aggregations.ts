@@ -4,6 +4,7 @@ import type { RuleBook } from "../stream/rule-book.ts";
 import type { RuleWarning } from "../stream/rule-diagnostics.ts";
 import type { Backfill, RuleRecord } from "../stream/rule-record.ts";
 import type { RuleForm, ShortRuleForm, SqlRuleForm } from "../stream/rule-schema.ts";
+import type { Recomputed } from "../stream/window-row.ts";
 import { type TimeInput, timeUs } from "./events.ts";
 
 /** An aggregation rule: as JSON, with one aggregate, or as one SQL statement. */
@@ -94,7 +95,7 @@ export class Aggregations {
   async recompute(
     reference: string,
     range: { readonly from: TimeInput; readonly to: TimeInput },
-  ): Promise<{ readonly windows: number; readonly folded: number }> {
+  ): Promise<Recomputed> {
     this.#refuseClosed();
     const { from, to } = range;
     return this.#book.recompute(reference, timeUs("from", from), timeUs("to", to));

@@ -90,7 +90,7 @@ export class Tiers {
     if (tier === undefined) return;
     const span = tier.buckets.span(window.startUs);
     if (this.#isClosed(span.endUs) && !tier.open.has(span.startUs)) {
-      this.#refoldFrom(number, span.startUs, span.endUs);
+      this.#refoldFrom(number, [span.startUs]);
       return;
     }
     this.#addTo(this.#windowAt(tier, window.startUs), window.finalAt, window.groups);
@@ -238,18 +238,21 @@ export class Tiers {
     }
   }
 
-  /** Windows of the rule that overlap [fromUs, toUs) were replaced: the tiers above are merged from them again. */
-  refold(fromUs: bigint, toUs: bigint): void {
-    this.#refoldFrom(1, fromUs, toUs);
+  /** Windows of the rule with these starts were replaced: the tiers above are merged from them again. */
+  refold(startsUs: Iterable<bigint>): void {
+    this.#refoldFrom(1, startsUs);
   }
 
-  #refoldFrom(number: number, fromUs: bigint, toUs: bigint): void {
+  #refoldFrom(number: number, startsUs: Iterable<bigint>): void {
+    let starts = new Set(startsUs);
     for (const tier of this.#tiers.slice(number - 1)) {
-      for (let at = fromUs; at < toUs; ) {
+      const ends = new Map<bigint, bigint>();
+      for (const at of starts) {
         const { startUs, endUs } = tier.buckets.span(at);
-        this.#refold(tier, startUs, endUs);
-        at = endUs;
+        ends.set(startUs, endUs);
       }
+      for (const [startUs, endUs] of ends) this.#refold(tier, startUs, endUs);
+      starts = new Set(ends.keys());
     }
   }
 
@@ -261,12 +264,13 @@ export class Tiers {
     if (open === undefined || !this.#isClosed(endUs)) return;
     const window = this.#merged(open);
     this.#forget(tier, open);
-    // Where windows of the tier before are gone already, what was merged from them is all that is known.
+    // Where windows of the tier before are gone already, what was merged from them is all that is known: rows only
+    // ever come, and go from too late ones to the others.
     const groups = window.groups.filter((group) => {
       const known = [
         ...this.#store.read(this.#rule.number, tier.number, group.groupId, startUs, endUs),
       ].find((one) => one.startUs === startUs);
-      return known === undefined || known.count <= group.count;
+      return known === undefined || known.count + known.tooLate <= group.count + group.tooLate;
     });
     if (groups.length > 0) this.#store.replace(this.#rule, tier.number, { ...window, groups });
   }

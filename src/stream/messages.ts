@@ -8,7 +8,7 @@ import type { QueryResult } from "../query/result.ts";
 import type { Config } from "../settings.ts";
 import type { PackedRows } from "./packed-rows.ts";
 import type { RuleRecord } from "./rule-record.ts";
-import type { WindowRow } from "./window-row.ts";
+import type { Recomputed, WindowRow } from "./window-row.ts";
 
 export interface StreamThreadData {
   readonly memory: WebAssembly.Memory;
@@ -143,7 +143,7 @@ export type StreamAnswer =
   | { readonly type: "unwatch" }
   /** Null: some window of the range can't be used, and `why`. */
   | { readonly type: "rollup"; readonly result: QueryResult | null; readonly why: string }
-  | { readonly type: "recompute"; readonly windows: number; readonly folded: number };
+  | ({ readonly type: "recompute" } & Recomputed);
 
 export type ToStream =
   | { readonly type: "request"; readonly id: number; readonly request: StreamRequest }

@@ -2,7 +2,7 @@
 // over the range of time alone and with nothing late or final, until it has read what the live rule has read.
 
 import { type FailureMessage, packFailure } from "../engine/failure.ts";
-import { InputError } from "../errors.ts";
+import { InputError, LimitError } from "../errors.ts";
 import { Buckets } from "../query/expression/bucket.ts";
 import type { Interval } from "../query/expression/expression.ts";
 import type { Predicate } from "../query/query.ts";
@@ -13,18 +13,15 @@ import type { RuleState } from "./rule-state.ts";
 import type { RunningRule } from "./running-rule.ts";
 import type { StreamParts } from "./stream-parts.ts";
 import { noWatermark, type TimedChunk } from "./timed-chunk.ts";
-import type { FinalWindow, PartialGroup } from "./window-row.ts";
+import type { FinalWindow, PartialGroup, Recomputed } from "./window-row.ts";
 
 const SLICE_ROWS = 65_536;
+/** Of the memory of open windows, what may be taken before windows are computed again: the rest is for live events. */
+const MEMORY_SHARE = 3 / 4;
 
 export interface TimeRange {
   readonly fromUs: bigint;
   readonly toUs: bigint;
-}
-
-interface Recomputed {
-  readonly windows: number;
-  readonly folded: number;
 }
 
 /** Rows that are judged by no watermark: none is late, no window becomes final. */
@@ -76,7 +73,14 @@ export class Recomputation {
     this.#parts = parts;
     this.rule = rule;
     this.#range = range;
-    this.#events = eventsOf(rule.rule, range, parts.stored(range));
+    const { window } = rule.rule;
+    this.#events =
+      window.kind === "session"
+        ? aboutSessions(range, window.gapUs, (within) => [
+            ...parts.stored(within),
+            ...(rule.state?.openPartials(within.fromUs, within.toUs) ?? []),
+          ])
+        : wholeWindows(window, range);
     this.#state = stream.state(within(rule.rule, this.#events), { final() {}, tooLate() {} });
   }
 
@@ -131,7 +135,7 @@ export class Recomputation {
   }
 
   #take(segment: Segment, first: number, end: number): void {
-    const { scope } = this.#stream;
+    const { scope, settings, memoryBytes } = this.#stream;
     segment.enter();
     scope.begin();
     try {
@@ -140,6 +144,14 @@ export class Recomputation {
     } finally {
       scope.end();
     }
+    const limitBytes = Math.floor(settings.memoryMax * MEMORY_SHARE);
+    const neededBytes = memoryBytes();
+    if (neededBytes <= limitBytes) return;
+    throw new LimitError(
+      "stream_memory",
+      `the windows of the range don't fit --stream-memory beside the open ones; ask for a shorter range`,
+      { neededBytes, limitBytes },
+    );
   }
 
   #replace(live: Follower): Recomputed {
@@ -147,48 +159,152 @@ export class Recomputation {
     const { fromUs, toUs } = this.#range;
     const finalTo = live.time.watermarkUs() - rule.allowedLatenessUs;
     const found = this.#state?.openPartials(fromUs, toUs) ?? [];
-    const before = new Map<bigint, FinalWindow>();
-    for (const window of this.#parts.stored(this.#range)) {
-      before.set(window.startUs, window);
-    }
-    const sessions = rule.window.kind === "session" ? [...this.#parts.stored(this.#events)] : null;
-    let windows = 0;
-    let folded = 0;
+    const stored = this.#parts.stored(this.#isSession ? this.#events : this.#range);
+    const answer = { windows: 0, folded: 0, kept: 0 };
+    const starts = new Set<bigint>();
     for (const window of found) {
-      // Open windows have all their rows; of those that reach beyond what was read some are missing.
-      if (window.endUs > finalTo || !holds(this.#events, window)) continue;
-      const within = sessions && sessionsIn(sessions, window);
-      const old = within ? within.joined : before.get(window.startUs);
-      const added = rowsOf(window) - (old ? rowsOf(old) : 0);
-      // Retention has dropped some of its events: what is stored knows more.
-      if (added < 0) continue;
-      const groups = window.groups.map((group) => revised(group, old));
-      const made = { ...window, finalAt: live.next, groups };
-      for (const { startUs, endUs, groupId } of within?.parts ?? []) {
-        this.#stream.store.remove(rule.number, 0, groupId, startUs, endUs);
+      // Open windows have all their rows.
+      if (window.endUs > finalTo) continue;
+      const groups = window.groups.map((group) => this.#regroup(window, group, stored));
+      const known = groups.filter((one) => one !== null);
+      if (known.length < groups.length) answer.kept++;
+      if (known.length === 0) continue;
+      for (const { group, parts } of known) {
+        for (const { startUs, endUs } of this.#isSession ? parts : []) {
+          this.#stream.store.remove(rule.number, 0, group.groupId, startUs, endUs);
+        }
       }
+      const made = { ...window, finalAt: live.next, groups: known.map(({ group }) => group) };
       this.#stream.store.replace(rule, 0, made);
       this.rule.recomputed(made);
-      windows++;
-      folded += added;
+      starts.add(made.startUs);
+      answer.windows++;
+      for (const { added } of known) answer.folded += added;
     }
-    if (windows > 0) this.rule.refold(this.#events.fromUs, this.#events.toUs);
-    return { windows, folded };
+    this.rule.refold(starts);
+    return answer;
+  }
+
+  get #isSession(): boolean {
+    return this.rule.rule.window.kind === "session";
+  }
+
+  /** The group's ledger goes on from what is stored of it. Null: some of its rows were not read. */
+  #regroup(
+    window: FinalWindow,
+    group: PartialGroup,
+    stored: readonly FinalWindow[],
+  ): Regrouped | null {
+    const { rule } = this.rule;
+    const isPart = (one: FinalWindow): boolean =>
+      this.#isSession
+        ? one.startUs < window.endUs && window.startUs < one.endUs
+        : one.startUs === window.startUs;
+    if (rule.window.kind === "session" && !reaches(this.#events, window, rule.window.gapUs)) {
+      return null;
+    }
+    const parts = stored.filter(isPart).flatMap(({ startUs, endUs, groups }) => {
+      const own = groups.find(({ groupId }) => groupId === group.groupId);
+      return own ? [{ startUs, endUs, own }] : [];
+    });
+    const sum = (of: (own: PartialGroup) => number): number =>
+      parts.reduce((total, { own }) => total + of(own), 0);
+    const count = sum((own) => own.count);
+    // Whatever came for it is in it or was too late: fewer rows than these are not all of them.
+    if (group.count < count + sum((own) => own.tooLate)) return null;
+    const added = group.count - count;
+    return {
+      parts,
+      added,
+      group: {
+        ...group,
+        revised: sum((own) => own.revised),
+        duplicate: this.#isSession ? 0 : duplicatesOf(stored.filter(isPart)),
+        tooLate: 0,
+        revision: sum((own) => own.revision) + added,
+      },
+    };
   }
 }
 
-/**
- * Where the events of windows lie that overlap the range: those of a session lie about it, as far as sessions are known
- * there, and one gap more.
- */
-function eventsOf({ window }: Rule, range: TimeRange, stored: readonly FinalWindow[]): TimeRange {
-  if (window.kind !== "session") return wholeWindows(window, range);
-  let { fromUs, toUs } = range;
-  for (const { startUs, endUs } of stored) {
-    if (startUs < fromUs) fromUs = startUs;
-    if (endUs > toUs) toUs = endUs;
+interface Regrouped {
+  readonly group: PartialGroup;
+  /** What is stored of it. */
+  readonly parts: readonly { readonly startUs: bigint; readonly endUs: bigint }[];
+  readonly added: number;
+}
+
+/** What was left out is the same for all groups of a window that have rows. */
+function duplicatesOf(windows: readonly FinalWindow[]): number {
+  let most = 0;
+  for (const { groups } of windows) {
+    for (const { duplicate } of groups) if (duplicate > most) most = duplicate;
   }
-  return { fromUs: fromUs - window.gapUs, toUs: toUs + window.gapUs };
+  return most;
+}
+
+/** Whether every row that could be part of a session was read. */
+function reaches(read: TimeRange, { startUs, endUs }: FinalWindow, gapUs: bigint): boolean {
+  return read.fromUs <= startUs - gapUs && endUs <= read.toUs;
+}
+
+/**
+ * Where the events of sessions lie that overlap the range. Each row is in one that is known, be it one of rows that were
+ * too late; so those of a group that overlap one another, and a gap about them, have all that may be joined to one of
+ * the range.
+ */
+function aboutSessions(
+  range: TimeRange,
+  gapUs: bigint,
+  known: (within: TimeRange) => readonly FinalWindow[],
+): TimeRange {
+  let joined = range;
+  for (;;) {
+    let { fromUs, toUs } = joined;
+    for (const own of byGroup(known(joined))) {
+      const grown = joinedOf(own, range);
+      if (grown.fromUs < fromUs) fromUs = grown.fromUs;
+      if (grown.toUs > toUs) toUs = grown.toUs;
+    }
+    if (fromUs === joined.fromUs && toUs === joined.toUs) break;
+    joined = { fromUs, toUs };
+  }
+  return { fromUs: joined.fromUs - gapUs, toUs: joined.toUs + gapUs };
+}
+
+/** The spans of each group. */
+function byGroup(windows: readonly FinalWindow[]): Iterable<readonly FinalWindow[]> {
+  const lists = new Map<number, FinalWindow[]>();
+  for (const one of windows) {
+    for (const { groupId } of one.groups) {
+      const own = lists.get(groupId);
+      if (own) own.push(one);
+      else lists.set(groupId, [one]);
+    }
+  }
+  return lists.values();
+}
+
+/** The range, grown by the windows of one group that overlap it or one another on the way to it. */
+function joinedOf(windows: readonly FinalWindow[], range: TimeRange): TimeRange {
+  const sorted = windows.toSorted((a, b) => (a.startUs < b.startUs ? -1 : 1));
+  let { fromUs, toUs } = range;
+  let chain: { fromUs: bigint; toUs: bigint } | null = null;
+  const end = (): void => {
+    if (chain === null || chain.toUs <= range.fromUs || chain.fromUs >= range.toUs) return;
+    if (chain.fromUs < fromUs) fromUs = chain.fromUs;
+    if (chain.toUs > toUs) toUs = chain.toUs;
+  };
+  for (const { startUs, endUs } of sorted) {
+    if (chain !== null && startUs < chain.toUs) {
+      if (endUs > chain.toUs) chain.toUs = endUs;
+      continue;
+    }
+    end();
+    chain = { fromUs: startUs, toUs: endUs };
+  }
+  end();
+  return { fromUs, toUs };
 }
 
 /** The union of the windows that overlap the range. */
@@ -212,53 +328,4 @@ function wholeWindows(
 function timesIn(size: Interval, slide: Interval): number {
   if (slide.months > 0) return size.months / slide.months;
   return slide.days > 0 ? size.days / slide.days : Number(size.us / slide.us);
-}
-
-/** What is stored of a session: others that are part of it now, and rows that were too late for them. */
-function sessionsIn(
-  stored: readonly FinalWindow[],
-  { startUs, endUs, groups, finalAt }: FinalWindow,
-): {
-  readonly parts: readonly { startUs: bigint; endUs: bigint; groupId: number }[];
-  readonly joined: FinalWindow;
-} {
-  const parts: { startUs: bigint; endUs: bigint; groupId: number }[] = [];
-  const own = new Set(groups.map(({ groupId }) => groupId));
-  const sums = new Map<number, PartialGroup>();
-  for (const window of stored) {
-    if (window.startUs >= endUs || window.endUs <= startUs) continue;
-    for (const group of window.groups) {
-      if (!own.has(group.groupId)) continue;
-      const sum = sums.get(group.groupId);
-      parts.push({ startUs: window.startUs, endUs: window.endUs, groupId: group.groupId });
-      sums.set(group.groupId, {
-        ...group,
-        count: group.count + (sum?.count ?? 0),
-        revised: group.revised + (sum?.revised ?? 0),
-        revision: group.revision + (sum?.revision ?? 0),
-      });
-    }
-  }
-  return { parts, joined: { startUs, endUs, finalAt, groups: [...sums.values()] } };
-}
-
-function holds({ fromUs, toUs }: TimeRange, { startUs, endUs }: FinalWindow): boolean {
-  return startUs >= fromUs && endUs <= toUs;
-}
-
-function rowsOf({ groups }: FinalWindow): number {
-  return groups.reduce((sum, { count }) => sum + count, 0);
-}
-
-/** A group's ledger goes on from what it was; nothing of it is too late any more. */
-function revised(group: PartialGroup, window: FinalWindow | undefined): PartialGroup {
-  const old = window?.groups.find(({ groupId }) => groupId === group.groupId);
-  const added = group.count - (old?.count ?? 0);
-  return {
-    ...group,
-    revised: old?.revised ?? 0,
-    duplicate: old?.duplicate ?? group.duplicate,
-    tooLate: 0,
-    revision: (old?.revision ?? 0) + Math.max(0, added),
-  };
 }

@@ -13,6 +13,7 @@ import { type RuleDraft, ruleFrom } from "./rule-form.ts";
 import { ruleNamed } from "./rule-names.ts";
 import type { Backfill, RuleRecord } from "./rule-record.ts";
 import type { Streams } from "./streams.ts";
+import type { Recomputed } from "./window-row.ts";
 
 /** Rules of one data folder, versions not counted. */
 export const rulesMost = 1_000;
@@ -133,11 +134,7 @@ export class RuleBook {
   }
 
   /** Computes the windows that overlap [fromUs, toUs) again, of any version. */
-  async recompute(
-    reference: string,
-    fromUs: bigint,
-    toUs: bigint,
-  ): Promise<{ readonly windows: number; readonly folded: number }> {
+  async recompute(reference: string, fromUs: bigint, toUs: bigint): Promise<Recomputed> {
     const { rule } = this.get(reference);
     return this.#streams.recompute(rule.number, fromUs, toUs);
   }

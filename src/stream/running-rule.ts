@@ -168,9 +168,9 @@ export class RunningRule implements RuleSink {
     return this.#tiers?.neededFrom(tier) ?? null;
   }
 
-  /** Stored windows were replaced by others: what is merged from them is merged again. */
-  refold(fromUs: bigint, toUs: bigint): void {
-    this.#tiers?.refold(fromUs, toUs);
+  /** Stored windows with these starts were replaced by others: what is merged from them is merged again. */
+  refold(startsUs: Iterable<bigint>): void {
+    this.#tiers?.refold(startsUs);
   }
 
   /** `watermarkUs` is that of the checkpoint. */

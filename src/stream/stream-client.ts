@@ -14,6 +14,7 @@ import type {
 } from "./messages.ts";
 import type { RuleRecord } from "./rule-record.ts";
 import type { Streams, Watch, WatchUpdate } from "./streams.ts";
+import type { Recomputed } from "./window-row.ts";
 
 type AnswerOf<T extends StreamRequest["type"]> = Extract<StreamAnswer, { type: T }>;
 
@@ -98,13 +99,9 @@ export class StreamClient implements Streams {
     return { result, why };
   }
 
-  async recompute(
-    rule: number,
-    fromUs: bigint,
-    toUs: bigint,
-  ): Promise<{ readonly windows: number; readonly folded: number }> {
-    const { windows, folded } = await this.#ask({ type: "recompute", rule, fromUs, toUs });
-    return { windows, folded };
+  async recompute(rule: number, fromUs: bigint, toUs: bigint): Promise<Recomputed> {
+    const { type: _, ...answer } = await this.#ask({ type: "recompute", rule, fromUs, toUs });
+    return answer;
   }
 
   async watch(request: WatchRequest, listener: (update: WatchUpdate) => void): Promise<Watch> {

@@ -9,7 +9,7 @@ import type {
   WindowsRequest,
 } from "./messages.ts";
 import type { RuleRecord } from "./rule-record.ts";
-import type { WindowRow } from "./window-row.ts";
+import type { Recomputed, WindowRow } from "./window-row.ts";
 
 export interface WatchUpdate {
   readonly rows: readonly WindowRow[];
@@ -37,11 +37,7 @@ export interface Streams {
   rollup(
     question: RollupQuestion,
   ): Promise<{ readonly result: QueryResult | null; readonly why: string }>;
-  recompute(
-    rule: number,
-    fromUs: bigint,
-    toUs: bigint,
-  ): Promise<{ readonly windows: number; readonly folded: number }>;
+  recompute(rule: number, fromUs: bigint, toUs: bigint): Promise<Recomputed>;
   /** Null until the thread has told them for the first time. */
   stats(): StreamStats | null;
 }

@@ -60,3 +60,12 @@ export interface TooLate {
   readonly groupId: number;
   readonly count: number;
 }
+
+/** What computing windows again has come to. */
+export interface Recomputed {
+  /** Windows, and events that are in them now and were not. */
+  readonly windows: number;
+  readonly folded: number;
+  /** Windows that are as they were, or were left so for some of their groups: not all of their events are stored. */
+  readonly kept: number;
+}

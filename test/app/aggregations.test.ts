@@ -119,7 +119,7 @@ describe("a rule", () => {
     const range = { from: "2026-11-23T12:00:00Z", to: "2026-11-23T13:00:00Z" };
     expect(await call("POST", to, range)).toMatchObject({
       status: 200,
-      body: { windows: expect.any(Number), folded: expect.any(Number) },
+      body: { windows: expect.any(Number), folded: expect.any(Number), kept: 0 },
     });
     expect((await call("POST", to, { from: range.to, to: range.from })).body).toMatchObject({
       status: 400,

@@ -33,6 +33,7 @@ export interface OracleWindow {
   readonly revised: number;
   readonly tooLate: number;
   readonly duplicate: number;
+  readonly revision: number;
   /** By aggregate, and by what is shown. */
   readonly aggregates: readonly OracleValue[];
   readonly values: readonly OracleValue[];
@@ -49,14 +50,28 @@ export interface OracleWindows {
   readonly tooLate: number;
 }
 
+/** After step `after`, final windows that overlap [fromUs, toUs) are computed again. */
+export interface OracleRecompute {
+  readonly after: number;
+  readonly fromUs: bigint;
+  readonly toUs: bigint;
+}
+
 interface Open {
   readonly group: readonly Value[];
   startUs: bigint;
   endUs: bigint;
   rows: OracleRow[];
+  /** Rows that came too late for it. */
+  lost: OracleRow[];
   revised: number;
-  tooLate: number;
+  /** By which recomputing has revised it. */
+  folded: number;
   finalAt: bigint | null;
+}
+
+function emptyOf(group: readonly Value[], { startUs, endUs }: BucketSpan): Open {
+  return { group, startUs, endUs, rows: [], lost: [], revised: 0, folded: 0, finalAt: null };
 }
 
 /** The windows after all steps. */
@@ -64,8 +79,9 @@ export function windowsOf(
   rule: OracleRule,
   steps: readonly StreamStep[],
   timeRules: TimeRules,
+  recomputes: readonly OracleRecompute[] = [],
 ): OracleWindows {
-  const { windows, watermarkUs } = playedOf(rule, steps, timeRules);
+  const { windows, watermarkUs } = playedOf(rule, steps, timeRules, recomputes);
   const shown = windows.all().map((one) => windowOf(rule, one, windows, watermarkUs));
   return { windows: shown.sort(inOrder), rows: windows.rows, tooLate: windows.tooLate };
 }
@@ -76,22 +92,23 @@ export function coarserOf(
   steps: readonly StreamStep[],
   timeRules: TimeRules,
   buckets: BucketShape,
+  recomputes: readonly OracleRecompute[] = [],
 ): OracleWindow[] {
-  const { windows, watermarkUs } = playedOf(rule, steps, timeRules);
+  const { windows, watermarkUs } = playedOf(rule, steps, timeRules, recomputes);
   const spans = new Buckets(buckets);
   const coarse = new Map<string, { open: Open; duplicate: number }>();
   for (const one of windows.all()) {
     const { startUs, endUs } = spans.span(one.startUs);
     const key = `${startUs} ${groupText(one.group)}`;
-    const empty = { revised: 0, tooLate: 0, rows: [], finalAt: null };
     const into = coarse.get(key) ?? {
-      open: { startUs, endUs, group: one.group, ...empty },
+      open: emptyOf(one.group, { startUs, endUs }),
       duplicate: 0,
     };
     coarse.set(key, into);
     into.open.rows.push(...one.rows);
+    into.open.lost.push(...one.lost);
     into.open.revised += one.revised;
-    into.open.tooLate += one.tooLate;
+    into.open.folded += one.folded;
     if (one.rows.length > 0) into.duplicate += windows.duplicatesIn(one.startUs, one.endUs);
   }
   const shown = [...coarse.values()].map(({ open, duplicate }) => {
@@ -107,16 +124,16 @@ function playedOf(
   rule: OracleRule,
   steps: readonly StreamStep[],
   timeRules: TimeRules,
+  recomputes: readonly OracleRecompute[],
 ): { readonly windows: Windows; readonly watermarkUs: bigint | null } {
   const time = new OracleTime(timeRules);
   const windows = rule.window.kind === "session" ? new Sessions(rule) : new Spans(rule);
   let next = 0n;
-  for (const step of steps) {
+  for (const [i, step] of steps.entries()) {
     time.tick(step.receivedAtUs);
     windows.finish(time.watermarkUs, next);
-    if (step.kind === "tick") continue;
-    windows.duplicates(step.duplicatesUs);
-    for (const row of step.rows) {
+    if (step.kind === "record") windows.duplicates(step.duplicatesUs);
+    for (const row of step.kind === "record" ? step.rows : []) {
       const source = row.cells.get("source");
       const name = typeof source === "string" ? source : null;
       const { watermarkUs } = time.row(name, row.timestampUs, row.receivedAtUs);
@@ -127,6 +144,7 @@ function playedOf(
     // What the next row would find.
     time.tick(step.receivedAtUs);
     windows.finish(time.watermarkUs, next);
+    for (const one of recomputes) if (one.after === i) windows.recompute(one);
   }
   return { windows, watermarkUs: time.watermarkUs };
 }
@@ -149,7 +167,7 @@ function windowOf(
   windows: Windows,
   watermarkUs: bigint | null,
 ): OracleWindow {
-  const { startUs, endUs, group, rows, revised, tooLate, finalAt } = open;
+  const { startUs, endUs, group, rows, lost, revised, folded, finalAt } = open;
   const seconds = Number(endUs - startUs) / 1e6;
   const aggregates = rule.aggregates.map((one) => aggregateOf(one, rows, seconds));
   const early = watermarkUs === null || watermarkUs < endUs;
@@ -160,7 +178,8 @@ function windowOf(
     count: rows.length,
     late: rows.filter(({ latenessUs }) => latenessUs > 0n).length,
     revised,
-    tooLate,
+    revision: revised + folded,
+    tooLate: lost.length,
     duplicate: windows.duplicatesIn(startUs, endUs),
     aggregates,
     values: rule.values.map((value) => shownOf(value.of, group, aggregates)),
@@ -211,6 +230,8 @@ abstract class Windows {
     }
   }
 
+  /** Final windows that overlap the range have all their rows. */
+  abstract recompute(range: OracleRecompute): void;
   abstract row(row: OracleRow, watermarkUs: bigint | null): void;
   abstract all(): readonly Open[];
   abstract duplicates(timestampsUs: readonly bigint[]): void;
@@ -263,13 +284,12 @@ class Spans extends Windows {
     let taken = 0;
     for (const { startUs, endUs } of this.#spansAt(row.timestampUs)) {
       const key = `${startUs} ${endUs} ${groupText(group)}`;
-      const empty = { group, startUs, endUs, rows: [], revised: 0, tooLate: 0, finalAt: null };
-      const open: Open = this.#open.get(key) ?? empty;
+      const open: Open = this.#open.get(key) ?? emptyOf(group, { startUs, endUs });
       this.#open.set(key, open);
       if (this.isFinal(endUs, watermarkUs)) {
         // A window that only ever came too late is final as it comes.
         open.finalAt ??= row.sequence;
-        open.tooLate++;
+        open.lost.push(row);
         continue;
       }
       taken++;
@@ -277,6 +297,19 @@ class Spans extends Windows {
       if (watermarkUs !== null && watermarkUs >= endUs) open.revised++;
     }
     if (taken === 0) this.tooLate++;
+  }
+
+  recompute({ fromUs, toUs }: OracleRecompute): void {
+    const all = this.all().filter(({ startUs, endUs }) => endUs > fromUs && startUs < toUs);
+    // While a window has no rows it is not known what was left out of it.
+    const known = new Set(all.filter(({ rows }) => rows.length > 0).map(({ startUs }) => startUs));
+    for (const open of all) {
+      if (open.finalAt === null) continue;
+      if (!known.has(open.startUs)) this.#duplicates.delete(`${open.startUs} ${open.endUs}`);
+      open.rows.push(...open.lost);
+      open.folded += open.lost.length;
+      open.lost = [];
+    }
   }
 
   all(): readonly Open[] {
@@ -298,6 +331,19 @@ class Spans extends Windows {
   }
 }
 
+/** As one, with the rows that were too late. */
+function joined(chain: readonly Open[]): Open {
+  const [{ group, startUs, finalAt }] = chain as [Open];
+  const endUs = chain.reduce((end, one) => (one.endUs > end ? one.endUs : end), startUs);
+  const whole = { ...emptyOf(group, { startUs, endUs }), finalAt };
+  for (const { rows, lost, revised, folded } of chain) {
+    whole.rows.push(...rows, ...lost);
+    whole.revised += revised;
+    whole.folded += folded + lost.length;
+  }
+  return whole;
+}
+
 function usOf({ days, us }: { readonly days: number; readonly us: bigint }): bigint {
   return BigInt(days) * 86_400_000_000n + us;
 }
@@ -305,7 +351,7 @@ function usOf({ days, us }: { readonly days: number; readonly us: bigint }): big
 class Sessions extends Windows {
   #sessions: Open[] = [];
   /** Rows that were too late, by the session that they would have made. */
-  readonly #lost: Open[] = [];
+  #lost: Open[] = [];
 
   row(row: OracleRow, watermarkUs: bigint | null): void {
     if (this.rule.window.kind !== "session") throw new Error("the rule has other windows");
@@ -319,7 +365,7 @@ class Sessions extends Windows {
         one.startUs < own.endUs &&
         own.startUs < one.endUs,
     );
-    const session: Open = { group, ...own, rows: [row], revised: 0, tooLate: 0, finalAt: null };
+    const session: Open = { ...emptyOf(group, own), rows: [row] };
     for (const one of joined) {
       if (one.startUs < session.startUs) session.startUs = one.startUs;
       if (one.endUs > session.endUs) session.endUs = one.endUs;
@@ -328,7 +374,7 @@ class Sessions extends Windows {
     }
     if (this.isFinal(session.endUs, watermarkUs)) {
       this.tooLate++;
-      this.#lose(session, row.sequence);
+      this.#lose(session, row);
       return;
     }
     if (watermarkUs !== null && watermarkUs >= session.endUs) session.revised++;
@@ -336,15 +382,38 @@ class Sessions extends Windows {
     this.#sessions.push(session);
   }
 
-  #lose(session: Open, finalAt: bigint): void {
+  #lose(session: Open, row: OracleRow): void {
     const isSame = (one: Open): boolean =>
       one.startUs === session.startUs &&
       one.endUs === session.endUs &&
       groupText(one.group) === groupText(session.group);
     // One that really was is counted for; else there is one without rows.
     const known = this.#sessions.find(isSame) ?? this.#lost.find(isSame);
-    if (known) known.tooLate++;
-    else this.#lost.push({ ...session, rows: [], tooLate: 1, finalAt });
+    if (known) known.lost.push(row);
+    else this.#lost.push({ ...session, rows: [], lost: [row], finalAt: row.sequence });
+  }
+
+  /** Sessions and rows that were too late for them are one where they overlap; if an open one is with them, not yet. */
+  recompute({ fromUs, toUs }: OracleRecompute): void {
+    const sorted = this.all().toSorted((a, b) => (a.startUs < b.startUs ? -1 : 1));
+    const chains: Open[][] = [];
+    for (const one of sorted) {
+      const chain = chains.find(
+        (list) =>
+          groupText((list[0] as Open).group) === groupText(one.group) &&
+          list.some(({ endUs }) => endUs > one.startUs),
+      );
+      if (chain) chain.push(one);
+      else chains.push([one]);
+    }
+    this.#lost = [];
+    this.#sessions = chains.flatMap((chain) => {
+      const endUs = chain.reduce((end, one) => (one.endUs > end ? one.endUs : end), fromUs);
+      const [first] = chain as [Open];
+      const isOpen = chain.some(({ finalAt }) => finalAt === null);
+      if (isOpen || endUs <= fromUs || first.startUs >= toUs) return chain;
+      return [joined(chain)];
+    });
   }
 
   all(): readonly Open[] {

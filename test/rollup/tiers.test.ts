@@ -129,11 +129,15 @@ function run(seed: number): void {
     }
     if (random() < 0.05 && next > base) {
       const startUs = next - second;
-      const partial = statesOf(1000);
-      const ledger = { late: 0, revised: 0, tooLate: 0, duplicate: 0, revision: 1000 };
-      const groups = [{ groupId: below(4), ...ledger, count: 1000, partial }];
+      const groupId = below(4);
+      // Rows that were too late are in it now, and some more.
+      const [known] = store!.read(rule.number, 0, groupId, startUs, startUs + second);
+      const rows = 10 + (known?.count ?? 0) + (known?.tooLate ?? 0);
+      const partial = statesOf(rows);
+      const ledger = { late: 0, revised: 0, tooLate: 0, duplicate: 0, revision: rows };
+      const groups = [{ groupId, ...ledger, count: rows, partial }];
       store!.replace(rule, 0, { startUs, endUs: startUs + second, finalAt: 0n, groups });
-      tiers!.refold(startUs, startUs + second);
+      tiers!.refold([startUs]);
     }
     tiers!.advance(watermarkUs);
     if (random() < 0.1) {

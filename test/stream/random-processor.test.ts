@@ -1,13 +1,12 @@
 // Random rules over random streams through the whole processor, with other chunks, checkpoints and restarts anywhere,
 // against the plain way.
 
-import { expect, it } from "vitest";
+import { it } from "vitest";
 import type { Rule } from "../../src/stream/rule.ts";
 import type { WindowRow } from "../../src/stream/window-row.ts";
 import { OracleTime, type TimeRules } from "../oracle/event-time.ts";
 import { coarserOf, type OracleWindow, windowsOf } from "../oracle/windows.ts";
-import { rounded, roundedText, wantedText } from "../support/compare-answers.ts";
-import { placeText } from "../support/compare-windows.ts";
+import { compareRows, toldOf } from "../support/compare-rows.ts";
 import { mulberry32 } from "../support/random.ts";
 import { pick, type Random } from "../support/random-queries.ts";
 import { makeRule, makeShape, makeTieredShape } from "../support/random-rules.ts";
@@ -41,29 +40,6 @@ function watermarkOf(steps: readonly StreamStep[]): bigint {
   return own.watermarkUs ?? 0n;
 }
 
-function line(one: WindowRow | OracleWindow, values: string): string {
-  const { count, late, revised, tooLate, duplicate, state } = one;
-  // What only came too late has been in no window that duplicates were counted for.
-  const ledger = [count, late, revised, tooLate, count === 0 ? 0 : duplicate].join(" ");
-  return `${placeText(one)} ${state} ${ledger}: ${values}`;
-}
-
-function compare(rule: Rule, got: readonly WindowRow[], want: readonly OracleWindow[]): void {
-  const wanted = new Map(want.map((one) => [placeText(one), one]));
-  const isRounded = rule.values.map(
-    ({ of }) => of.kind === "aggregate" && rounded.has(rule.aggregates[of.aggregate]?.fn ?? ""),
-  );
-  const lines = got.map((one) => {
-    const own = one.values.map(roundedText).join(" ");
-    const known = wanted
-      .get(placeText(one))
-      ?.values.map((value, i) => wantedText(value, one.values[i], isRounded[i] === true));
-    const same = one.count === 0 || known?.join(" ") === own;
-    return line(one, same ? "as wanted" : `${own}, want ${known?.join(" ")}`);
-  });
-  expect(lines.sort()).toEqual(want.map((one) => line(one, "as wanted")).sort());
-}
-
 function play(
   random: Random,
   bed: StreamBed,
@@ -85,16 +61,6 @@ function play(
   bed.take();
 }
 
-/** What fails names the rule. */
-function told(rule: Rule, how: string, check: () => void): void {
-  try {
-    check();
-  } catch (error) {
-    const text = JSON.stringify(rule, (_, one) => (typeof one === "bigint" ? `${one}n` : one));
-    throw new Error(`${how}: ${text}\n${(error as Error).message}`, { cause: error });
-  }
-}
-
 it.each(Array.from({ length: 12 }, (_, i) => i + 1))(
   "rules through the processor, seed %i",
   (seed) => {
@@ -110,7 +76,9 @@ it.each(Array.from({ length: 12 }, (_, i) => i + 1))(
       play(random, bed, steps, restarts);
       for (const rule of rules) {
         const { windows } = windowsOf(rule, steps, time);
-        told(rule, `restarts ${restarts}`, () => compare(rule, bed.windows(rule.number), windows));
+        toldOf(rule, `restarts ${restarts}`, () =>
+          compareRows(rule, bed.windows(rule.number), windows),
+        );
       }
     }
   },
@@ -151,7 +119,7 @@ it.each(Array.from({ length: 10 }, (_, i) => i + 1))(
           const all = bed.windows(rule.number, { tier });
           const got = all.filter((one) => isKept(one, retentionUs, atUs));
           const wanted = want.filter((one) => isKept(one, retentionUs, atUs));
-          told(rule, `restarts ${restarts}, tier ${tier}`, () => compare(rule, got, wanted));
+          toldOf(rule, `restarts ${restarts}, tier ${tier}`, () => compareRows(rule, got, wanted));
         }
       }
     }

@@ -6,6 +6,7 @@ import type {
 } from "../../src/stream/messages.ts";
 import type { RuleRecord } from "../../src/stream/rule-record.ts";
 import type { Streams, Watch, WatchUpdate } from "../../src/stream/streams.ts";
+import type { Recomputed } from "../../src/stream/window-row.ts";
 
 /** Rules without windows, in memory: tests put in what is to be answered. */
 export class FakeStreams implements Streams {
@@ -73,9 +74,9 @@ export class FakeStreams implements Streams {
     return { result: null, why: "it has no windows" };
   }
 
-  async recompute(): Promise<{ readonly windows: number; readonly folded: number }> {
+  async recompute(): Promise<Recomputed> {
     this.#fail();
-    return { windows: 0, folded: 0 };
+    return { windows: 0, folded: 0, kept: 0 };
   }
 
   stats(): StreamStats | null {
