@@ -1,9 +1,12 @@
 import type { Clock } from "../base/clock.ts";
 import { exactJsonText } from "../base/exact-json.ts";
 import type { Engine, QueryOptions, ResultText } from "../engine/engine.ts";
+import { MillraceError } from "../errors.ts";
 import { resolveNow } from "../query/expression/now.ts";
 import { parseQuery } from "../query/form/schema.ts";
-import { chooseRollup, type RollupAnswer } from "../query/plan/rollup.ts";
+import { chooseRollup, type RollupAnswer, type RollupPart } from "../query/plan/rollup.ts";
+import type { Query } from "../query/query.ts";
+import { snapshotChanged } from "../query/read/reader.ts";
 import type { QueryResult } from "../query/result.ts";
 import { type ResultFormat, resultBytes } from "../query/result-text.ts";
 import type { Prepared } from "../query/sql/prepare.ts";
@@ -40,12 +43,24 @@ export class Questions {
     if (prepared.kind === "rows") return this.#read(prepared);
     if (prepared.kind === "windows") return this.#windows(prepared.select);
     const shown = withText(question, options);
-    const { query } = prepared;
-    const { choice, result } = await this.#fromRollup(prepared);
-    if (prepared.kind === "select") return result ?? this.#engine.query(query, shown);
+    const query = this.#resolved(prepared.query);
+    const isRun = prepared.kind === "select" || prepared.analyze;
+    const { choice, result, part } = await this.#fromRollup(query, isRun);
+    const done = result ?? (part && (await this.#rest(query, shown, part)));
+    if (prepared.kind === "select") return done ?? this.#engine.query(query, shown);
     const { analyze, format } = prepared;
-    const explain = { analyze, format, rollup: choice, ...(result && { done: result }) };
-    return this.#engine.explain(query, explain, shown);
+    const rollup = done === null && part !== null ? repeated(choice) : choice;
+    return this.#engine.explain(query, { analyze, format, rollup, ...(done && { done }) }, shown);
+  }
+
+  /** The answer of what a rule's windows say and of what they leave; null: that has changed meanwhile. */
+  async #rest(query: Query, options: QueryOptions, part: RollupPart): Promise<QueryResult | null> {
+    try {
+      return await this.#engine.query(query, options, part);
+    } catch (error) {
+      if (error instanceof MillraceError && error.code === snapshotChanged) return null;
+      throw error;
+    }
   }
 
   /** The same as bytes of a format; the rest of a large result is made as it is taken. */
@@ -55,11 +70,19 @@ export class Questions {
     options: QueryOptions = {},
   ): Promise<ResultText> {
     const prepared = this.#prepare(question);
-    if (prepared.kind === "select" && chooseRollup(prepared.query, this.#rollups()).rule === null) {
-      return this.#engine.answer(prepared.query, format, withText(question, options));
+    if (prepared.kind === "select") {
+      const query = this.#resolved(prepared.query);
+      if (chooseRollup(query, this.#rollups()).rule === null) {
+        return this.#engine.answer(query, format, withText(question, options));
+      }
     }
     const result = await this.rows(question, options);
     return { asOf: result.asOf, pieces: [...resultBytes(format, result)], rest: null };
+  }
+
+  /** A rule's windows and what is read beside them are asked about one instant. */
+  #resolved(query: Query): Query {
+    return resolveNow(query, this.#clock.nowUs());
   }
 
   #prepare(question: Question): Prepared {
@@ -69,30 +92,25 @@ export class Questions {
     });
   }
 
-  /** Rules whose windows have every event that is stored. */
+  /** Rules that have left out no event since they began. */
   #rollups(): Rule[] {
-    const { nextSequence, storedRows } = this.#engine.stats();
-    const oldest = BigInt(nextSequence) - BigInt(storedRows);
     return this.#engine.streams
       .rules()
-      .filter(({ state, complete, paused, backfill, fromSequence, rule }) => {
-        const isWhole = complete && !paused && backfill === null && fromSequence === oldest;
-        return state === "live" && isWhole && rule.retentionUs === null;
+      .filter(({ state, complete, paused, backfill }) => {
+        return state === "live" && complete && !paused && backfill === null;
       })
       .map(({ rule }) => rule);
   }
 
-  /** The answer of a rule's windows; where some window lacks events, a scan has to give it. */
-  async #fromRollup(
-    prepared: Exclude<Prepared, { kind: "rows" | "windows" }>,
-  ): Promise<{ choice: RollupAnswer; result: QueryResult | null }> {
-    const query = resolveNow(prepared.query, this.#clock.nowUs());
+  /** What a rule's windows say to a question. */
+  async #fromRollup(query: Query, isRun: boolean): Promise<FromRollup> {
     const { rule, ...choice } = chooseRollup(query, this.#rollups());
-    const isRun = prepared.kind === "select" || prepared.analyze;
-    if (rule === null || !isRun) return { choice, result: null };
-    const { result, why } = await this.#engine.streams.rollup({ query, rule: rule.number });
-    if (result !== null) return { choice, result };
-    return { choice: { rollup: null, why: `${rule.name}: ${why}` }, result };
+    if (rule === null || !isRun) return { choice, result: null, part: null };
+    const { why, ...reply } = await this.#engine.streams.rollup({ query, rule: rule.number });
+    if (reply.result === null && reply.part === null) {
+      return { choice: { rollup: null, why: `${rule.name}: ${why}` }, ...reply };
+    }
+    return { choice: { rollup: rule.name, why }, ...reply };
   }
 
   /** A SELECT from a rule's windows. */
@@ -134,6 +152,18 @@ export class Questions {
       },
     };
   }
+}
+
+interface FromRollup {
+  readonly choice: RollupAnswer;
+  /** The whole answer; null: it isn't. */
+  readonly result: QueryResult | null;
+  /** What there is of it where that is less. */
+  readonly part: RollupPart | null;
+}
+
+function repeated({ rollup }: RollupAnswer): RollupAnswer {
+  return { rollup: null, why: `${rollup}: events were dropped while the question was answered` };
 }
 
 /** With the text that the list of running queries shows. */

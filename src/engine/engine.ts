@@ -1,5 +1,5 @@
 import type { ExplainFormat } from "../query/plan/explain-text.ts";
-import type { RollupAnswer } from "../query/plan/rollup.ts";
+import type { RollupAnswer, RollupPart } from "../query/plan/rollup.ts";
 import type { Query } from "../query/query.ts";
 import type { EventsPage, EventsRequest, QueryResult } from "../query/result.ts";
 import type { ResultFormat } from "../query/result-text.ts";
@@ -196,10 +196,16 @@ export interface Engine {
   reserve(byteLength: number): BodyPlace | null;
   /** Queues the body. Throws OverloadError when it does not fit: nothing is queued then. */
   ingest(request: IngestRequest, done: IngestDone): void;
-  query(query: Query, options?: QueryOptions): Promise<QueryResult>;
+  /** With `part` only what that leaves is read. @throws MillraceError `snapshot_changed`: it holds no more */
+  query(query: Query, options?: QueryOptions, part?: RollupPart): Promise<QueryResult>;
   events(request: EventsRequest, options?: QueryOptions): Promise<EventsPage>;
   /** As `query`, but as text, which is made where the rows are; a large one is read piece by piece. */
-  answer(query: Query, format: ResultFormat, options?: QueryOptions): Promise<ResultText>;
+  answer(
+    query: Query,
+    format: ResultFormat,
+    options?: QueryOptions,
+    part?: RollupPart,
+  ): Promise<ResultText>;
   /** How the query would be run, as rows of text; with `analyze` it is run, and what happened stands beside it. */
   explain(query: Query, explain: Explain, options?: QueryOptions): Promise<QueryResult>;
   /** The property paths that are stored now, and the types of their values. */

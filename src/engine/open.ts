@@ -3,6 +3,7 @@ import type { Log } from "../base/log.ts";
 import { attachCore } from "../core/core.ts";
 import { createMemory } from "../core/memory.ts";
 import { MillraceError, OverloadError } from "../errors.ts";
+import type { RollupPart } from "../query/plan/rollup.ts";
 import type { Query } from "../query/query.ts";
 import type { EventsPage, EventsRequest, QueryResult } from "../query/result.ts";
 import type { ResultFormat } from "../query/result-text.ts";
@@ -159,16 +160,21 @@ class ThreadedEngine implements Engine {
     if (this.#ring.takeAsleep(byteLength)) this.#post({ type: "wake" });
   }
 
-  async query(query: Query, options?: QueryOptions): Promise<QueryResult> {
-    return (await this.#pool).query(query, options);
+  async query(query: Query, options?: QueryOptions, part?: RollupPart): Promise<QueryResult> {
+    return (await this.#pool).query(query, options, part);
   }
 
   async events(request: EventsRequest, options?: QueryOptions): Promise<EventsPage> {
     return (await this.#pool).events(request, options);
   }
 
-  async answer(query: Query, format: ResultFormat, options?: QueryOptions): Promise<ResultText> {
-    return (await this.#pool).answer(query, format, options);
+  async answer(
+    query: Query,
+    format: ResultFormat,
+    options?: QueryOptions,
+    part?: RollupPart,
+  ): Promise<ResultText> {
+    return (await this.#pool).answer(query, format, options, part);
   }
 
   async explain(query: Query, explain: Explain, options?: QueryOptions): Promise<QueryResult> {

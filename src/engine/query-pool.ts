@@ -17,7 +17,7 @@ import { CancelledError } from "../query/columns/kernels.ts";
 import { eventsFilter } from "../query/events/events-filter.ts";
 import { resolveNow } from "../query/expression/now.ts";
 import { explainResult } from "../query/plan/explain-text.ts";
-import { noRollup } from "../query/plan/rollup.ts";
+import { noRollup, type RollupPart, restQuery } from "../query/plan/rollup.ts";
 import type { Query } from "../query/query.ts";
 import type { ReadAnswer, ReadJob } from "../query/read/read-job.ts";
 import { Reader, snapshotChanged } from "../query/read/reader.ts";
@@ -128,16 +128,17 @@ export class QueryPool {
     for (const worker of this.#workers) worker.start();
   }
 
-  query(query: Query, options: QueryOptions = {}): Promise<QueryResult> {
-    return this.#run(this.#job(query), null, options) as Promise<QueryResult>;
+  query(query: Query, options: QueryOptions = {}, part?: RollupPart): Promise<QueryResult> {
+    return this.#run(this.#job(query, part), null, options) as Promise<QueryResult>;
   }
 
   async answer(
     query: Query,
     format: ResultFormat,
     options: QueryOptions = {},
+    part?: RollupPart,
   ): Promise<ResultText> {
-    const answer = await this.#run(this.#job(query), format, options);
+    const answer = await this.#run(this.#job(query, part), format, options);
     if ("rows" in answer) return ownText(answer, format);
     return answer as ResultText;
   }
@@ -208,8 +209,11 @@ export class QueryPool {
   }
 
   /** `now()` is one instant, wherever the query runs. */
-  #job(query: Query): ReadJob {
-    return { type: "query", query: resolveNow(query, this.#clock.nowUs()) };
+  #job(asked: Query, part?: RollupPart): ReadJob {
+    const query = resolveNow(asked, this.#clock.nowUs());
+    return part
+      ? { type: "query", query: restQuery(query, part.rest), part }
+      : { type: "query", query };
   }
 
   async #run(
@@ -304,7 +308,8 @@ export class QueryPool {
 
   #start(query: RunningQuery, worker: QueryWorker): void {
     query.run = ++this.#runs;
-    const ranges = query.hasRanges && query.attempt < attemptsMax - 1 ? this.#own.ranges() : null;
+    const inRanges = query.hasRanges && query.attempt < attemptsMax - 1;
+    const ranges = inRanges ? this.#own.ranges(query.partAsOf) : null;
     query.scan = ranges && new SharedScan(ranges);
     this.#running.add(query);
     this.#give(query, worker, true);

@@ -141,10 +141,10 @@ function perform(task: QueryTask): void {
   if (task.lead) {
     return answer(
       task,
-      reader.lead(job.query, shared, options, () => nextPartial(run)),
+      reader.lead(job, shared, options, () => nextPartial(run)),
     );
   }
-  const bytes = reader.help(job.query, shared, options);
+  const bytes = reader.help(job, shared, options);
   const partial = bytes && { bytes, facts: reader.facts() };
   reply({ type: "partial", run, partial }, buffersOf(bytes === null ? [] : [bytes]));
 }

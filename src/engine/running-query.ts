@@ -91,6 +91,11 @@ export class RunningQuery {
     return this.job.type === "query" && canSplit(this.job.query);
   }
 
+  /** The sequence that its answer is as of, where a part of it is known already. */
+  get partAsOf(): bigint | undefined {
+    return this.job.type === "query" ? this.job.part?.asOf : undefined;
+  }
+
   get lead(): QueryWorker | undefined {
     for (const worker of this.workers) if (worker.leads) return worker;
     return undefined;

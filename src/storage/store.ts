@@ -172,10 +172,18 @@ export class Store {
       });
     const end = dropped.at(-1);
     if (end) {
-      this.#meta.put(DROPPED_KEY, asBuffer(encodeSegmentMeta(withoutColumns(end))));
+      const summary = { ...withoutColumns(end), timeMaxUs: this.#droppedMaxUs(dropped) };
+      this.#meta.put(DROPPED_KEY, asBuffer(encodeSegmentMeta(summary)));
       this.#stream.dropDuplicates(end.firstSequence + BigInt(end.rows));
     }
     this.#stream.write(writes);
+  }
+
+  /** The greatest timestamp of these and of all that were dropped before. */
+  #droppedMaxUs(dropped: readonly SegmentMeta[]): bigint {
+    const known = this.newestDropped();
+    const all = known === undefined ? dropped : [...dropped, known];
+    return all.map(({ timeMaxUs }) => timeMaxUs).reduce((a, b) => (a > b ? a : b));
   }
 
   #putSegment({ meta, columns, filters = [] }: SealedSegment): void {
@@ -215,7 +223,10 @@ export class Store {
     return metas.sort((a, b) => (a.firstSequence < b.firstSequence ? -1 : 1));
   }
 
-  /** The newest segment that was dropped, without its columns: sequences and ids go on after it. */
+  /**
+   * The newest segment that was dropped, without its columns: sequences and ids go on after it. Its `timeMaxUs` is that
+   * of all that were dropped.
+   */
   newestDropped(): SegmentMeta | undefined {
     const value = this.#meta.get(DROPPED_KEY);
     return value && decodeSegmentMeta(value);

@@ -3,6 +3,7 @@
 
 import type { MessagePort } from "node:worker_threads";
 import type { FailureMessage } from "../engine/failure.ts";
+import type { RollupPart } from "../query/plan/rollup.ts";
 import type { Query } from "../query/query.ts";
 import type { QueryResult } from "../query/result.ts";
 import type { Config } from "../settings.ts";
@@ -110,8 +111,15 @@ export interface WatchRequest {
 
 export interface RollupQuestion {
   readonly query: Query;
-  /** The rule whose windows are to answer it, as `answerFromRollup` has chosen. */
+  /** The rule whose windows are to answer it, as `chooseRollup` has chosen. */
   readonly rule: number;
+}
+
+/** All of the answer, or a part of it, or neither. `why`: what it is made of, or what is lacking. */
+export interface RollupReply {
+  readonly result: QueryResult | null;
+  readonly part: RollupPart | null;
+  readonly why: string;
 }
 
 /** What the HTTP thread asks; each is answered under its id. */
@@ -141,8 +149,7 @@ export type StreamAnswer =
   /** A snapshot. What it shows is in no update that is sent after it; what changes later, or is final later, is. */
   | { readonly type: "watch"; readonly rows: readonly WindowRow[]; readonly asOf: bigint }
   | { readonly type: "unwatch" }
-  /** Null: some window of the range can't be used, and `why`. */
-  | { readonly type: "rollup"; readonly result: QueryResult | null; readonly why: string }
+  | ({ readonly type: "rollup" } & RollupReply)
   | ({ readonly type: "recompute" } & Recomputed);
 
 export type ToStream =

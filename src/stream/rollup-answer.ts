@@ -1,5 +1,6 @@
 // What the windows of a rule say to a query: each group of a window becomes a group of the query, with those of its
-// states that the query's aggregates derive from, and the query merges them as it would those of other threads.
+// states that the query's aggregates derive from, and the query merges them as it would those of other threads. What
+// they don't say, or not exactly, is left as spans of time to whoever scans.
 
 import { crc32c } from "../base/crc32c.ts";
 import { KEY_I64, KEY_NULL, KEY_STRING } from "../core/layout.ts";
@@ -7,28 +8,30 @@ import { CorruptionError } from "../errors.ts";
 import { sharedStateKey } from "../query/aggregate/create.ts";
 import { Buckets } from "../query/expression/bucket.ts";
 import { expressionKey } from "../query/expression/expression.ts";
-import { predicateKey } from "../query/plan/rollup.ts";
+import { predicateKey, type TimeSpan, wholeWindows } from "../query/plan/rollup.ts";
 import type { Aggregate, Query } from "../query/query.ts";
+import type { QueryResult } from "../query/result.ts";
 import { startQuery } from "../query/run/execute.ts";
 import { joinParts, type SplitGroup } from "../query/run/fold-bytes.ts";
 import { foldFilters } from "../query/run/group-fold.ts";
 import type { QueryThreadState } from "../query/run/scan.ts";
 import { stages } from "../query/run/stages.ts";
-import type { Segment } from "../query/segments/source.ts";
 import { kindAt } from "../query/states/kinds.ts";
 import { StateBytes } from "../query/states/state-bytes.ts";
 import type { GroupDirectory, WindowStore } from "../rollup/store.ts";
+import type { RollupReply } from "./messages.ts";
 import type { Rule } from "./rule.ts";
 import { ruleFold } from "./rule-fold.ts";
 import type { RuleRecord } from "./rule-record.ts";
 import type { RuleState } from "./rule-state.ts";
-import type { RollupReply } from "./stream-parts.ts";
 import { noWatermark } from "./timed-chunk.ts";
 import type { FinalWindow, PartialGroup } from "./window-row.ts";
 
 /** Groups of windows that one answer is merged from at most; more are scanned for instead. */
 const GROUPS_MAX = 200_000;
 const JOINED_MAX = 8192;
+/** Spans of time that are scanned beside them at most: each is a condition of its own. */
+const SPANS_MAX = 32;
 
 export interface RollupParts {
   readonly store: WindowStore;
@@ -138,28 +141,34 @@ function partialOf(content: Uint8Array, asOf: bigint): Uint8Array {
   return bytes;
 }
 
-/** Why a rule's windows don't reflect all rows of the query's range of time; null: they do. */
-export function reflectionLack(
-  record: RuleRecord,
-  { fromUs, toUs }: Pick<Query, "fromUs" | "toUs">,
-  segments: readonly Segment[],
-  watermarkUs: bigint,
-): string | null {
-  const { rule, state, paused, complete, backfill, fromSequence } = record;
+/** What is stored of the events that a rule may have taken. */
+export interface StoredEvents {
+  /** The oldest sequence that is stored. */
+  readonly oldest: bigint;
+  /** No event that was dropped has a later timestamp; null: none was. */
+  readonly droppedMaxUs: bigint | null;
+  readonly watermarkUs: bigint;
+}
+
+/**
+ * The time from which on windows of a rule have just the events that are stored, null: all have; a text says why that
+ * is not so.
+ */
+export function reflectedFrom(record: RuleRecord, stored: StoredEvents): bigint | null | string {
+  const { rule, state, paused, complete, backfill, fromSequence, olderMaxUs } = record;
   if (state !== "live") return `it is ${state}`;
   if (paused) return "it is paused";
   if (!complete) return "it has left out rows";
   if (backfill !== null) return "its backfill is not done";
-  const missed = segments.some(
-    ({ firstSequence, timeMinUs, timeMaxUs }) =>
-      firstSequence < fromSequence &&
-      (fromUs === null || timeMaxUs >= fromUs) &&
-      (toUs === null || timeMinUs < toUs),
-  );
-  if (missed) return `it begins with sequence ${fromSequence}, and there are older rows`;
-  if (rule.retentionUs === null || watermarkUs === noWatermark) return null;
-  if (fromUs !== null && fromUs >= watermarkUs - rule.retentionUs) return null;
-  return "its windows are not kept for as long as that";
+  if (olderMaxUs === undefined) return `it begins with sequence ${fromSequence}`;
+  const { oldest, droppedMaxUs, watermarkUs } = stored;
+  const bounds: bigint[] = [];
+  if (olderMaxUs !== null) bounds.push(olderMaxUs + 1n);
+  if (droppedMaxUs !== null && fromSequence < oldest) bounds.push(droppedMaxUs + 1n);
+  if (rule.retentionUs !== null && watermarkUs !== noWatermark) {
+    bounds.push(watermarkUs - rule.retentionUs);
+  }
+  return bounds.reduce<bigint | null>((max, one) => (max === null || one > max ? one : max), null);
 }
 
 /** Why a group of a window can't be used; null: it can. */
@@ -173,72 +182,176 @@ function lackOf(rule: Rule, startUs: bigint, group: PartialGroup): string | null
   return null;
 }
 
-/** Every row that is published is in the rule's windows. */
+type WindowGroup = PartialGroup & Pick<FinalWindow, "startUs" | "endUs">;
+
+/** Groups of windows, less those of windows that lack something: these are spans of time to be scanned instead. */
+class UsableGroups {
+  readonly #rule: Rule;
+  readonly #groups: WindowGroup[] = [];
+  /** By start of the windows that can't be used. */
+  readonly #bad = new Map<bigint, TimeSpan>();
+  /** What the first of them lacks. */
+  why = "";
+
+  constructor(rule: Rule) {
+    this.#rule = rule;
+  }
+
+  /** False: there are too many. */
+  add(group: WindowGroup): boolean {
+    const { startUs, endUs } = group;
+    const lack = lackOf(this.#rule, startUs, group);
+    if (lack === null) {
+      if (group.partial.length > 0) this.#groups.push(group);
+    } else {
+      if (this.#bad.size === 0) this.why = lack;
+      this.#bad.set(startUs, { fromUs: startUs, toUs: endUs });
+    }
+    return this.#groups.length <= GROUPS_MAX;
+  }
+
+  *groups(): Generator<WindowGroup> {
+    for (const group of this.#groups) if (!this.#bad.has(group.startUs)) yield group;
+  }
+
+  spans(): TimeSpan[] {
+    return [...this.#bad.values()];
+  }
+}
+
+/** The part of `span` that `whole`, which lies in it, leaves. */
+function edges(span: TimeSpan, whole: TimeSpan): TimeSpan[] {
+  const spans: TimeSpan[] = [];
+  if (whole.fromUs !== span.fromUs) spans.push({ fromUs: span.fromUs, toUs: whole.fromUs });
+  if (whole.toUs !== span.toUs) spans.push({ fromUs: whole.toUs, toUs: span.toUs });
+  return spans;
+}
+
+/** Ascending, those that meet made one. They don't overlap. */
+function joined(spans: readonly TimeSpan[]): TimeSpan[] {
+  const sorted = [...spans].sort((a, b) => {
+    if (a.fromUs === null || b.fromUs === null) return a.fromUs === null ? -1 : 1;
+    return a.fromUs < b.fromUs ? -1 : 1;
+  });
+  const all: TimeSpan[] = [];
+  for (const span of sorted) {
+    const last = all.at(-1);
+    if (last !== undefined && last.toUs === span.fromUs) {
+      all[all.length - 1] = { fromUs: last.fromUs, toUs: span.toUs };
+    } else all.push(span);
+  }
+  return all;
+}
+
+/**
+ * What the rule's windows that began at `reflectedFromUs` or later say. Every row that is published is in them;
+ * `oldest` is the oldest sequence that is stored.
+ */
 export function rollupAnswer(
-  { store, directory, state }: RollupParts,
+  parts: RollupParts,
   rule: Rule,
   windows: RuleState,
   query: Query,
-  asOf: bigint,
+  { reflectedFromUs, asOf, oldest }: RollupBounds,
 ): RollupReply {
-  const none = (why: string): RollupReply => ({ result: null, why });
-  const { fromUs, toUs } = query;
+  const none = (why: string): RollupReply => ({ result: null, part: null, why });
+  const from = [query.fromUs, reflectedFromUs].reduce(later);
+  const whole =
+    query.toUs !== null && from !== null && from >= query.toUs
+      ? null
+      : wholeWindows({ fromUs: from, toUs: query.toUs }, rule.window);
+  if (whole === null) {
+    const since = new Date(Number((from ?? 0n) / 1000n)).toISOString();
+    return none(
+      `it has no whole window of that range that it knows all of, which it does from ${since} on`,
+    );
+  }
+  const usable = new UsableGroups(rule);
+  for (const group of groupsOf(parts.store, rule, windows, whole)) {
+    if (!usable.add(group)) return none(`its windows have more than ${GROUPS_MAX} groups`);
+  }
+  const rest = joined([...edges(query, whole), ...usable.spans()]);
+  if (rest.length > SPANS_MAX)
+    return none(`${rest.length} spans of time would be left; ${usable.why}`);
+  try {
+    const { result, partial } = mergeWindows(parts, rule, query, usable.groups(), asOf, rest);
+    const why = [`rule ${rule.name}`, spansText(rest), usable.why].filter((text) => text !== "");
+    return {
+      result,
+      part: partial && { partial, asOf, oldest, rest },
+      why: why.join("; "),
+    };
+  } catch (error) {
+    if (error instanceof CorruptionError) return none(error.message);
+    throw error;
+  }
+}
+
+export interface RollupBounds {
+  readonly reflectedFromUs: bigint | null;
+  readonly asOf: bigint;
+  readonly oldest: bigint;
+}
+
+function later(a: bigint | null, b: bigint | null): bigint | null {
+  if (a === null || b === null) return a ?? b;
+  return a > b ? a : b;
+}
+
+function spansText(rest: readonly TimeSpan[]): string {
+  if (rest.length === 0) return "";
+  const instant = (us: bigint | null) =>
+    us === null ? "" : new Date(Number(us / 1000n)).toISOString();
+  const some = rest.slice(0, 3).map(({ fromUs, toUs }) => `${instant(fromUs)}–${instant(toUs)}`);
+  if (rest.length > some.length) some.push(`${rest.length - some.length} more`);
+  return `events are scanned of ${some.join(", ")}`;
+}
+
+/** Stored and open windows within whole ones. */
+function* groupsOf(
+  store: WindowStore,
+  rule: Rule,
+  windows: RuleState,
+  { fromUs, toUs }: TimeSpan,
+): Generator<WindowGroup> {
+  const range = { rule: rule.number, tier: 0, groupIds: null, fromUs, toUs, descending: false };
+  yield* store.windows(range);
+  for (const { startUs, endUs, groups } of windows.openPartials(fromUs, toUs)) {
+    for (const group of groups) yield { ...group, startUs, endUs };
+  }
+}
+
+/** The whole answer where nothing is left to be read, else what there is of it. */
+function mergeWindows(
+  { directory, state }: RollupParts,
+  rule: Rule,
+  query: Query,
+  from: Iterable<WindowGroup>,
+  asOf: bigint,
+  rest: readonly TimeSpan[],
+): { readonly result: QueryResult | null; readonly partial: Uint8Array | null } {
   const { scratch } = state.run;
   scratch.reset();
   try {
     const execution = startQuery(query, state);
     const conversion = new Conversion(rule, query);
     let groups: SplitGroup[] = [];
-    let count = 0;
     const flush = (): void => {
       for (const content of joinParts(groups, query.groupBy.length)) {
         execution.merge(partialOf(content, asOf));
       }
       groups = [];
     };
-    /** Why it can't be used. */
-    const add = (startUs: bigint, group: PartialGroup): string | null => {
-      const lack = lackOf(rule, startUs, group);
-      if (lack !== null) return lack;
-      if (++count > GROUPS_MAX) return `its windows have more than ${GROUPS_MAX} groups`;
-      if (group.partial.length === 0) return null;
-      const key = rule.keys.length === 0 ? [] : keyParts(directory.keyOf(group.groupId));
-      groups.push(conversion.group(key, startUs, group.partial));
+    for (const { groupId, startUs, partial } of from) {
+      const key = rule.keys.length === 0 ? [] : keyParts(directory.keyOf(groupId));
+      groups.push(conversion.group(key, startUs, partial));
       if (groups.length >= JOINED_MAX) flush();
-      return null;
-    };
-    for (const { startUs, ...group } of storedGroups(store, rule, fromUs, toUs)) {
-      const lack = add(startUs, group);
-      if (lack !== null) return none(lack);
-    }
-    for (const { startUs, groups: some } of windows.openPartials(fromUs, toUs)) {
-      for (const group of some) {
-        const lack = add(startUs, group);
-        if (lack !== null) return none(lack);
-      }
     }
     flush();
-    return { result: execution.finish(asOf), why: `rule ${rule.name}` };
-  } catch (error) {
-    if (error instanceof CorruptionError) return none(error.message);
-    throw error;
+    return rest.length === 0
+      ? { result: execution.finish(asOf), partial: null }
+      : { result: null, partial: execution.partial() };
   } finally {
     scratch.reset();
   }
-}
-
-function storedGroups(
-  store: WindowStore,
-  { number }: Rule,
-  fromUs: bigint | null,
-  toUs: bigint | null,
-): Iterable<PartialGroup & Pick<FinalWindow, "startUs">> {
-  return store.windows({
-    rule: number,
-    tier: 0,
-    groupIds: null,
-    fromUs,
-    toUs,
-    descending: false,
-  });
 }

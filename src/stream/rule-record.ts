@@ -16,6 +16,8 @@ export interface RuleRecord {
   readonly createdAtUs: bigint;
   /** The first sequence that it takes; with a backfill the oldest that was stored. */
   readonly fromSequence: bigint;
+  /** No event before `fromSequence` that was stored then has a later timestamp; null: there was none. */
+  readonly olderMaxUs?: bigint | null;
   /** It takes no rows. */
   readonly paused: boolean;
   /** It has never left out rows from `fromSequence` on: false once it was paused. */

@@ -7,6 +7,12 @@ import type { RuleRecord } from "./rule-record.ts";
 import { RunningRule } from "./running-rule.ts";
 import type { StreamParts } from "./stream-parts.ts";
 
+/** What is stored when a rule comes: the first sequence, and the greatest timestamp; null: there are no events. */
+export interface StoredBefore {
+  readonly oldest: bigint;
+  readonly maxUs: bigint | null;
+}
+
 /** All versions of all rules: those that follow the stream, and those that only keep windows. */
 export class RuleSet {
   readonly #parts: StreamParts;
@@ -61,8 +67,8 @@ export class RuleSet {
     if (number >= this.nextNumber) this.nextNumber = number + 1;
   }
 
-  /** Takes a new version, or what has changed of a known one. `oldest` is the first sequence that is stored. */
-  put(record: RuleRecord, oldest: bigint): RunningRule {
+  /** Takes a new version, or what has changed of a known one. */
+  put(record: RuleRecord, { oldest, maxUs }: StoredBefore): RunningRule {
     const known = this.#rules.get(record.rule.number);
     if (known) {
       this.#change(known, record);
@@ -74,7 +80,8 @@ export class RuleSet {
     const behind = record.backfill !== null && record.state !== "replaced" && from < next;
     const fromSequence = behind || record.backfill !== null ? from : next;
     const backfill = behind ? { from, next: from, until: next } : null;
-    const rule = new RunningRule({ ...record, fromSequence, backfill }, this.#parts);
+    const olderMaxUs = fromSequence > oldest ? maxUs : null;
+    const rule = new RunningRule({ ...record, fromSequence, backfill, olderMaxUs }, this.#parts);
     this.#rules.set(record.rule.number, rule);
     if (rule.state === null) return rule;
     if (behind) this.#backfills.add(rule, from, { next: from, duplicates: 0 }, null);
@@ -87,11 +94,12 @@ export class RuleSet {
 
   /** How far it is and whether it has left out rows is known here alone. */
   #change(rule: RunningRule, record: RuleRecord): void {
-    const { backfill, fromSequence, complete } = rule.record;
+    const { backfill, fromSequence, olderMaxUs, complete } = rule.record;
     const isReplaced = record.state === "replaced" && rule.state !== null;
     rule.record = {
       ...record,
       fromSequence,
+      ...(olderMaxUs !== undefined && { olderMaxUs }),
       complete: complete && record.complete,
       backfill: isReplaced ? null : backfill,
     };

@@ -1,9 +1,9 @@
 import { unpackFailure } from "../engine/failure.ts";
 import { OverloadError } from "../errors.ts";
-import type { QueryResult } from "../query/result.ts";
 import type {
   FromStream,
   RollupQuestion,
+  RollupReply,
   StreamAnswer,
   StreamRequest,
   StreamStats,
@@ -92,11 +92,9 @@ export class StreamClient implements Streams {
     return (await this.#ask({ type: "windows", request })).answer;
   }
 
-  async rollup(
-    question: RollupQuestion,
-  ): Promise<{ readonly result: QueryResult | null; readonly why: string }> {
-    const { result, why } = await this.#ask({ type: "rollup", question });
-    return { result, why };
+  async rollup(question: RollupQuestion): Promise<RollupReply> {
+    const { result, part, why } = await this.#ask({ type: "rollup", question });
+    return { result, part, why };
   }
 
   async recompute(rule: number, fromUs: bigint, toUs: bigint): Promise<Recomputed> {

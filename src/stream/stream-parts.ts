@@ -1,19 +1,20 @@
 // What the stream processor works with. All of it is passed in: tests drive it without threads, files or clocks.
 
 import type { Clock } from "../base/clock.ts";
-import type { QueryResult } from "../query/result.ts";
 import type { Segment, Snapshot } from "../query/segments/source.ts";
 import type { GroupDirectory, TableReader, WindowStore } from "../rollup/store.ts";
 import type { Tiers } from "../rollup/tiers.ts";
 import type {
   FromStream,
   RollupQuestion,
+  RollupReply,
   SourceTime,
   StreamTable,
   StreamWrite,
   WindowsAnswer,
   WindowsRequest,
 } from "./messages.ts";
+import type { RollupBounds } from "./rollup-answer.ts";
 import type { Rule } from "./rule.ts";
 import type { RuleSink, RuleState } from "./rule-state.ts";
 import type { RunningRule } from "./running-rule.ts";
@@ -55,14 +56,13 @@ export interface StreamSettings {
   readonly memoryMax: number;
 }
 
-export interface RollupReply {
-  readonly result: QueryResult | null;
-  readonly why: string;
-}
-
 export interface StreamParts {
   /** Everything from sequence `from` on can be read in the snapshot. */
-  readonly source: { snapshot(from: bigint): Snapshot };
+  readonly source: {
+    snapshot(from: bigint): Snapshot;
+    /** No event that retention has dropped has a later timestamp; null: none was. */
+    droppedMaxUs(): bigint | null;
+  };
   readonly clock: Clock;
   readonly settings: StreamSettings;
   table(name: StreamTable): TableReader;
@@ -87,7 +87,7 @@ export interface StreamParts {
     watermarkUs: bigint,
     next: bigint,
   ): Pick<WindowsAnswer, "rows" | "packed" | "more">;
-  rollup(rule: Rule, state: RuleState, question: RollupQuestion, asOf: bigint): RollupReply;
+  rollup(rule: Rule, state: RuleState, question: RollupQuestion, bounds: RollupBounds): RollupReply;
   /** The windows of a rule are to be forgotten, with its groups. */
   drop(rule: number): void;
   committed(): void;

@@ -18,9 +18,9 @@ import { Follower, type FollowerParts } from "./follower.ts";
 import type { StreamAnswer, StreamRequest, StreamWrite } from "./messages.ts";
 import { Recomputation } from "./recompute.ts";
 import { decodeRecord, numberOfKey } from "./record-bytes.ts";
-import { reflectionLack } from "./rollup-answer.ts";
+import { reflectedFrom } from "./rollup-answer.ts";
 import type { RuleRecord } from "./rule-record.ts";
-import { RuleSet } from "./rule-set.ts";
+import { RuleSet, type StoredBefore } from "./rule-set.ts";
 import type { RunningRule } from "./running-rule.ts";
 import { windowNewest, windowsFinal, windowsWithin } from "./stored-windows.ts";
 import type { StreamParts } from "./stream-parts.ts";
@@ -72,7 +72,7 @@ export class StreamProcessor {
     };
     const stored = this.#storedTime();
     this.#live = this.#follower(
-      stored?.position ?? { next: this.#oldest(), duplicates: 0 },
+      stored?.position ?? { next: this.#storedNow().oldest, duplicates: 0 },
       stored?.time ?? null,
     );
     this.#backfills = new Backfills((position, time) => this.#follower(position, time));
@@ -103,10 +103,16 @@ export class StreamProcessor {
     return value === undefined ? null : decodeTime(key, value);
   }
 
-  #oldest(): bigint {
+  #storedNow(): StoredBefore {
     const snapshot = this.#parts.source.snapshot(0n);
+    const { segments } = snapshot;
     snapshot.release();
-    return snapshot.oldest ?? snapshot.segments[0]?.firstSequence ?? snapshot.asOf;
+    const maxUs = segments.reduce<bigint | null>(
+      (max, { rows, timeMaxUs }) =>
+        rows > 0 && (max === null || timeMaxUs > max) ? timeMaxUs : max,
+      null,
+    );
+    return { oldest: oldestOf(snapshot), maxUs };
   }
 
   #restoreRules(): void {
@@ -368,9 +374,9 @@ export class StreamProcessor {
   }
 
   #change(id: number, put: readonly RuleRecord[], gone: readonly number[]): StreamAnswer | null {
-    const oldest = put.some(({ backfill }) => backfill !== null) ? this.#oldest() : 0n;
+    const before = this.#storedNow();
     let stored = false;
-    for (const record of put) stored = !this.#rules.put(record, oldest).isPassing || stored;
+    for (const record of put) stored = !this.#rules.put(record, before).isPassing || stored;
     for (const number of gone) {
       stored = this.#rules.get(number)?.isPassing === false || stored;
       this.#recomputations = this.#recomputations.filter((one) => {
@@ -417,14 +423,18 @@ export class StreamProcessor {
 
   #rollup({ question }: Extract<StreamRequest, { type: "rollup" }>): StreamAnswer {
     const rule = this.#rule(question.rule);
-    const none = (why: string): StreamAnswer => ({ type: "rollup", result: null, why });
+    const none = (why: string): StreamAnswer => ({ type: "rollup", result: null, part: null, why });
     // Everything that is published when the question comes is in its answer.
-    const lack = this.#catchUp(Number.POSITIVE_INFINITY, ({ segments }) =>
-      reflectionLack(rule.record, question.query, segments, this.#live.time.watermarkUs()),
-    );
-    if (lack !== null || rule.state === null) return none(lack ?? "the rule was replaced");
-    const reply = this.#parts.rollup(rule.rule, rule.state, question, this.#live.next);
-    return { type: "rollup", ...reply };
+    const oldest = this.#catchUp(Number.POSITIVE_INFINITY, oldestOf);
+    const reflectedFromUs = reflectedFrom(rule.record, {
+      oldest,
+      droppedMaxUs: this.#parts.source.droppedMaxUs(),
+      watermarkUs: this.#live.time.watermarkUs(),
+    });
+    if (typeof reflectedFromUs === "string") return none(reflectedFromUs);
+    if (rule.state === null) return none("the rule was replaced");
+    const bounds = { reflectedFromUs, asOf: this.#live.next, oldest };
+    return { type: "rollup", ...this.#parts.rollup(rule.rule, rule.state, question, bounds) };
   }
 
   /** Takes everything that is published now, unless it is more than so many rows, then looks at it. */
@@ -479,4 +489,8 @@ export class StreamProcessor {
       `rule ${JSON.stringify(record.rule.name)} is paused: ${error.message}`,
     );
   }
+}
+
+function oldestOf({ oldest, segments, asOf }: Snapshot): bigint {
+  return oldest ?? segments[0]?.firstSequence ?? asOf;
 }

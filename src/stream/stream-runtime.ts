@@ -46,7 +46,11 @@ export interface StreamRuntimeParts {
   /** Index among the reading threads. */
   readonly reader: number;
   readonly clock: Clock;
-  readonly store: SegmentStore & { table(name: StreamTable): TableReader };
+  readonly store: SegmentStore & {
+    table(name: StreamTable): TableReader;
+    /** As of `Store`. */
+    newestDropped(): { readonly timeMaxUs: bigint } | undefined;
+  };
   readonly settings: Omit<StreamSettings, "memoryMax">;
   readonly sourcesMax: number;
   readonly maxSkewUs: bigint;
@@ -154,13 +158,13 @@ function storeParts(
     },
     rows: (rule, some) => reader.rows(rule, some),
     read: (rule, request, watermarkUs, next) => reader.read(rule, request, watermarkUs, next),
-    rollup: (rule, open, { query }, asOf) =>
+    rollup: (rule, open, { query }, bounds) =>
       rollupAnswer(
         { store: windows, directory: directory(rule.number), state },
         rule,
         open,
         query,
-        asOf,
+        bounds,
       ),
   };
 }
@@ -190,7 +194,10 @@ export class StreamRuntime {
     const shared = { run, cells, arena, filters };
     this.parts = {
       ...stored,
-      source: { snapshot: (first) => this.#snapshot(first) },
+      source: {
+        snapshot: (first) => this.#snapshot(first),
+        droppedMaxUs: () => store.newestDropped()?.timeMaxUs ?? null,
+      },
       clock,
       settings: { ...from.settings, memoryMax: arena.size },
       table: (name) => store.table(name),

@@ -1,8 +1,8 @@
 // Rules and their windows, as the HTTP thread and the library see them.
 
-import type { QueryResult } from "../query/result.ts";
 import type {
   RollupQuestion,
+  RollupReply,
   StreamStats,
   WatchRequest,
   WindowsAnswer,
@@ -34,9 +34,7 @@ export interface Streams {
   change(put: readonly RuleRecord[], gone: readonly number[]): Promise<void>;
   windows(request: WindowsRequest): Promise<WindowsAnswer>;
   watch(request: WatchRequest, listener: (update: WatchUpdate) => void): Promise<Watch>;
-  rollup(
-    question: RollupQuestion,
-  ): Promise<{ readonly result: QueryResult | null; readonly why: string }>;
+  rollup(question: RollupQuestion): Promise<RollupReply>;
   recompute(rule: number, fromUs: bigint, toUs: bigint): Promise<Recomputed>;
   /** Null until the thread has told them for the first time. */
   stats(): StreamStats | null;

@@ -119,9 +119,10 @@ describe.each([
     // The helper leaves after its first range.
     const between = (): void => void Atomics.store(bed.core.u32, word, 1);
     Atomics.store(bed.core.u32, word, 0);
-    const bytes = helper.help(query, scan, { threads: 2, between });
+    const bytes = helper.help({ type: "query", query }, scan, { threads: 2, between });
     const partials: Partial[] = bytes ? [{ bytes, facts: helper.facts() }] : [];
-    return lead.lead(query, scan, { threads: 2 }, () => partials.shift() ?? null).rows;
+    return lead.lead({ type: "query", query }, scan, { threads: 2 }, () => partials.shift() ?? null)
+      .rows;
   }
 
   test("equal the plain way, whatever becomes of the segments", async () => {

@@ -6,9 +6,11 @@ import type { QueryPool } from "../../src/engine/query-pool.ts";
 import type { Query } from "../../src/query/query.ts";
 import { Reader } from "../../src/query/read/reader.ts";
 import { JsonText } from "../../src/query/result.ts";
+import { startQuery } from "../../src/query/run/execute.ts";
 import { parseSql } from "../../src/query/sql/statement.ts";
 import type { OracleRow } from "../oracle/query.ts";
 import { type PoolBed, PoolStand } from "../support/pool-bed.ts";
+import { QueryBed, snapshotOf } from "../support/query-rows.ts";
 import { mulberry32 } from "../support/random.ts";
 import { makeRows } from "../support/random-queries.ts";
 
@@ -39,6 +41,14 @@ describe("query pool", () => {
 
   const matches = (row: OracleRow): boolean =>
     row.cells.get("event_type") === "purchase" && Number(row.cells.get("properties.price")) > 50;
+
+  /** What a thread that reads all of it has of a query. */
+  function partialOf(query: Query): Uint8Array {
+    const other = new QueryBed();
+    const execution = startQuery(query, other.state);
+    execution.run(snapshotOf(other, bed.rows, [], 0));
+    return execution.partial();
+  }
 
   async function check(): Promise<void> {
     const [all, some] = await Promise.all([pool.query(base), pool.query(purchases)]);
@@ -86,6 +96,33 @@ describe("query pool", () => {
     const live = await pool.events({ order: "sequence", limit: 7, fromSequence: 3595n });
     expect(live.events.length).toBe(5);
     expect(live.nextSequence).toBe(3600n);
+  });
+
+  test("a part that is known is added to what is read, on this thread and on workers", async () => {
+    const grouped = parseSql(
+      "SELECT event_type, count(*) AS n, max(sequence) AS m FROM events GROUP BY event_type ORDER BY n, 1",
+    );
+    const all = await pool.query(grouped);
+    const times = bed.rows.map(({ timestampUs }) => timestampUs).sort((a, b) => (a < b ? -1 : 1));
+    const [low, high] = [times[1000] as bigint, times[2000] as bigint];
+    const partial = partialOf({ ...grouped, fromUs: low, toUs: high });
+    const rest = [
+      { fromUs: null, toUs: low },
+      { fromUs: high, toUs: null },
+    ];
+    const asOf = BigInt(bed.rows.length);
+    const part = { partial, asOf, oldest: 0n, rest };
+    // What comes later is in neither.
+    bed.append(makeRows(mulberry32(5), 700, asOf));
+    const slow = stand.open({ ownCells: 0, helperCells: 1 });
+    for (const one of [pool, slow]) {
+      const { rows, asOf: reflected } = await one.query(grouped, {}, part);
+      expect(rows).toEqual(all.rows);
+      expect(reflected).toBe(String(asOf));
+      const { pieces } = await one.answer(grouped, "csv", {}, part);
+      expect(Buffer.concat(pieces).toString().split("\r\n").length).toBe(all.rows.length + 2);
+    }
+    await slow.close();
   });
 
   test("JSON cells and errors keep their classes on the way", async () => {
@@ -139,6 +176,14 @@ describe("query pool", () => {
       [bed.rows.filter(({ cells }) => cells.has("properties.float")).length],
     ]);
     expect((await pool.query(base)).rows).toEqual([[bed.rows.length]]);
+    // A part that was made before has rows which are gone.
+    const made = {
+      partial: partialOf(base),
+      asOf: BigInt(bed.rows.length + 3000),
+      oldest: 0n,
+      rest: [{ fromUs: null, toUs: null }],
+    };
+    await expect(pool.query(base, {}, made)).rejects.toMatchObject({ code: "snapshot_changed" });
   });
 
   test("a thread answers by itself once it knows that all before the hot rows is gone", () => {

@@ -105,6 +105,20 @@ it("duplicates go with the segments before them, and the counter goes on", async
   await store.close();
 });
 
+it("of what was dropped the greatest timestamp is kept", async () => {
+  const store = new Store(folder());
+  const meta = { partition: 0, rows: 8, records: [], columns: [], watermarks: new Uint8Array(0) };
+  const segment = (id: number, timeMaxUs: bigint) => {
+    return { ...meta, id, firstSequence: BigInt(id * 8), timeMinUs: 0n, timeMaxUs };
+  };
+  for (const dropped of [[segment(1, 5n)], [segment(2, 9n), segment(3, 2n)], [segment(4, 4n)]]) {
+    await store.commit({ dropped });
+    store.renew();
+  }
+  expect(store.newestDropped()).toMatchObject({ id: 4, timeMaxUs: 9n });
+  await store.close();
+});
+
 it("the clock is what a checkpoint has told last", async () => {
   const store = new Store(folder());
   expect(store.clockUs()).toBe(0n);

@@ -67,7 +67,11 @@ test("the answer of a rollup has its JSON again", () => {
       executionUs: 1,
     },
   };
-  const got = sent({ type: "answer", id: 1, answer: { type: "rollup", result, why: "" } });
+  const got = sent({
+    type: "answer",
+    id: 1,
+    answer: { type: "rollup", result, part: null, why: "" },
+  });
   expect(got).toMatchObject({ answer: { result: { rows: [[{ text: "[1]" }]] } } });
   const { answer } = got as Extract<FromStream, { type: "answer" }>;
   expect((answer as unknown as { result: typeof result }).result.rows[0]?.[0]).toBeInstanceOf(

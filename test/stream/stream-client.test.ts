@@ -98,11 +98,11 @@ it("answers go to who has asked, in any order", async () => {
   const rollup = client.rollup({ query: {} as never, rule: 1 });
   const recompute = client.recompute(1, 0n, 5n);
   port.answer({ type: "recompute", windows: 3, folded: 2, kept: 1 });
-  port.answer({ type: "rollup", result: null, why: "a window is missing" });
+  port.answer({ type: "rollup", result: null, part: null, why: "a window is missing" });
   const answer = { rows: [], more: true, asOf: 7n, executionUs: 5 };
   port.answer({ type: "windows", answer });
   expect(await windows).toEqual(answer);
-  expect(await rollup).toEqual({ result: null, why: "a window is missing" });
+  expect(await rollup).toEqual({ result: null, part: null, why: "a window is missing" });
   expect(await recompute).toEqual({ windows: 3, folded: 2, kept: 1 });
   port.say({ type: "answer", id: 99, answer: { type: "unwatch" } });
 });

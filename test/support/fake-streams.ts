@@ -1,4 +1,5 @@
 import type {
+  RollupReply,
   StreamStats,
   WatchRequest,
   WindowsAnswer,
@@ -69,9 +70,9 @@ export class FakeStreams implements Streams {
     return this.#watchers.get(rule)?.size ?? 0;
   }
 
-  async rollup(): Promise<{ readonly result: null; readonly why: string }> {
+  async rollup(): Promise<RollupReply> {
     this.#fail();
-    return { result: null, why: "it has no windows" };
+    return { result: null, part: null, why: "it has no windows" };
   }
 
   async recompute(): Promise<Recomputed> {

@@ -3,6 +3,7 @@ import { attachCore, type Core } from "../../src/core/core.ts";
 import * as layout from "../../src/core/layout.ts";
 import { createMemory, region } from "../../src/core/memory.ts";
 import { HotSlots } from "../../src/core/slots.ts";
+import { Reader } from "../../src/query/read/reader.ts";
 import type { TableReader } from "../../src/rollup/store.ts";
 import { duplicatesKey } from "../../src/storage/keys.ts";
 import type {
@@ -63,7 +64,7 @@ export class StreamBed {
       dedup: 65_536,
       slots: 4 * 16 * MIB,
       stream: (options.streamMib ?? 32) * MIB,
-      readers: [96 * MIB],
+      readers: [96 * MIB, 64 * MIB],
     });
     this.#core = attachCore(memory);
     this.#call("watermarkFormat", this.#batches, 1024);
@@ -95,6 +96,7 @@ export class StreamBed {
         segments: () => [],
         column: () => undefined,
         filter: () => undefined,
+        newestDropped: () => undefined,
         table: (name) => this.table(name),
       },
       settings: { checkpointIntervalMs, paceMs: 50, chunkRows },
@@ -106,6 +108,12 @@ export class StreamBed {
       emit: (message) => this.told.push(message),
     });
     return [runtime, new StreamProcessor(runtime.parts)];
+  }
+
+  /** Reads the same events as query threads do. */
+  reader(): Reader {
+    const clock = { monotonicMs: () => this.nowMs, nowUs: () => 0n };
+    return new Reader(this.#core, 1, null, clock);
   }
 
   get processor(): StreamProcessor {

@@ -1,11 +1,19 @@
 import type { Filter } from "../plan/filter.ts";
+import type { RollupPart } from "../plan/rollup.ts";
 import type { Query } from "../query.ts";
 import type { EventsPage, EventsRequest, QueryResult } from "../result.ts";
 import type { QueryLimits } from "../run/execution.ts";
 
+/** A question about events; with a part of the answer, about what that leaves to be read. */
+export interface QueryJob {
+  readonly type: "query";
+  readonly query: Query;
+  readonly part?: RollupPart;
+}
+
 /** What a reader is asked: `filter` is the request's, compiled. */
 export type ReadJob =
-  | { readonly type: "query"; readonly query: Query }
+  | QueryJob
   | { readonly type: "events"; readonly request: EventsRequest; readonly filter: Filter };
 
 export type ReadAnswer = QueryResult | EventsPage;

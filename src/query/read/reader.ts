@@ -19,7 +19,7 @@ import { explainPlan, type QueryPlan } from "../plan/explain.ts";
 import type { Filter } from "../plan/filter.ts";
 import { planFilter } from "../plan/filter.ts";
 import { mayMatch } from "../plan/prune.ts";
-import type { RollupAnswer } from "../plan/rollup.ts";
+import type { RollupAnswer, RollupPart } from "../plan/rollup.ts";
 import { threadsFor } from "../plan/split.ts";
 import type { Query } from "../query.ts";
 import type { QueryResult } from "../result.ts";
@@ -30,7 +30,7 @@ import { FoundCodes } from "../run/text-codes.ts";
 import { LiveSource, StoredSegments } from "../segments/segments.ts";
 import type { Segment, Snapshot } from "../segments/source.ts";
 import { StoredPaths } from "../segments/stored-paths.ts";
-import type { ReadAnswer, ReadJob, ReadLimits } from "./read-job.ts";
+import type { QueryJob, ReadAnswer, ReadJob, ReadLimits } from "./read-job.ts";
 import { cutRanges, partOf, type SharedScan, type SharedScanData } from "./shared-scan.ts";
 import { type ThreadFacts, withFacts } from "./thread-facts.ts";
 
@@ -205,12 +205,13 @@ export class Reader {
    * @throws MillraceError `snapshot_changed`, and CorruptionError where a column is missing or corrupt
    */
   lead(
-    query: Query,
+    job: QueryJob,
     scan: SharedScan,
     options: PartOptions,
     partial: () => Partial | null,
   ): QueryResult {
-    const execution = this.#part(query, scan, options, () => false);
+    const execution = this.#part(job, scan, options, () => false);
+    if (job.part) execution.merge(job.part.partial);
     const others: ThreadFacts[] = [];
     const take = (): boolean => {
       const one = partial();
@@ -224,15 +225,15 @@ export class Reader {
   }
 
   /** Helps with a query that another thread leads; null when there was nothing left to do. Errors as of `lead`. */
-  help(query: Query, scan: SharedScan, options: PartOptions): Uint8Array | null {
+  help(job: QueryJob, scan: SharedScan, options: PartOptions): Uint8Array | null {
     if (!scan.join()) return null;
     const leave = this.#state.run.cancel + LEAVE;
-    return this.#part(query, scan, options, () => this.#isSet(leave)).partial();
+    return this.#part(job, scan, options, () => this.#isSet(leave)).partial();
   }
 
   /** Reads the ranges that this thread gets. */
   #part(
-    query: Query,
+    { query, part: known }: QueryJob,
     scan: SharedScan,
     { limits, fresh = false, threads, between }: PartOptions,
     stop: () => boolean,
@@ -240,6 +241,7 @@ export class Reader {
     const { run } = this.#state;
     this.#begin(limits?.memoryBytes);
     return this.#withSnapshot(fresh, (snapshot) => {
+      if (known) checkPart(known, snapshot);
       const execution = startQuery(query, this.#state, limits?.query);
       for (const range of scan.ranges(this.#index % threads, threads, stop)) {
         if (this.#isSet(run.cancel)) throw new CancelledError();
@@ -283,9 +285,14 @@ export class Reader {
     if (job.type === "events") {
       return readEvents(job.request, job.filter, snapshot, this.#state);
     }
-    const execution = startQuery(job.query, this.#state, limits);
-    execution.run(snapshot);
-    return withFacts(execution.finish(snapshot.asOf), [this.facts()]);
+    const { query, part } = job;
+    const execution = startQuery(query, this.#state, limits);
+    if (part) {
+      checkPart(part, snapshot);
+      execution.run(snapshot, { from: 0n, to: part.asOf });
+      execution.merge(part.partial);
+    } else execution.run(snapshot);
+    return withFacts(execution.finish(part?.asOf ?? snapshot.asOf), [this.facts()]);
   }
 
   /** The sequence after all that is published. */
@@ -343,12 +350,20 @@ export class Reader {
     }
   }
 
-  /** Everything that is published now, cut into ranges; null while this thread does not know of all that is stored. */
-  ranges(): SharedScanData | null {
+  /**
+   * Everything that is published now, or below `asOf`, cut into ranges; null while this thread does not know of all
+   * that is stored.
+   */
+  ranges(asOf?: bigint): SharedScanData | null {
     const snapshot = this.#source.snapshot();
     try {
       if (!this.#isComplete(snapshot)) return null;
-      return cutRanges(snapshot.segments, snapshot.asOf);
+      const { segments } = snapshot;
+      if (asOf === undefined) return cutRanges(segments, snapshot.asOf);
+      return cutRanges(
+        segments.filter(({ firstSequence }) => firstSequence < asOf),
+        asOf,
+      );
     } finally {
       snapshot.release();
     }
@@ -357,6 +372,13 @@ export class Reader {
   #isComplete({ segments, asOf }: Snapshot): boolean {
     return this.#source.isComplete(segments.find(({ hot }) => hot)?.firstSequence ?? asOf);
   }
+}
+
+/** What is gone since is in the part, and would be in the rest no more. */
+function checkPart({ oldest }: RollupPart, snapshot: Snapshot): void {
+  if ((snapshot.oldest ?? oldest) <= oldest) return;
+  const message = `events before sequence ${snapshot.oldest} were dropped while the query ran`;
+  throw new MillraceError(snapshotChanged, message);
 }
 
 /** The list as it is now, not as it was for the query before. */
