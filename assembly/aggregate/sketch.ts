@@ -68,10 +68,13 @@ function addBin(
   const cell = cellOf(table, group, bin);
   const before = load<u64>(cell, CELL_COUNT);
   store<u64>(cell, before + count, CELL_COUNT);
-  if (before) return;
   const cells = load<u32>(slot);
-  if (cells < limit) store<u32>(slot, cells + 1);
-  else if (cells <= SPARSE_MAX && bin) openArray(bin, slot, heap);
+  if (cells < limit) {
+    if (!before) store<u32>(slot, cells + 1);
+  } else if (cells <= SPARSE_MAX && bin) {
+    // Of a cell that is known, too: the heap may have been full when the group came to its limit.
+    openArray(bin, slot, heap);
+  }
 }
 
 /** The array of a group, around its bin; 0 when the heap is full. */
