@@ -1,10 +1,22 @@
 // Rows of a chunk by their pane, and what is written for the groups of a pane. Selections are as in
 // assembly/filter/selection.ts; a row list has `count` u32, ascending.
 
-/** stamps[group of row i] = before + row i + 1, a u64 a group. `rows` ascend, so that the last row of a group stays. */
-export function paneStamp(rows: usize, groups: usize, count: u32, before: u64, stamps: usize): void {
-  for (let i: usize = 0, end = <usize>count << 2; i < end; i += 4) {
-    store<u64>(stamps + (<usize>load<u32>(groups + i) << 3), before + load<u32>(rows + i) + 1);
+/**
+ * stamps[g] = before + r + 1, a u64 a group, where r is the last row of g among `count` rows; `groupCount` groups
+ * there are. `rows` ascend and come after all rows that were stamped. From the last row on, so that few rows are
+ * looked at where every group has some.
+ */
+export function paneStamp(
+  rows: usize, groups: usize, count: u32, before: u64, stamps: usize, groupCount: u32,
+): void {
+  if (!count) return;
+  const older = before + load<u32>(rows);
+  for (let i = <usize>count << 2, left = groupCount; i > 0 && left > 0; ) {
+    i -= 4;
+    const stamp = stamps + (<usize>load<u32>(groups + i) << 3);
+    if (load<u64>(stamp) > older) continue;
+    store<u64>(stamp, before + load<u32>(rows + i) + 1);
+    left--;
   }
 }
 

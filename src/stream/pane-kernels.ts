@@ -2,7 +2,14 @@ import type { Core } from "../core/core.ts";
 
 /** The kernels of panes; addresses, rows and counts are u32. See assembly/stream/panes.ts. */
 export interface PaneKernels {
-  paneStamp(rows: number, groups: number, count: number, before: bigint, stamps: number): void;
+  paneStamp(
+    rows: number,
+    groups: number,
+    count: number,
+    before: bigint,
+    stamps: number,
+    groupCount: number,
+  ): void;
   /** -1 when there is none. */
   selectionFirst(mask: number, words: number): number;
   selectionLast(mask: number, words: number): number;

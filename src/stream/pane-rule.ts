@@ -56,6 +56,9 @@ export class PaneRule implements RuleState {
   readonly #isPaneEnough: boolean;
   #watermarkUs = noWatermark;
   #counts = { rows: 0, tooLate: 0, dropped: 0, overflowed: 0 };
+  /** Of the panes: what they have in the arena, and their groups. */
+  readonly #tally = { bytes: 0 };
+  #openGroups = 0;
   #isDirty = true;
 
   constructor(context: RuleContext) {
@@ -147,9 +150,15 @@ export class PaneRule implements RuleState {
     this.#ended--;
     this.#isDirty = true;
     // No later window has the pane that this one begins with.
-    this.#panes.get(window.startUs)?.free();
-    this.#panes.delete(window.startUs);
+    this.#forget(this.#panes.get(window.startUs));
     for (const pane of this.#panesOf(window.startUs)) pane.revised.delete(window.startUs);
+  }
+
+  #forget(pane: Pane | undefined): void {
+    if (pane === undefined) return;
+    this.#openGroups -= pane.groups;
+    pane.free();
+    this.#panes.delete(pane.startUs);
   }
 
   #panesOf(startUs: bigint): Pane[] {
@@ -213,7 +222,9 @@ export class PaneRule implements RuleState {
     const revises = ended.map(({ startUs }) => startUs);
     const { groupsMax } = this.rule;
     const limit = this.#context.arena.isTight ? Math.min(groupsMax, pane.fold.count) : groupsMax;
+    const before = pane.groups;
     this.#counts.overflowed += pane.add(batch, revises, limit);
+    this.#openGroups += pane.groups - before;
   }
 
   /** The rows would open a window too many, until another one is final. */
@@ -253,8 +264,9 @@ export class PaneRule implements RuleState {
     const { arena } = this.#context;
     const isFull = this.#windows.length + wanted.length > this.rule.windowsMax;
     if (wanted.length > 0 && (isFull || arena.isTight)) return null;
-    const pane = new Pane(this.#context, this.#rows, span);
+    const pane = new Pane(this.#context, this.#rows, span, this.#tally);
     this.#panes.set(span.startUs, pane);
+    this.#openGroups += pane.groups;
     for (const { startUs, endUs } of wanted) this.#insert({ startUs, endUs, endedAt: 0n });
     return pane;
   }
@@ -376,8 +388,9 @@ export class PaneRule implements RuleState {
       if (bytes === null) continue;
       if (key[0] === ledgerKey[0]) this.#restoreLedger(bytes);
       else {
-        const pane = new Pane(this.#context, this.#rows, spanOfPane(bytes));
+        const pane = new Pane(this.#context, this.#rows, spanOfPane(bytes), this.#tally);
         pane.restore(bytes);
+        this.#openGroups += pane.groups;
         this.#panes.set(pane.startUs, pane);
         this.#stored.add(pane.startUs);
       }
@@ -400,18 +413,13 @@ export class PaneRule implements RuleState {
   }
 
   get stats(): RuleStateStats {
-    let openGroups = 0;
-    let memoryBytes = 0;
-    for (const pane of this.#panes.values()) {
-      openGroups += pane.groups;
-      memoryBytes += pane.scratch.bytes;
-    }
-    return { ...this.#counts, openWindows: this.#windows.length, openGroups, memoryBytes };
+    const openWindows = this.#windows.length;
+    const { bytes: memoryBytes } = this.#tally;
+    return { ...this.#counts, openWindows, openGroups: this.#openGroups, memoryBytes };
   }
 
   close(): void {
-    for (const pane of this.#panes.values()) pane.free();
-    this.#panes.clear();
+    for (const pane of this.#panes.values()) this.#forget(pane);
     this.#windows.length = 0;
     this.#starts.clear();
     this.#rows.close();

@@ -8,6 +8,11 @@ const blockMax = 256 * 1024;
 /** Kernels may read so many bytes beyond what is kept. */
 const overRead = 16;
 
+/** Bytes of the blocks of several. */
+export interface BlockTally {
+  bytes: number;
+}
+
 export class PaneScratch implements WorkingMemory {
   readonly #arena: Arena;
   readonly #thread: WorkingMemory;
@@ -16,10 +21,12 @@ export class PaneScratch implements WorkingMemory {
   #end = 0;
   #next: number;
   #bytes = 0;
+  readonly #tally: BlockTally | undefined;
 
-  /** `first`: bytes of the first block. */
-  constructor(arena: Arena, thread: WorkingMemory, first = 1024) {
+  /** `first`: bytes of the first block. `tally` is told of all that it has. */
+  constructor(arena: Arena, thread: WorkingMemory, first = 1024, tally?: BlockTally) {
     this.#arena = arena;
+    this.#tally = tally;
     this.#thread = thread;
     this.#next = first;
   }
@@ -35,6 +42,7 @@ export class PaneScratch implements WorkingMemory {
       const block = this.#arena.take(Math.max(whole, this.#next));
       this.#blocks.push(block);
       this.#bytes += block.size;
+      if (this.#tally) this.#tally.bytes += block.size;
       this.#next = Math.min(blockMax, this.#next * 2);
       const left = this.#end - this.#top;
       // A large request may leave less of its block than there is of the one before.
@@ -51,6 +59,7 @@ export class PaneScratch implements WorkingMemory {
   reset(): void {
     for (const block of this.#blocks) this.#arena.give(block);
     this.#blocks.length = 0;
+    if (this.#tally) this.#tally.bytes -= this.#bytes;
     this.#top = 0;
     this.#end = 0;
     this.#bytes = 0;

@@ -19,7 +19,7 @@ import { checksum } from "../query/run/partial-query.ts";
 import type { Segment } from "../query/segments/source.ts";
 import type { PaneKernels } from "./pane-kernels.ts";
 import { paneKernels } from "./pane-kernels.ts";
-import { PaneScratch } from "./pane-scratch.ts";
+import { type BlockTally, PaneScratch } from "./pane-scratch.ts";
 import type { RuleContext } from "./rule-context.ts";
 import type { ChunkRows } from "./rule-filters.ts";
 import { ruleFold } from "./rule-fold.ts";
@@ -58,13 +58,18 @@ export class Pane {
   #other: GroupFold | null = null;
   #content: Uint8Array | null = null;
 
-  constructor(context: RuleContext, rows: ChunkRows, { startUs, endUs }: BucketSpan) {
+  constructor(
+    context: RuleContext,
+    rows: ChunkRows,
+    { startUs, endUs }: BucketSpan,
+    tally?: BlockTally,
+  ) {
     this.startUs = startUs;
     this.endUs = endUs;
     this.#context = context;
     this.#rows = rows;
     this.#kernels = paneKernels(context.run.core);
-    this.scratch = new PaneScratch(context.arena, context.run.scratch);
+    this.scratch = new PaneScratch(context.arena, context.run.scratch, undefined, tally);
     this.#run = paneRun(context, this.scratch);
     this.fold = newFold(context, rows, this.#run, this, false);
     this.#stamps = new GroupStates(this.#run, 8);
@@ -174,7 +179,8 @@ export class Pane {
     if (changedAt > this.changedAt) this.changedAt = changedAt;
     if (rows.groups === 0) return;
     const stamps = this.#stamps.room(rows.groupCount);
-    this.#kernels.paneStamp(rows.rows(), rows.groups, rows.count, before, stamps);
+    const { groups, count, groupCount } = rows;
+    this.#kernels.paneStamp(rows.rows(), groups, count, before, stamps, groupCount);
   }
 
   #revise(startUs: bigint, kept: GroupRows | null, rest: number): void {

@@ -1,6 +1,7 @@
 // Sketches: the same bytes for every split, and answers within their stated errors on several distributions.
 
 import { describe, expect, test } from "vitest";
+import { createAccumulator } from "../../src/query/aggregate/create.ts";
 import { TopState } from "../../src/query/aggregate/topk.ts";
 import type { Expression } from "../../src/query/expression/expression.ts";
 import type { JsonText } from "../../src/query/result.ts";
@@ -72,6 +73,21 @@ describe("any split of the rows gives the same bytes", () => {
         const values = bed.values(aggregate, one, groups);
         expect(bed.values(aggregate, other, groups, 3, random), `${name} ${seed}`).toEqual(values);
       }
+    }
+  });
+
+  test("also of states that begin small and find no room when their groups want arrays", () => {
+    const plain = new AggregateBed();
+    const small = new AggregateBed(undefined, plain.bed, (aggregate, context) =>
+      createAccumulator(aggregate, { ...context, small: true }),
+    );
+    const make = (random: Random): number => Math.floor(random() * 100_000) / 100;
+    const { rows, groupCount } = makeRows(3, 20_000, make, "random");
+    const parts = plain.segments(rows, cutsOf(rows.length, 5, mulberry32(4)), () => false);
+    for (const fn of functions) {
+      const aggregate = aggregateOf(fn, [0.95]);
+      const want = plain.encoded(aggregate, parts, groupCount);
+      expect(Buffer.compare(small.encoded(aggregate, parts, groupCount), want), fn).toBe(0);
     }
   });
 
