@@ -58,6 +58,8 @@ export interface WindowRange {
 export interface WindowGroupBlock {
   /** Another one as soon as the block's windows are. */
   readonly version: number;
+  /** How many windows it has. */
+  readonly count: number;
   overlapping(fromUs: bigint, toUs: bigint): readonly StoredGroup[];
 }
 

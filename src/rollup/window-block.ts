@@ -36,7 +36,7 @@ export class WindowBlock {
   count = 0;
   /** Another one after each change. */
   version = 0;
-  #bytes: Uint8Array<ArrayBuffer>;
+  #bytes: Uint8Array;
   #view: DataView;
   #length = headSize;
   #lastStart = 0n;
@@ -45,13 +45,13 @@ export class WindowBlock {
   #checksum = 0;
   #checkedTo = headSize;
 
-  constructor(place: BlockPlace, size = 512) {
+  constructor(place: BlockPlace, bytes: Uint8Array = new Uint8Array(512)) {
     this.place = place;
-    this.#bytes = new Uint8Array(size);
-    this.#view = new DataView(this.#bytes.buffer);
+    this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   }
 
-  /** Throws CorruptionError, which names the rule, the group and the block. */
+  /** Keeps `stored`, which is not changed. Throws CorruptionError, which names the rule, the group and the block. */
   static read(place: BlockPlace, stored: Uint8Array): WindowBlock {
     const fail = (what: string): never => {
       const { rule, tier, groupId, startUs } = place;
@@ -62,8 +62,7 @@ export class WindowBlock {
       );
     };
     if (stored.length < headSize) fail(`has ${stored.length} bytes, want ${headSize} at least`);
-    const block = new WindowBlock(place, stored.length);
-    block.#bytes.set(stored);
+    const block = new WindowBlock(place, stored);
     const view = block.#view;
     if (view.getUint32(0, true) !== magic) fail("has another magic number");
     const got = view.getUint16(4, true);

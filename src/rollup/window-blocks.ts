@@ -2,6 +2,7 @@
 // and reading mostly leave the table alone.
 
 import type { StreamWrite } from "../stream/messages.ts";
+import { BlockLists } from "./block-lists.ts";
 import {
   groupPrefixSize,
   keysOf,
@@ -34,6 +35,7 @@ export class WindowBlocks {
   readonly #pending = new Map<string, Held[]>();
   /** The last block of a group, by rule and tier, then group. */
   readonly #tails = new Map<number, Map<number, Held>>();
+  readonly #lists = new BlockLists();
   readonly #heldOf = new WeakMap<WindowBlock, Held>();
   readonly #dirty = new Set<Held>();
   readonly #commits: Held[][] = [];
@@ -103,6 +105,7 @@ export class WindowBlocks {
     const held = known ?? this.#hold(key, block);
     held.block = block;
     this.#heldOf.set(block, held);
+    this.#lists.add(groupOf(held.text), held.text);
     if (isLast) this.#tailsOf(rule, tier).set(groupId, held);
     else this.#loosen(held, null);
     this.#changed(held);
@@ -124,6 +127,7 @@ export class WindowBlocks {
     const held = this.#held.get(key.toString("latin1")) ?? this.#hold(key, block);
     held.block = block;
     this.#heldOf.set(block, held);
+    this.#lists.add(groupOf(held.text), held.text);
     this.#changed(held);
   }
 
@@ -136,6 +140,7 @@ export class WindowBlocks {
     const known = this.#held.get(key.toString("latin1"));
     const held = known ?? this.#hold(key, null);
     held.block = null;
+    this.#lists.remove(groupOf(held.text), held.text);
     this.#loosen(held, null);
     this.#changed(held);
   }
@@ -208,6 +213,8 @@ export class WindowBlocks {
     let best: Held | undefined;
     const endText = end.toString("latin1");
     const fromText = from.toString("latin1");
+    const listed = this.#lists.last(groupOf(fromText), fromText, endText);
+    if (listed !== undefined) return listed === null ? undefined : this.#listed(listed);
     for (const held of this.#pending.get(groupOf(fromText)) ?? []) {
       if (held.block !== null && held.text >= fromText && held.text < endText) best = held;
     }
@@ -225,6 +232,17 @@ export class WindowBlocks {
       }
       before = key;
     }
+  }
+
+  /** One that is listed. */
+  #listed(text: string): Held {
+    const held = this.#held.get(text);
+    if (held === undefined) {
+      const key = Buffer.from(text, "latin1");
+      return this.#load(key, this.#table.get(key) as Uint8Array);
+    }
+    this.#touch(held);
+    return held;
   }
 
   #load(key: Buffer, value: Uint8Array): Held {
@@ -248,6 +266,25 @@ export class WindowBlocks {
     const from = windowKey(rule, tier, groupId, fromUs);
     const to = windowKey(rule, tier, groupId, toUs);
     const [fromText, toText] = [from.toString("latin1"), to.toString("latin1")];
+    const group = groupOf(fromText);
+    const listed = this.#lists.within(group, fromText, toText);
+    if (listed !== undefined) {
+      for (const text of listed) yield this.#listed(text).block as WindowBlock;
+      return;
+    }
+    const texts: string[] = [];
+    for (const held of this.#looked(from, to)) {
+      if (held.block === null) continue;
+      texts.push(held.text);
+      yield held.block;
+    }
+    const last = toUs === timeMax ? undefined : this.tail(rule, tier, groupId);
+    if (last === undefined || last.place.startUs < toUs) this.#lists.set(group, fromText, texts);
+  }
+
+  /** What is held or stored under keys of a group, ascending, removed ones among them. */
+  *#looked(from: Buffer, to: Buffer): Generator<Held> {
+    const [fromText, toText] = [from.toString("latin1"), to.toString("latin1")];
     const pending = (this.#pending.get(groupOf(fromText)) ?? []).filter(
       ({ text }) => text >= fromText && text < toText,
     );
@@ -257,19 +294,15 @@ export class WindowBlocks {
       const key = Buffer.from(stored);
       const text = key.toString("latin1");
       for (; next < pending.length && (pending[next] as Held).text < text; next++) {
-        const { block } = pending[next] as Held;
-        if (block !== null) yield block;
+        yield pending[next] as Held;
       }
       let held = this.#held.get(text);
       if (held !== undefined) this.#touch(held);
       else held = this.#load(key, this.#table.get(key) as Uint8Array);
       if (pending[next] === held) next++;
-      if (held.block !== null) yield held.block;
+      yield held;
     }
-    for (; next < pending.length; next++) {
-      const { block } = pending[next] as Held;
-      if (block !== null) yield block;
-    }
+    for (; next < pending.length; next++) yield pending[next] as Held;
   }
 
   /** The same, the last first: one block is looked for at a time. */

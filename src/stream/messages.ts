@@ -7,7 +7,7 @@ import type { RollupPart } from "../query/plan/rollup.ts";
 import type { Query } from "../query/query.ts";
 import type { QueryResult } from "../query/result.ts";
 import type { Config } from "../settings.ts";
-import type { PackedRows } from "./packed-rows.ts";
+import type { PackedPiece } from "./packed-rows.ts";
 import type { RuleRecord } from "./rule-record.ts";
 import type { Recomputed, WindowRow } from "./window-row.ts";
 
@@ -93,7 +93,7 @@ export interface WindowsRequest {
 export interface WindowsAnswer {
   readonly rows: readonly WindowRow[];
   /** On the stream thread, the rows as columns instead, where they were never anything else. */
-  readonly packed?: PackedRows;
+  readonly packed?: readonly PackedPiece[];
   /** True: there are more than `limit`. */
   readonly more: boolean;
   /** Every row below it is reflected. */

@@ -1,151 +1,223 @@
 // Windows on their way between threads. A message of many objects with bigints costs several times what reading them
 // does, so that rows travel as columns; and a message keeps no classes, so that JSON is made JSON again.
+//
+// The columns of a piece lie one after the other in one buffer:
+//
+//   start, end, changed at: i64 each │ the counts: f64 each │ values that are numbers: f64 each │ flags u8 │ to 8 bytes
 
 import { JsonText, type QueryResult, type Value } from "../query/result.ts";
+import type { StoredGroup } from "../rollup/store.ts";
 import type { FromStream } from "./messages.ts";
 import type { WindowRow, WindowState } from "./window-row.ts";
 
-/** Rows as columns. */
+/** Rows as columns. Where threads share the buffer, a message only says where it is. */
 export interface PackedRows {
   readonly count: number;
-  /** start, end and changedAt of each row. */
-  readonly times: BigInt64Array;
-  /** The counts of each row, in the order of `counts`. */
-  readonly counts: Float64Array;
-  /** Index in `states` of each row, and `OTHER`. */
-  readonly flags: Uint8Array;
+  readonly columns: ArrayBuffer | SharedArrayBuffer;
   /** Neighbours mostly have the same group: each list once, and how many rows have it. */
   readonly groups: readonly (readonly Value[])[];
   readonly groupRows: readonly number[];
-  /** By value: numbers as doubles where all are. */
-  readonly values: readonly (Float64Array | readonly Value[])[];
+  /** By value; null: all are numbers, and are among the columns. */
+  readonly values: readonly (readonly Value[] | null)[];
   /** Of the few rows that have some, by row. */
-  readonly replaces: ReadonlyMap<number, readonly bigint[]>;
+  readonly replaces: ReadonlyMap<number, readonly bigint[]> | null;
+}
+
+/** Rows [first, end) of some. */
+export interface PackedPiece {
+  readonly rows: PackedRows;
+  readonly first: number;
+  readonly end: number;
 }
 
 const counts = ["count", "late", "revised", "tooLate", "duplicate", "revision"] as const;
 const states: readonly WindowState[] = ["early", "on_time", "revised", "final"];
 const OTHER = 16;
 
+/** A piece's columns: of column c, row i is at `c * count + i` of times or doubles; flags begin at `flags`. */
+interface Columns {
+  readonly times: BigInt64Array;
+  readonly doubles: Float64Array;
+  readonly bytes: Uint8Array;
+  readonly flags: number;
+}
+
+const timeColumns = 3;
+const fixedColumns = timeColumns + counts.length;
+
+function columnsOf(buffer: PackedRows["columns"], count: number, numbers: number): Columns {
+  return {
+    times: new BigInt64Array(buffer),
+    doubles: new Float64Array(buffer),
+    bytes: new Uint8Array(buffer),
+    flags: count * 8 * (fixedColumns + numbers),
+  };
+}
+
+function bufferFor(count: number, numbers: number, shared: boolean): PackedRows["columns"] {
+  const size = (count * (fixedColumns + numbers) + Math.ceil(count / 8)) * 8;
+  return shared ? new SharedArrayBuffer(size) : new ArrayBuffer(size);
+}
+
+type Counted = Pick<WindowRow, "startUs" | "endUs" | (typeof counts)[number]>;
+
+function writeFixed(to: Columns, i: number, count: number, row: Counted, changedAt: bigint): void {
+  const { times, doubles } = to;
+  times[i] = row.startUs;
+  times[count + i] = row.endUs;
+  times[2 * count + i] = changedAt;
+  const at = timeColumns * count + i;
+  doubles[at] = row.count;
+  doubles[at + count] = row.late;
+  doubles[at + 2 * count] = row.revised;
+  doubles[at + 3 * count] = row.tooLate;
+  doubles[at + 4 * count] = row.duplicate;
+  doubles[at + 5 * count] = row.revision;
+}
+
+/** The values [first, end) of rows: as columns where all are numbers, else as lists. */
+function packValues(
+  values: readonly (readonly Value[])[],
+  [first, end]: readonly [number, number],
+  shared: boolean,
+): Pick<PackedRows, "columns" | "values"> & { readonly to: Columns } {
+  const count = end - first;
+  const width = values[first]?.length ?? 0;
+  const isNumber = (v: number): boolean => {
+    for (let i = first; i < end; i++) if (typeof values[i]?.[v] !== "number") return false;
+    return true;
+  };
+  const lists: (readonly Value[] | null)[] = [];
+  const numbers: number[] = [];
+  for (let v = 0; v < width; v++) {
+    if (isNumber(v)) numbers.push(v);
+    lists.push(numbers.at(-1) === v ? null : values.slice(first, end).map((row) => row[v] ?? null));
+  }
+  const columns = bufferFor(count, numbers.length, shared);
+  const to = columnsOf(columns, count, numbers.length);
+  let at = fixedColumns * count;
+  for (const v of numbers) {
+    for (let i = first; i < end; i++)
+      to.doubles[at++] = (values[i] as readonly number[])[v] as number;
+  }
+  return { columns, values: lists, to };
+}
+
 export function packRows(rows: readonly WindowRow[]): PackedRows {
   const count = rows.length;
-  const times = new BigInt64Array(count * 3);
-  const numbers = new Float64Array(count * counts.length);
-  const flags = new Uint8Array(count);
+  const own = rows.map((row) => row.values);
+  const { columns, values, to } = packValues(own, [0, count], false);
   const groups: (readonly Value[])[] = [];
   const groupRows: number[] = [];
-  const replaces = new Map<number, readonly bigint[]>();
+  let replaces: Map<number, readonly bigint[]> | null = null;
   for (let i = 0; i < count; i++) {
     const row = rows[i] as WindowRow;
-    times[i * 3] = row.startUs;
-    times[i * 3 + 1] = row.endUs;
-    times[i * 3 + 2] = row.changedAt;
-    for (let n = 0; n < counts.length; n++) {
-      numbers[i * counts.length + n] = row[counts[n] as (typeof counts)[number]];
-    }
-    flags[i] = states.indexOf(row.state) + (row.other ? OTHER : 0);
+    writeFixed(to, i, count, row, row.changedAt);
+    to.bytes[to.flags + i] = states.indexOf(row.state) + (row.other ? OTHER : 0);
     if (row.group === groups.at(-1)) groupRows[groups.length - 1] = (groupRows.at(-1) ?? 0) + 1;
     else {
       groups.push(row.group);
       groupRows.push(1);
     }
-    if (row.replaces) replaces.set(i, row.replaces);
+    if (row.replaces) {
+      replaces ??= new Map();
+      replaces.set(i, row.replaces);
+    }
   }
-  const width = rows[0]?.values.length ?? 0;
-  const values = Array.from({ length: width }, (_, v) => packValues(rows, v));
-  return { count, times, counts: numbers, flags, groups, groupRows, values, replaces };
+  return { count, columns, groups, groupRows, values, replaces };
 }
 
-/** Rows [first, end) of each part, one part after the other. */
-export function joinRows(
-  parts: readonly { readonly rows: PackedRows; readonly first: number; readonly end: number }[],
+/** Final windows [first, end) of one group with their values, in memory that threads share: they are kept. */
+export function packFinal(
+  windows: readonly StoredGroup[],
+  values: readonly (readonly Value[])[],
+  [first, end]: readonly [number, number],
+  group: readonly Value[],
+  other: boolean,
 ): PackedRows {
-  const some = parts.filter(({ first, end }) => first < end);
-  const count = some.reduce((sum, { first, end }) => sum + end - first, 0);
-  const times = new BigInt64Array(count * 3);
-  const numbers = new Float64Array(count * counts.length);
-  const flags = new Uint8Array(count);
-  const groups: (readonly Value[])[] = [];
-  const groupRows: number[] = [];
-  const replaces = new Map<number, readonly bigint[]>();
-  const width = some[0]?.rows.values.length ?? 0;
-  const values = Array.from({ length: width }, (_, v) => {
-    const isNumber = some.every(({ rows }) => rows.values[v] instanceof Float64Array);
-    return isNumber ? new Float64Array(count) : new Array<Value>(count);
-  });
-  let at = 0;
-  for (const { rows, first, end } of some) {
-    times.set(rows.times.subarray(first * 3, end * 3), at * 3);
-    numbers.set(
-      rows.counts.subarray(first * counts.length, end * counts.length),
-      at * counts.length,
-    );
-    flags.set(rows.flags.subarray(first, end), at);
-    values.forEach((column, v) => {
-      const from = rows.values[v] as Float64Array | readonly Value[];
-      if (column instanceof Float64Array)
-        column.set((from as Float64Array).subarray(first, end), at);
-      else for (let i = first; i < end; i++) column[at + i - first] = from[i] as Value;
-    });
-    let begin = 0;
-    rows.groups.forEach((group, g) => {
-      const next = begin + (rows.groupRows[g] as number);
-      const own = Math.min(next, end) - Math.max(begin, first);
-      begin = next;
-      if (own <= 0) return;
-      if (group === groups.at(-1)) groupRows[groups.length - 1] = (groupRows.at(-1) ?? 0) + own;
-      else {
-        groups.push(group);
-        groupRows.push(own);
-      }
-    });
-    for (const [i, starts] of rows.replaces)
-      if (i >= first && i < end) replaces.set(at + i - first, starts);
-    at += end - first;
-  }
-  return { count, times, counts: numbers, flags, groups, groupRows, values, replaces };
-}
-
-function packValues(rows: readonly WindowRow[], v: number): Float64Array | Value[] {
-  const packed = new Float64Array(rows.length);
-  for (let i = 0; i < rows.length; i++) {
-    const value = rows[i]?.values[v];
-    if (typeof value !== "number") return rows.map(({ values }) => values[v] ?? null);
-    packed[i] = value;
-  }
-  return packed;
-}
-
-export function unpackRows(packed: PackedRows): WindowRow[] {
-  const { count, times, flags, values } = packed;
-  const rows: WindowRow[] = new Array(count);
-  const columns = values.map((one) => (one instanceof Float64Array ? one : one.map(revived)));
-  const groups = packed.groups.map((group) => group.map(revived));
-  let [group, left] = [-1, 0];
+  const count = end - first;
+  const packed = packValues(values, [first, end], true);
+  const { columns, to } = packed;
   for (let i = 0; i < count; i++) {
-    if (left === 0) left = packed.groupRows[++group] as number;
-    left--;
-    const number = (n: number): number => packed.counts[i * counts.length + n] as number;
-    const flag = flags[i] as number;
-    const replaces = packed.replaces.get(i);
-    rows[i] = {
-      startUs: times[i * 3] as bigint,
-      endUs: times[i * 3 + 1] as bigint,
-      group: groups[group] as Value[],
-      other: flag >= OTHER,
-      values: columns.map((column) => column[i] as Value),
-      count: number(0),
-      late: number(1),
-      revised: number(2),
-      tooLate: number(3),
-      duplicate: number(4),
-      revision: number(5),
-      state: states[flag % OTHER] as WindowState,
-      changedAt: times[i * 3 + 2] as bigint,
-      ...(replaces && { replaces }),
-    };
+    const window = windows[first + i] as StoredGroup;
+    writeFixed(to, i, count, window, window.finalAt);
+  }
+  to.bytes.fill(states.indexOf("final") + (other ? OTHER : 0), to.flags, to.flags + count);
+  return {
+    count,
+    columns,
+    groups: [group],
+    groupRows: [count],
+    values: packed.values,
+    replaces: null,
+  };
+}
+
+/** Those of the rows that overlap [fromUs, toUs): windows of one group that follow each other. */
+export function pieceWithin(rows: PackedRows, fromUs: bigint, toUs: bigint): PackedPiece {
+  const { count, columns } = rows;
+  const times = new BigInt64Array(columns, 0, count * 2);
+  let first = 0;
+  let end = count;
+  while (first < end && (times[count + first] as bigint) <= fromUs) first++;
+  while (end > first && (times[end - 1] as bigint) >= toUs) end--;
+  return { rows, first, end };
+}
+
+/** The start of a row. */
+export function startOf({ columns }: PackedRows, row: number): bigint {
+  return new BigInt64Array(columns, row * 8, 1)[0] as bigint;
+}
+
+export function unpackRows(pieces: readonly PackedPiece[]): WindowRow[] {
+  const rows: WindowRow[] = new Array(pieces.reduce((sum, { first, end }) => sum + end - first, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    unpackPiece(piece, rows, at);
+    at += piece.end - piece.first;
   }
   return rows;
+}
+
+function unpackPiece(
+  { rows: packed, first, end }: PackedPiece,
+  rows: WindowRow[],
+  at: number,
+): void {
+  const { count, columns, replaces } = packed;
+  const numbers = packed.values.reduce((sum, one) => (one === null ? sum + 1 : sum), 0);
+  const { times, doubles, bytes, flags } = columnsOf(columns, count, numbers);
+  let number = fixedColumns;
+  const values = packed.values.map((one) => {
+    if (one !== null) return one.map(revived);
+    return doubles.subarray(number * count, ++number * count);
+  });
+  const groups = packed.groups.map((group) => group.map(revived));
+  let [group, left] = [-1, 0];
+  for (let i = 0; i < end; i++) {
+    while (left === 0) left = packed.groupRows[++group] as number;
+    left--;
+    if (i < first) continue;
+    const flag = bytes[flags + i] as number;
+    const replaced = replaces?.get(i);
+    const counted = timeColumns * count + i;
+    rows[at + i - first] = {
+      startUs: times[i] as bigint,
+      endUs: times[count + i] as bigint,
+      group: groups[group] as Value[],
+      other: flag >= OTHER,
+      values: values.map((column) => column[i] as Value),
+      count: doubles[counted] as number,
+      late: doubles[counted + count] as number,
+      revised: doubles[counted + 2 * count] as number,
+      tooLate: doubles[counted + 3 * count] as number,
+      duplicate: doubles[counted + 4 * count] as number,
+      revision: doubles[counted + 5 * count] as number,
+      state: states[flag % OTHER] as WindowState,
+      changedAt: times[2 * count + i] as bigint,
+      ...(replaced && { replaces: replaced }),
+    };
+  }
 }
 
 /** JSON cells are the only objects among values. */
@@ -156,22 +228,24 @@ function revived(value: Value): Value {
 /** A message in the form in which it is sent: its rows, if it has any, beside it. */
 export interface PackedMessage {
   readonly message: FromStream;
-  readonly rows: PackedRows | null;
+  readonly pieces: readonly PackedPiece[] | null;
 }
 
 export function packMessage(message: FromStream): PackedMessage {
   if (message.type === "answer" && message.answer.type === "windows") {
     const { packed } = message.answer.answer;
-    if (packed) return { message: withRows(message, []), rows: packed };
+    if (packed) return { message: withRows(message, []), pieces: packed };
   }
   const rows = rowsOf(message);
-  return rows === null
-    ? { message, rows }
-    : { message: withRows(message, []), rows: packRows(rows) };
+  if (rows === null) return { message, pieces: null };
+  return {
+    message: withRows(message, []),
+    pieces: [{ rows: packRows(rows), first: 0, end: rows.length }],
+  };
 }
 
-export function unpackMessage({ message, rows }: PackedMessage): FromStream {
-  return rows === null ? withJson(message) : withRows(message, unpackRows(rows));
+export function unpackMessage({ message, pieces }: PackedMessage): FromStream {
+  return pieces === null ? withJson(message) : withRows(message, unpackRows(pieces));
 }
 
 function rowsOf(message: FromStream): readonly WindowRow[] | null {

@@ -3,10 +3,22 @@
 import { LimitError } from "../errors.ts";
 import { Buckets } from "../query/expression/bucket.ts";
 import { timeMax, timeMin } from "../rollup/keys.ts";
-import type { GroupDirectory, StoredGroup, WindowStore } from "../rollup/store.ts";
+import type {
+  GroupDirectory,
+  StoredGroup,
+  WindowGroupBlock,
+  WindowStore,
+} from "../rollup/store.ts";
 import { GroupNames, isSameValue } from "./group-names.ts";
 import type { WindowsAnswer, WindowsRequest } from "./messages.ts";
-import { joinRows, type PackedRows, packRows, unpackRows } from "./packed-rows.ts";
+import {
+  type PackedRows,
+  packFinal,
+  packRows,
+  pieceWithin,
+  startOf,
+  unpackRows,
+} from "./packed-rows.ts";
 import type { Rule } from "./rule.ts";
 import type { RuleState } from "./rule-state.ts";
 import type { RunningRule } from "./running-rule.ts";
@@ -18,6 +30,8 @@ import type { WindowValues } from "./window-values.ts";
 const noKeysGroup = 1;
 /** Groups of windows that one answer is merged from at most. */
 const READ_MAX = 1_000_000;
+/** Blocks of windows that are decoded at once. */
+const BLOCKS_AT_ONCE = 64;
 
 type Found = Pick<WindowsAnswer, "rows" | "packed" | "more">;
 
@@ -185,38 +199,64 @@ export class WindowReader {
     const { limit } = request;
     const fromUs = request.fromUs ?? timeMin;
     const toUs = request.toUs ?? timeMax;
-    const parts: { rows: PackedRows; first: number; end: number }[] = [];
-    let count = 0;
+    const blocks: WindowGroupBlock[] = [];
+    // Of all but the first and the last, every window is asked for.
+    let within = 0;
     for (const block of this.#store.blocks(rule.number, 0, groupId, request.fromUs, request.toUs)) {
-      if (count > limit) break;
-      const rows = this.#blocks.of(block, (one) =>
-        this.#finalRows(rule, one.overlapping(timeMin, timeMax)),
-      );
-      const [first, end] = within(rows, fromUs, toUs);
-      parts.push({ rows, first, end });
-      count += end - first;
+      blocks.push(block);
+      if (within > limit) break;
+      if (blocks.length > 1) within += block.count;
     }
+    const pieces = this.#blocks
+      .of(blocks, (missing) => this.#shownBlocks(rule, groupId, missing))
+      .map((rows) => ({ ...pieceWithin(rows, fromUs, toUs) }))
+      .filter(({ first, end }) => first < end);
     const open = this.#open(rule, state, request);
     if (open.length > 0) {
       open.sort((a, b) => order(a.startUs, b.startUs));
-      const last = parts.findLast(({ first, end }) => first < end);
-      const newest = last?.rows.times[(last.end - 1) * 3];
-      if (newest !== undefined && (open[0] as WindowRow).startUs < newest) {
-        const stored = unpackRows(joinRows(parts));
-        const rows = merge(stored, open, 1);
+      const last = pieces.at(-1);
+      if (last && (open[0] as WindowRow).startUs < startOf(last.rows, last.end - 1)) {
+        const rows = merge(unpackRows(pieces), open, 1);
         return { rows: rows.slice(0, limit), more: rows.length > limit };
       }
-      parts.push({ rows: packRows(open), first: 0, end: open.length });
-      count += open.length;
+      pieces.push({ rows: packRows(open), first: 0, end: open.length });
     }
+    const count = pieces.reduce((sum, { first, end }) => sum + end - first, 0);
     for (let over = count - limit; over > 0; ) {
-      const last = parts.at(-1) as { first: number; end: number };
+      const last = pieces.at(-1) as { first: number; end: number };
       const cut = Math.min(over, last.end - last.first);
       last.end -= cut;
       over -= cut;
-      if (over > 0) parts.pop();
+      if (over > 0) pieces.pop();
     }
-    return { rows: [], packed: joinRows(parts), more: count > limit };
+    return { rows: [], packed: pieces, more: count > limit };
+  }
+
+  /** The windows of blocks of one group, those of many blocks decoded at once. */
+  #shownBlocks(rule: Rule, groupId: number, blocks: readonly WindowGroupBlock[]): PackedRows[] {
+    const group = this.#namesOf(rule).of(groupId);
+    const other = groupId === 0 && rule.keys.length > 0;
+    const shown: PackedRows[] = [];
+    for (let first = 0; first < blocks.length; first += BLOCKS_AT_ONCE) {
+      const windows: StoredGroup[] = [];
+      const ends: number[] = [];
+      for (const block of blocks.slice(first, first + BLOCKS_AT_ONCE)) {
+        windows.push(...block.overlapping(timeMin, timeMax));
+        ends.push(windows.length);
+      }
+      const values = this.#values.of(
+        rule,
+        windows.map(({ startUs, endUs, partial }) => ({
+          durationUs: endUs - startUs,
+          group,
+          partials: [partial],
+        })),
+      );
+      ends.forEach((end, i) => {
+        shown.push(packFinal(windows, values, [ends[i - 1] ?? 0, end], group, other));
+      });
+    }
+    return shown;
   }
 
   /** Open windows that are asked for. */
@@ -312,15 +352,6 @@ function spansOf({ window, tiers }: Rule, { tier, widthUs }: WindowsRequest): Bu
   }
   const width = tiers[tier - 1]?.size ?? { months: 0, days: 0, us: 1n };
   return new Buckets({ width, originUs, zone });
-}
-
-/** The rows that overlap [fromUs, toUs): windows of a group that follow each other. */
-function within({ count, times }: PackedRows, fromUs: bigint, toUs: bigint): [number, number] {
-  let first = 0;
-  let end = count;
-  while (first < end && (times[first * 3 + 1] as bigint) <= fromUs) first++;
-  while (end > first && (times[(end - 1) * 3] as bigint) >= toUs) end--;
-  return [first, end];
 }
 
 function order(a: bigint, b: bigint): number {

@@ -2,8 +2,16 @@
 
 import { expect, test } from "vitest";
 import { JsonText } from "../../src/query/result.ts";
+import type { StoredGroup } from "../../src/rollup/store.ts";
 import type { FromStream } from "../../src/stream/messages.ts";
-import { packMessage, unpackMessage } from "../../src/stream/packed-rows.ts";
+import {
+  packFinal,
+  packMessage,
+  packRows,
+  pieceWithin,
+  unpackMessage,
+  unpackRows,
+} from "../../src/stream/packed-rows.ts";
 import type { WindowRow } from "../../src/stream/window-row.ts";
 
 const web = ["web", null];
@@ -77,4 +85,33 @@ test("the answer of a rollup has its JSON again", () => {
   expect((answer as unknown as { result: typeof result }).result.rows[0]?.[0]).toBeInstanceOf(
     JsonText,
   );
+});
+
+test("pieces of rows, final ones in shared memory, come out as one list", () => {
+  const windows = Array.from({ length: 20 }, (_, i): StoredGroup => {
+    const ledger = { count: i, late: i + 1, revised: 2, tooLate: 3, duplicate: 4, revision: i * 2 };
+    const startUs = BigInt(i * 60);
+    const partial = new Uint8Array(0);
+    return { groupId: 1, startUs, endUs: startUs + 60n, finalAt: BigInt(i), ...ledger, partial };
+  });
+  const values = windows.map((_, i) => [i / 2, i < 10 ? null : new JsonText(`${i}`)]);
+  const final = [
+    packFinal(windows, values, [0, 13], web, false),
+    packFinal(windows, values, [13, 20], web, false),
+  ];
+  expect(final.every(({ columns }) => columns instanceof SharedArrayBuffer)).toBe(true);
+  const pieces = final.map((one) => pieceWithin(one, 125n, 1140n));
+  pieces.push({ rows: packRows(rows), first: 1, end: 3 });
+  const want = windows.slice(2, 19).map(({ finalAt, groupId: _, partial: __, ...window }, i) => ({
+    ...window,
+    group: web,
+    other: false,
+    values: values[i + 2] as WindowRow["values"],
+    state: "final",
+    changedAt: finalAt,
+  }));
+  const answer = { rows: [], packed: pieces, more: false, asOf: 9n, executionUs: 5 };
+  const got = sent({ type: "answer", id: 4, answer: { type: "windows", answer } });
+  expect(got).toMatchObject({ answer: { answer: { rows: [...want, ...rows.slice(1, 3)] } } });
+  expect(unpackRows(pieces)).toEqual([...want, ...rows.slice(1, 3)]);
 });
