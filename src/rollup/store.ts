@@ -89,6 +89,8 @@ export interface WindowStore {
     fromUs: bigint | null,
     toUs: bigint | null,
   ): Iterable<WindowGroupBlock>;
+  /** Another one as soon as any of a group's windows are. */
+  groupVersion(rule: number, tier: number, groupId: number): number;
   /** By start (the newest first when descending), then group. Blocks are read as the caller comes to them. */
   windows(range: WindowRange): Iterable<StoredGroup>;
   /** The groups that have windows, ascending. */

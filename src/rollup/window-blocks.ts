@@ -15,6 +15,9 @@ import {
 import type { TableReader } from "./store.ts";
 import { WindowBlock } from "./window-block.ts";
 
+/** Groups whose versions are known. */
+const versionsMax = 65_536;
+
 interface Held {
   readonly key: Buffer;
   readonly text: string;
@@ -36,6 +39,9 @@ export class WindowBlocks {
   /** The last block of a group, by rule and tier, then group. */
   readonly #tails = new Map<number, Map<number, Held>>();
   readonly #lists = new BlockLists();
+  /** Of groups that somebody asked about since they last changed. */
+  readonly #versions = new Map<string, number>();
+  #version = 0;
   readonly #heldOf = new WeakMap<WindowBlock, Held>();
   readonly #dirty = new Set<Held>();
   readonly #commits: Held[][] = [];
@@ -163,7 +169,20 @@ export class WindowBlocks {
     return gone.length >= limit;
   }
 
+  /** Another one as soon as any of a group's blocks are. */
+  version(rule: number, tier: number, groupId: number): number {
+    const group = groupOf(windowKey(rule, tier, groupId, timeMin).toString("latin1"));
+    let version = this.#versions.get(group);
+    if (version === undefined) {
+      if (this.#versions.size >= versionsMax) this.#versions.clear();
+      version = ++this.#version;
+      this.#versions.set(group, version);
+    }
+    return version;
+  }
+
   #changed(held: Held): void {
+    this.#versions.delete(groupOf(held.text));
     const memory = held.block?.memory ?? 200;
     this.#memory += memory - held.memory;
     held.memory = memory;

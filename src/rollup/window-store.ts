@@ -155,6 +155,10 @@ class StoredWindows implements WindowStore {
     }
   }
 
+  groupVersion(rule: number, tier: number, groupId: number): number {
+    return this.#blocks.version(rule, tier, groupId);
+  }
+
   /**
    * The start of the first block that has a window that ends after `from`. Within a group windows end in the order in
    * which they start, so blocks before one of which none does have none either.

@@ -164,9 +164,14 @@ export function pieceWithin(rows: PackedRows, fromUs: bigint, toUs: bigint): Pac
   return { rows, first, end };
 }
 
-/** The start of a row. */
+/** When a row's window begins. */
 export function startOf({ columns }: PackedRows, row: number): bigint {
   return new BigInt64Array(columns, row * 8, 1)[0] as bigint;
+}
+
+/** When a row's window ends. */
+export function endOf({ columns, count }: PackedRows, row: number): bigint {
+  return new BigInt64Array(columns, (count + row) * 8, 1)[0] as bigint;
 }
 
 export function unpackRows(pieces: readonly PackedPiece[]): WindowRow[] {

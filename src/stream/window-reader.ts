@@ -11,14 +11,7 @@ import type {
 } from "../rollup/store.ts";
 import { GroupNames, isSameValue } from "./group-names.ts";
 import type { WindowsAnswer, WindowsRequest } from "./messages.ts";
-import {
-  type PackedRows,
-  packFinal,
-  packRows,
-  pieceWithin,
-  startOf,
-  unpackRows,
-} from "./packed-rows.ts";
+import { type PackedRows, packFinal, packRows, startOf, unpackRows } from "./packed-rows.ts";
 import type { Rule } from "./rule.ts";
 import type { RuleState } from "./rule-state.ts";
 import type { RunningRule } from "./running-rule.ts";
@@ -197,20 +190,16 @@ export class WindowReader {
   /** Windows of one group: stored ones, then those that are open, which are newer where windows don't overlap. */
   #series(rule: Rule, state: RuleState | null, request: WindowsRequest, groupId: number): Found {
     const { limit } = request;
-    const fromUs = request.fromUs ?? timeMin;
-    const toUs = request.toUs ?? timeMax;
-    const blocks: WindowGroupBlock[] = [];
-    // Of all but the first and the last, every window is asked for.
-    let within = 0;
-    for (const block of this.#store.blocks(rule.number, 0, groupId, request.fromUs, request.toUs)) {
-      blocks.push(block);
-      if (within > limit) break;
-      if (blocks.length > 1) within += block.count;
-    }
-    const pieces = this.#blocks
-      .of(blocks, (missing) => this.#shownBlocks(rule, groupId, missing))
-      .map((rows) => ({ ...pieceWithin(rows, fromUs, toUs) }))
-      .filter(({ first, end }) => first < end);
+    const pieces: { readonly rows: PackedRows; first: number; end: number }[] = this.#blocks.pieces(
+      {
+        key: `${rule.number} ${groupId}`,
+        version: this.#store.groupVersion(rule.number, 0, groupId),
+        fromUs: request.fromUs ?? timeMin,
+        toUs: request.toUs ?? timeMax,
+        read: () => this.#blocksOf(rule, request, groupId),
+        show: (blocks) => this.#shownBlocks(rule, groupId, blocks),
+      },
+    );
     const open = this.#open(rule, state, request);
     if (open.length > 0) {
       open.sort((a, b) => order(a.startUs, b.startUs));
@@ -230,6 +219,23 @@ export class WindowReader {
       if (over > 0) pieces.pop();
     }
     return { rows: [], packed: pieces, more: count > limit };
+  }
+
+  /** As many blocks as are enough for the limit. */
+  #blocksOf(
+    rule: Rule,
+    { fromUs, toUs, limit }: WindowsRequest,
+    groupId: number,
+  ): { blocks: WindowGroupBlock[]; isAll: boolean } {
+    const blocks: WindowGroupBlock[] = [];
+    // Of all but the first and the last, every window is asked for.
+    let within = 0;
+    for (const block of this.#store.blocks(rule.number, 0, groupId, fromUs, toUs)) {
+      blocks.push(block);
+      if (within > limit) return { blocks, isAll: false };
+      if (blocks.length > 1) within += block.count;
+    }
+    return { blocks, isAll: true };
   }
 
   /** The windows of blocks of one group, those of many blocks decoded at once. */
