@@ -8,6 +8,7 @@ import type { Interval } from "../query/expression/expression.ts";
 import type { Predicate } from "../query/query.ts";
 import type { Segment, Snapshot } from "../query/segments/source.ts";
 import type { Follower } from "./follower.ts";
+import { type KnownPart, KnownWindows } from "./known-windows.ts";
 import type { Rule, WindowShape } from "./rule.ts";
 import type { RuleState } from "./rule-state.ts";
 import type { RunningRule } from "./running-rule.ts";
@@ -159,13 +160,22 @@ export class Recomputation {
     const { fromUs, toUs } = this.#range;
     const finalTo = live.time.watermarkUs() - rule.allowedLatenessUs;
     const found = this.#state?.openPartials(fromUs, toUs) ?? [];
-    const stored = this.#parts.stored(this.#isSession ? this.#events : this.#range);
+    const about = this.#isSession ? this.#events : this.#range;
+    const stored = new KnownWindows(this.#parts.stored(about));
+    // Of those that are open some rows may be gone, so that what is left of them seems to have ended.
+    const open = new KnownWindows(
+      this.#isSession ? (this.rule.state?.openPartials(about.fromUs, about.toUs) ?? []) : [],
+    );
     const answer = { windows: 0, folded: 0, kept: 0 };
     const starts = new Set<bigint>();
     for (const window of found) {
       // Open windows have all their rows.
       if (window.endUs > finalTo) continue;
-      const groups = window.groups.map((group) => this.#regroup(window, group, stored));
+      const groups = window.groups.map((group) =>
+        open.overlapping(group.groupId, window).length > 0
+          ? null
+          : this.#regroup(window, group, stored),
+      );
       const known = groups.filter((one) => one !== null);
       if (known.length < groups.length) answer.kept++;
       if (known.length === 0) continue;
@@ -190,23 +200,14 @@ export class Recomputation {
   }
 
   /** The group's ledger goes on from what is stored of it. Null: some of its rows were not read. */
-  #regroup(
-    window: FinalWindow,
-    group: PartialGroup,
-    stored: readonly FinalWindow[],
-  ): Regrouped | null {
+  #regroup(window: FinalWindow, group: PartialGroup, stored: KnownWindows): Regrouped | null {
     const { rule } = this.rule;
-    const isPart = (one: FinalWindow): boolean =>
-      this.#isSession
-        ? one.startUs < window.endUs && window.startUs < one.endUs
-        : one.startUs === window.startUs;
     if (rule.window.kind === "session" && !reaches(this.#events, window, rule.window.gapUs)) {
       return null;
     }
-    const parts = stored.filter(isPart).flatMap(({ startUs, endUs, groups }) => {
-      const own = groups.find(({ groupId }) => groupId === group.groupId);
-      return own ? [{ startUs, endUs, own }] : [];
-    });
+    const parts = this.#isSession
+      ? stored.overlapping(group.groupId, window)
+      : stored.at(group.groupId, window.startUs);
     const sum = (of: (own: PartialGroup) => number): number =>
       parts.reduce((total, { own }) => total + of(own), 0);
     const count = sum((own) => own.count);
@@ -219,7 +220,7 @@ export class Recomputation {
       group: {
         ...group,
         revised: sum((own) => own.revised),
-        duplicate: this.#isSession ? 0 : duplicatesOf(stored.filter(isPart)),
+        duplicate: this.#isSession ? 0 : stored.duplicates(window.startUs),
         tooLate: 0,
         revision: sum((own) => own.revision) + added,
       },
@@ -230,17 +231,8 @@ export class Recomputation {
 interface Regrouped {
   readonly group: PartialGroup;
   /** What is stored of it. */
-  readonly parts: readonly { readonly startUs: bigint; readonly endUs: bigint }[];
+  readonly parts: readonly KnownPart[];
   readonly added: number;
-}
-
-/** What was left out is the same for all groups of a window that have rows. */
-function duplicatesOf(windows: readonly FinalWindow[]): number {
-  let most = 0;
-  for (const { groups } of windows) {
-    for (const { duplicate } of groups) if (duplicate > most) most = duplicate;
-  }
-  return most;
 }
 
 /** Whether every row that could be part of a session was read. */

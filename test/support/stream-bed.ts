@@ -6,6 +6,7 @@ import { HotSlots } from "../../src/core/slots.ts";
 import { Reader } from "../../src/query/read/reader.ts";
 import type { TableReader } from "../../src/rollup/store.ts";
 import { duplicatesKey } from "../../src/storage/keys.ts";
+import { encodeSegmentMeta } from "../../src/storage/segment.ts";
 import type {
   FromStream,
   StreamAnswer,
@@ -24,12 +25,15 @@ import type { OracleRow } from "../oracle/query.ts";
 import { PlainTables } from "../rollup/plain-table.ts";
 import { type MadeRow, makeBatch } from "./make-batch.ts";
 import type { StreamStep } from "./random-streams.ts";
+import { type SegmentsTold, TestSegments } from "./stored-segments.ts";
 
 const MIB = 1024 * 1024;
 const READER = 0;
+const SEALER = 2;
 
 interface Commit {
   readonly id: number;
+  readonly reflected: bigint;
   readonly writes: readonly StreamWrite[];
 }
 
@@ -46,9 +50,14 @@ export class StreamBed {
   nowMs = 0;
   readonly #core: Core;
   readonly #slots: HotSlots;
+  readonly #segments: TestSegments;
+  /** What the runtime has not been told of them. */
+  #untold: SegmentsTold[] = [];
   readonly #options: BedOptions;
   readonly tables = new PlainTables();
   #commits: Commit[] = [];
+  /** What the newest checkpoint on disk reflects. */
+  #committed = 0n;
   #runtime: StreamRuntime;
   #processor: StreamProcessor;
   #next: bigint;
@@ -64,13 +73,15 @@ export class StreamBed {
       dedup: 65_536,
       slots: 4 * 16 * MIB,
       stream: (options.streamMib ?? 32) * MIB,
-      readers: [96 * MIB, 64 * MIB],
+      readers: [96 * MIB, 64 * MIB, 48 * MIB],
     });
     this.#core = attachCore(memory);
     this.#call("watermarkFormat", this.#batches, 1024);
     this.#slots = new HotSlots(this.#core, 16 * MIB);
     this.#next = firstSequence;
     this.#slots.open(1, firstSequence);
+    const scratch = region(memory, layout.REGION_READER_FIRST + SEALER);
+    this.#segments = new TestSegments(this.#core, scratch);
     [this.#runtime, this.#processor] = this.#open();
   }
 
@@ -93,20 +104,22 @@ export class StreamBed {
       },
       store: {
         renew: () => {},
-        segments: () => [],
-        column: () => undefined,
-        filter: () => undefined,
-        newestDropped: () => undefined,
+        segments: () => this.#segments.segments(),
+        column: (id, index) => this.#segments.column(id, index),
+        filter: (id, index) => this.#segments.filter(id, index),
+        newestDropped: () => this.#segments.newestDropped(),
         table: (name) => this.table(name),
       },
       settings: { checkpointIntervalMs, paceMs: 50, chunkRows },
       ...rules,
       commit: (id, reflected, writes) => {
         this.reflected.push(reflected);
-        this.#commits.push({ id, writes });
+        this.#commits.push({ id, reflected, writes });
       },
       emit: (message) => this.told.push(message),
     });
+    this.#untold = [];
+    runtime.segments(this.#segments.segments().map(encodeSegmentMeta), [], this.#segments.end);
     return [runtime, new StreamProcessor(runtime.parts)];
   }
 
@@ -159,6 +172,34 @@ export class StreamBed {
     this.#next += BigInt(rows.length);
   }
 
+  /** Stores what is hot; its slot is taken back. The processor must have read it. */
+  seal(): void {
+    if (this.#next === this.#segments.end) return;
+    this.#untold.push(this.#segments.seal(this.#slots, this.#next));
+  }
+
+  /** Merges stored segments. */
+  compact(from: number, to: number): void {
+    this.#untold.push(this.#segments.compact(from, to));
+  }
+
+  /** Drops some of the oldest segments that a checkpoint on disk reflects; answers the sequence after them. */
+  drop(most: number): bigint {
+    this.#untold.push(this.#segments.drop(this.#committed, most));
+    return this.#segments.segments()[0]?.firstSequence ?? this.#segments.end;
+  }
+
+  get storedSegments(): number {
+    return this.#segments.segments().length;
+  }
+
+  /** Tells the runtime of segments that came and went. */
+  tell(): void {
+    for (const { added, dropped } of this.#untold.splice(0)) {
+      this.#runtime.segments(added, dropped, this.#segments.end);
+    }
+  }
+
   /** A step of a stream, which the processor has not looked at yet. */
   play(step: StreamStep): void {
     if (step.kind === "tick") this.processor.tick(this.#next, step.receivedAtUs);
@@ -192,6 +233,7 @@ export class StreamBed {
   flush(): void {
     for (let commit = this.#commits.shift(); commit; commit = this.#commits.shift()) {
       this.tables.commit(commit.writes);
+      this.#committed = commit.reflected;
       this.processor.committed(commit.id);
       this.processor.attend();
     }
