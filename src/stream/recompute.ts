@@ -241,9 +241,9 @@ function reaches(read: TimeRange, { startUs, endUs }: FinalWindow, gapUs: bigint
 }
 
 /**
- * Where the events of sessions lie that overlap the range. Each row is in one that is known, be it one of rows that were
- * too late; so those of a group that overlap one another, and a gap about them, have all that may be joined to one of
- * the range.
+ * Where the events of sessions lie that overlap the range. Each row is in one that is known, be it one of rows that
+ * were too late; so those of a group that overlap one another, and a gap about them, have all that may be joined to
+ * one of the range.
  */
 function aboutSessions(
   range: TimeRange,

@@ -1,5 +1,5 @@
-// Backfills from stored segments that are sealed, merged and dropped meanwhile, with restarts anywhere, against the plain
-// way; and what rules do where events are gone.
+// Backfills from stored segments that are sealed, merged and dropped meanwhile, with restarts anywhere, against the
+// plain way; and what rules do where events are gone.
 
 import { expect, it } from "vitest";
 import type { Rule } from "../../src/stream/rule.ts";
