@@ -96,6 +96,7 @@ export class StreamRig {
         segments: () => [],
         column: () => undefined,
         filter: () => undefined,
+        newestDropped: () => undefined,
         table: (name) => tables.reader(name),
       },
       settings: { checkpointIntervalMs: 1000, paceMs: 50, chunkRows },
