@@ -1,4 +1,3 @@
-import type { Socket } from "node:net";
 import type { WebSocket } from "ws";
 import type { Front } from "../api/front.ts";
 import type { IngestParameters } from "../api/ingest-parameters.ts";
@@ -7,6 +6,7 @@ import { receiptDocument, receiptText } from "../api/receipt.ts";
 import type { EngineFailure } from "../engine/failure.ts";
 import type { Receipt } from "../engine/ingest.ts";
 import { messageFrame, problemDocument } from "./protocol.ts";
+import type { Wires } from "./subscriber-socket.ts";
 
 /** Frames of one socket that may wait for their receipts; beyond it the socket is not read. */
 const framesInFlightMax = 64;
@@ -29,13 +29,7 @@ export class IngestSocket {
   /** Bytes that came since the last whole frame; they count against the budget of all bodies. */
   #partialBytes = 0;
 
-  constructor(
-    front: Front,
-    ws: WebSocket,
-    socket: Socket,
-    parameters: IngestParameters,
-    packed: boolean,
-  ) {
+  constructor(front: Front, { ws, socket, packed }: Wires, parameters: IngestParameters) {
     this.#front = front;
     this.#ws = ws;
     this.#parameters = parameters;

@@ -4,6 +4,7 @@ import { metricsCursorOf } from "./metrics-cursor.ts";
 import type { RuleFeed } from "./metrics-feed.ts";
 import type { WindowEntry, WindowLog } from "./metrics-log.ts";
 import { Page, type Place } from "./metrics-page.ts";
+import { Ticker, type Timers } from "./metrics-timers.ts";
 
 /** What of a rule a subscriber wants; those who want the same share a channel. */
 export interface View {
@@ -18,7 +19,6 @@ export interface View {
 
 /** What several subscribers are sent at the same pace. */
 export interface Channel {
-  readonly paceMs: number;
   /** What it is of, for figures. */
   readonly label: string;
   readonly crowd: Crowd;
@@ -28,8 +28,6 @@ export interface Channel {
   start(): Place;
   /** Moves `until` on to what has come. */
   refresh(): void;
-  /** A moment of its pace. */
-  tick(): void;
   /** What follows a place; null: it was dropped, and is to be read again. */
   page(place: Place): Page | null;
   /** What changed since a place that `page` has nothing for; null: that is not known. */
@@ -49,19 +47,25 @@ export class RuleChannel implements Channel {
   readonly #pages = new Map<WindowLog, Map<string, Page>>();
   /** Ranks among the groups that pass the filter, by window. */
   readonly #ranks = new Map<bigint, Map<string, number>>();
+  readonly #ticker: Ticker;
+  /** What those who are not behind were given last, most often all of them. */
+  #latest: { readonly place: Place; readonly page: Page } | null = null;
   #until: Place;
-  #ticked: number;
 
-  constructor(feed: RuleFeed, view: View, closed: () => void) {
+  /** `closed` is called when nobody is left. */
+  constructor(feed: RuleFeed, view: View, timers: Timers, closed: () => void) {
     this.#feed = feed;
     this.#view = view;
     this.crowd = new Crowd(closed);
     this.#until = feed.place();
-    this.#ticked = this.#until.order;
+    this.#ticker = new Ticker(timers, view.paceMs, () => this.#tick());
+    feed.listeners.add(this.#ticker);
   }
 
-  get paceMs(): number {
-    return this.#view.paceMs;
+  /** Nobody is told of anything any more. */
+  close(): void {
+    this.#feed.listeners.delete(this.#ticker);
+    this.#ticker.close();
   }
 
   get label(): string {
@@ -81,20 +85,30 @@ export class RuleChannel implements Channel {
     const place = this.#feed.place();
     if (place.order === this.#until.order && place.asOf === this.#until.asOf) return;
     this.#until = place;
-    this.#pages.clear();
+    this.#forgetPages();
   }
 
-  tick(): void {
+  #tick(): void {
     this.refresh();
-    const isNew = this.#until.order !== this.#ticked;
-    this.#ticked = this.#until.order;
-    this.crowd.advance(isNew);
+    this.crowd.advance();
     // Everyone has it, or is behind for long: it is made again for those.
-    this.#pages.clear();
+    this.#forgetPages();
     this.#forgetRanks();
   }
 
+  #forgetPages(): void {
+    this.#pages.clear();
+    this.#latest = null;
+  }
+
   page(place: Place): Page | null {
+    if (this.#latest?.place === place) return this.#latest.page;
+    const page = this.#find(place);
+    if (page !== null) this.#latest = { place, page };
+    return page;
+  }
+
+  #find(place: Place): Page | null {
     const log = place.log ?? this.#feed.log;
     if (place.order < log.floor && !isWholeFor(place, log)) return null;
     let pages = this.#pages.get(log);

@@ -1,7 +1,7 @@
 /** Who is fed by a channel. */
 export interface Fed {
-  /** Sends what there is up to the channel's `until`; `isNew`: more has come since the tick before. */
-  advance(isNew: boolean): void;
+  /** More has come: sends what there is up to the channel's `until`. */
+  advance(): void;
 }
 
 /** Those who are fed together, and those who are about to be. */
@@ -33,8 +33,9 @@ export class Crowd {
     if (this.#members.delete(member)) this.#check();
   }
 
-  advance(isNew: boolean): void {
-    for (const one of this.#members) one.advance(isNew);
+  /** Lets everyone have what has come. */
+  advance(): void {
+    for (const one of this.#members) one.advance();
   }
 
   #check(): void {

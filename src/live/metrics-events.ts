@@ -75,7 +75,7 @@ export class MetricsEvents implements Subscriber {
   }
 
   page(page: Page): void {
-    this.#write(page.frame("", "sse"));
+    this.#write(page.event());
   }
 
   tell(message: object): void {

@@ -33,6 +33,8 @@ export class RuleFeed {
   readonly log: WindowLog;
   /** Names this log among those of other times and servers. */
   readonly run = randomBytes(4).toString("hex");
+  /** Who is to be told that the log has something new. */
+  readonly listeners = new Set<{ news(): void }>();
   readonly #streams: Streams;
   readonly #isPassing: boolean;
   readonly #reads = new Map<string, Promise<Place | null>>();
@@ -72,8 +74,11 @@ export class RuleFeed {
   }
 
   #take({ rows, asOf }: WatchUpdate): void {
+    const { order } = this.log;
     for (const row of rows) this.log.put(row);
     if (asOf > this.#asOf) this.#asOf = asOf;
+    if (this.log.order === order) return;
+    for (const listener of this.listeners) listener.news();
   }
 
   /** Behind everything that is known. */

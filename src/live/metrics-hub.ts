@@ -14,7 +14,7 @@ import type { Place } from "./metrics-page.ts";
 import type { MetricsRequest } from "./metrics-protocol.ts";
 import { MetricsSources, type Source } from "./metrics-sources.ts";
 import { MetricsSubscription, type Outlet } from "./metrics-subscription.ts";
-import { Paces, systemTimers, type Timers } from "./metrics-timers.ts";
+import { systemTimers, type Timers } from "./metrics-timers.ts";
 
 const sweepMs = 1000;
 
@@ -57,7 +57,6 @@ interface Follower {
 export class MetricsHub {
   readonly #front: Front;
   readonly #timers: Timers;
-  readonly #paces: Paces;
   readonly #sources: MetricsSources;
   readonly #statements = new StatementCache(100, 1024 * 1024);
   readonly #followers = new Set<Follower>();
@@ -66,8 +65,7 @@ export class MetricsHub {
   constructor(front: Front, timers: Timers = systemTimers, bounds: FeedBounds = feedBounds) {
     this.#front = front;
     this.#timers = timers;
-    this.#paces = new Paces(timers);
-    this.#sources = new MetricsSources(front, this.#paces, bounds);
+    this.#sources = new MetricsSources(front, timers, bounds);
   }
 
   /**
@@ -172,7 +170,7 @@ export class MetricsHub {
     channel.crowd.release();
     subscriber.begun(about);
     if (gap !== null) subscriber.tell({ type: "gap", reason: gap });
-    subscription.advance(false);
+    subscription.resume();
     return subscription;
   }
 

@@ -6,9 +6,7 @@ import type { Rule } from "../stream/rule.ts";
 import { WindowTexts } from "../stream/window-text.ts";
 import type { WindowEntry, WindowLog } from "./metrics-log.ts";
 import { packJson } from "./protocol.ts";
-
-/** How messages reach a subscriber. */
-export type Encoding = "json" | "packed" | "sse";
+import { readyFrame } from "./ready-frame.ts";
 
 /** A place in what a channel sends. */
 export interface Place {
@@ -37,7 +35,9 @@ export interface PageParts {
 export class Page {
   readonly next: Place;
   readonly #parts: PageParts;
-  readonly #frames = new Map<string, Buffer>();
+  readonly #jsonFrames = new Map<string, Buffer>();
+  readonly #packedFrames = new Map<string, Buffer>();
+  #event: Buffer | null = null;
   #jsonTail: Buffer | null = null;
   #packedTail: Buffer | null = null;
 
@@ -56,34 +56,35 @@ export class Page {
     return json.length > 0 || leftOff > 0 || (snapshot && !more);
   }
 
-  /** The bytes for the subscription `id`; those with equal ids share one buffer. */
-  frame(id: string, encoding: Encoding): Buffer {
-    const key = `${encoding} ${id}`;
-    let frame = this.#frames.get(key);
+  /** What a WebSocket is sent for the subscription `id`; those with equal ids share one buffer. */
+  frame(id: string, packed: boolean): Buffer {
+    const frames = packed ? this.#packedFrames : this.#jsonFrames;
+    let frame = frames.get(id);
     if (frame === undefined) {
-      frame = this.#make(id, encoding);
+      frame = readyFrame(this.message(id, packed), packed);
       // Ids that are all different are not to be kept beside the parts that they share.
-      if (this.#frames.size < framesMax) this.#frames.set(key, frame);
+      if (frames.size < framesMax) frames.set(id, frame);
     }
     return frame;
   }
 
-  #make(id: string, encoding: Encoding): Buffer {
-    switch (encoding) {
-      case "json":
-        return Buffer.concat([
-          Buffer.from(`{"type":"metrics","id":${JSON.stringify(id)},`),
-          this.#json(),
-        ]);
-      case "packed":
-        return this.#packed(id);
-      case "sse":
-        return Buffer.concat([
-          Buffer.from(`event: metrics\nid: ${this.#parts.cursor}\ndata: {"type":"metrics",`),
-          this.#json(),
-          Buffer.from("\n\n"),
-        ]);
-    }
+  /** The message in the frame. */
+  message(id: string, packed: boolean): Buffer {
+    if (packed) return this.#packed(id);
+    return Buffer.concat([
+      Buffer.from(`{"type":"metrics","id":${JSON.stringify(id)},`),
+      this.#json(),
+    ]);
+  }
+
+  /** The same as a Server-Sent Event. */
+  event(): Buffer {
+    this.#event ??= Buffer.concat([
+      Buffer.from(`event: metrics\nid: ${this.#parts.cursor}\ndata: {"type":"metrics",`),
+      this.#json(),
+      Buffer.from("\n\n"),
+    ]);
+    return this.#event;
   }
 
   /** `…"windows":[…],"cursor":"…"}` */

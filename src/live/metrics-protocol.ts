@@ -47,8 +47,13 @@ export interface MetricsRequest {
   readonly states: ReadonlySet<WindowState> | null;
 }
 
+export interface MetricsSubscribe {
+  readonly type: "subscribe";
+  readonly id: string;
+  readonly request: MetricsRequest;
+}
 export type MetricsMessage =
-  | { readonly type: "subscribe"; readonly id: string; readonly request: MetricsRequest }
+  | MetricsSubscribe
   | { readonly type: "unsubscribe"; readonly id: string };
 
 /** Checks what a frame of a subscriber holds. */

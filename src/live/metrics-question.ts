@@ -8,12 +8,15 @@ import type { Channel } from "./metrics-channel.ts";
 import { Crowd } from "./metrics-crowd.ts";
 import { metricsCursorOf } from "./metrics-cursor.ts";
 import { Page, type Place } from "./metrics-page.ts";
+import type { Timers } from "./metrics-timers.ts";
 import { packJson } from "./protocol.ts";
 
 export interface QuestionOptions {
+  readonly timers: Timers;
   readonly paceMs: number;
   /** Rows of its result that are sent. */
   readonly groupsMax: number;
+  /** Called when nobody is left. */
   closed(): void;
 }
 
@@ -27,6 +30,7 @@ export class QuestionChannel implements Channel {
   readonly #engine: Engine;
   readonly #query: Query;
   readonly #options: QuestionOptions;
+  readonly #stop: () => void;
   readonly #run = randomBytes(4).toString("hex");
   #results = 0;
   #asked: bigint | null = null;
@@ -48,10 +52,7 @@ export class QuestionChannel implements Channel {
     this.#query = query;
     this.#options = options;
     this.crowd = new Crowd(() => options.closed());
-  }
-
-  get paceMs(): number {
-    return this.#options.paceMs;
+    this.#stop = options.timers.every(options.paceMs, () => this.#tick());
   }
 
   get until(): Place {
@@ -71,20 +72,25 @@ export class QuestionChannel implements Channel {
     // It is asked at its pace, whoever joins.
   }
 
-  tick(): void {
-    const isNew = this.#results !== this.#ticked;
-    this.#ticked = this.#results;
-    this.crowd.advance(isNew);
+  /** It is not asked again. */
+  close(): void {
+    this.#stop();
+  }
+
+  #tick(): void {
+    this.#tell();
     if (this.#isAsking || this.#asked === this.#engine.nextSequence()) return;
     this.#ask().then(
-      () => {
-        if (this.#results === this.#ticked) return;
-        this.#ticked = this.#results;
-        this.crowd.advance(true);
-      },
+      () => this.#tell(),
       // A busy engine may have time at the next tick; what can't ever be answered was refused by `open`.
       () => undefined,
     );
+  }
+
+  #tell(): void {
+    if (this.#results === this.#ticked) return;
+    this.#ticked = this.#results;
+    this.crowd.advance();
   }
 
   page(place: Place): Page | null {

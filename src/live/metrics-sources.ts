@@ -10,7 +10,7 @@ import { type FeedBounds, type FeedOptions, RuleFeed } from "./metrics-feed.ts";
 import { passingRule, questionKey } from "./metrics-passing.ts";
 import type { MetricsRequest } from "./metrics-protocol.ts";
 import { QuestionChannel } from "./metrics-question.ts";
-import type { Paces } from "./metrics-timers.ts";
+import type { Timers } from "./metrics-timers.ts";
 
 /** Questions of subscribers that are answered as rules, at once; and those that are asked again and again. */
 const questionsMax = 256;
@@ -33,17 +33,17 @@ export interface Source {
  */
 export class MetricsSources {
   readonly #front: Front;
-  readonly #paces: Paces;
+  readonly #timers: Timers;
   readonly #bounds: FeedBounds;
   readonly #sources = new Map<number, Source>();
   /** Rules of questions, from the moment they are asked for. */
   readonly #passing = new Map<string, Promise<Source>>();
   readonly #asked = new Map<string, QuestionChannel>();
 
-  constructor(front: Front, paces: Paces, bounds: FeedBounds) {
+  constructor(front: Front, timers: Timers, bounds: FeedBounds) {
     this.#front = front;
+    this.#timers = timers;
     this.#bounds = bounds;
-    this.#paces = paces;
   }
 
   /** The windows of a rule for a request; its channel has its first snapshot. */
@@ -74,16 +74,16 @@ export class MetricsSources {
     if (channel === undefined) {
       this.#refuseMany();
       const made = new QuestionChannel(this.#front.engine, query, {
+        timers: this.#timers,
         paceMs,
         groupsMax,
         closed: () => {
-          this.#paces.remove(made);
+          made.close();
           if (this.#asked.get(key) === made) this.#asked.delete(key);
         },
       });
       channel = made;
       this.#asked.set(key, made);
-      this.#paces.add(made);
     }
     channel.crowd.hold();
     try {
@@ -112,8 +112,11 @@ export class MetricsSources {
   }
 
   close(): void {
-    this.#paces.close();
-    for (const { feed } of this.#sources.values()) feed.close();
+    for (const { feed, channels } of this.#sources.values()) {
+      for (const channel of channels.values()) channel.close();
+      feed.close();
+    }
+    for (const channel of this.#asked.values()) channel.close();
     this.#sources.clear();
   }
 
@@ -161,14 +164,13 @@ export class MetricsSources {
     const key = viewKey(view);
     let channel = source.channels.get(key);
     if (channel === undefined) {
-      const made: RuleChannel = new RuleChannel(source.feed, view, () => {
-        this.#paces.remove(made);
+      const made: RuleChannel = new RuleChannel(source.feed, view, this.#timers, () => {
+        made.close();
         source.channels.delete(key);
         if (source.channels.size === 0) source.restingMs = this.#nowMs();
       });
       channel = made;
       source.channels.set(key, made);
-      this.#paces.add(made);
     }
     channel.crowd.hold();
     channel.refresh();

@@ -41,7 +41,7 @@ export class MetricsSubscription implements Fed {
     this.#channel = channel;
     this.#place = channel.start();
     this.#join();
-    this.advance(false);
+    this.resume();
   }
 
   close(): void {
@@ -60,22 +60,22 @@ export class MetricsSubscription implements Fed {
     this.#channel.crowd.leave(this);
   }
 
-  /** The outlet has room again. */
-  resume(): void {
-    this.advance(false);
+  advance(): void {
+    if (!this.resume()) this.#skipped++;
   }
 
-  advance(isNew: boolean): void {
+  /** Sends what there is; false: the outlet has no room for it. */
+  resume(): boolean {
     while (!this.#isClosed && !this.#isReading && this.#hasMore()) {
-      if (this.#outlet.isBehind()) {
-        if (isNew) this.#skipped++;
-        return;
-      }
+      if (this.#outlet.isBehind()) return false;
       const page = this.#channel.page(this.#place);
-      if (page === null) return this.#again();
-      this.#place = page.next;
-      if (page.isTelling) this.#send(page);
+      if (page === null) this.#again();
+      else {
+        this.#place = page.next;
+        if (page.isTelling) this.#send(page);
+      }
     }
+    return true;
   }
 
   #hasMore(): boolean {
@@ -99,10 +99,10 @@ export class MetricsSubscription implements Fed {
     channel.again(this.#place).then(
       (place) => {
         this.#isReading = false;
-        if (this.#isClosed || channel !== this.#channel) return this.advance(false);
+        if (this.#isClosed || channel !== this.#channel) return this.resume();
         if (place === null) this.#outlet.tell({ type: "gap", reason: "expired" });
         this.#place = place ?? channel.start();
-        this.advance(false);
+        return this.resume();
       },
       (error: unknown) => {
         this.#isReading = false;

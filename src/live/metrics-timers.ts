@@ -1,55 +1,56 @@
-import type { Channel } from "./metrics-channel.ts";
+import { type Clock, systemClock } from "../base/clock.ts";
 
-/** Calls back again and again; what it gives ends that. */
-export interface Timers {
-  every(ms: number, tick: () => void): () => void;
+/** Calls back, once or again and again; what it gives ends that. */
+export interface Timers extends Pick<Clock, "monotonicMs"> {
+  after(ms: number, call: () => void): () => void;
+  every(ms: number, call: () => void): () => void;
 }
 
 export const systemTimers: Timers = {
-  every(ms, tick) {
-    const timer = setInterval(tick, ms);
-    timer.unref();
+  monotonicMs: systemClock.monotonicMs,
+  after(ms, call) {
+    if (ms <= 0) {
+      const soon = setImmediate(call).unref();
+      return () => clearImmediate(soon);
+    }
+    const timer = setTimeout(call, ms).unref();
+    return () => clearTimeout(timer);
+  },
+  every(ms, call) {
+    const timer = setInterval(call, ms).unref();
     return () => clearInterval(timer);
   },
 };
 
-interface Pace {
-  readonly channels: Set<Channel>;
-  readonly stop: () => void;
-}
-
-/** The ticks of all channels: one timer for those of the same pace. */
-export class Paces {
+/** Ticks when there is news, at least a pace apart: after a quiet time at once, and never for nothing. */
+export class Ticker {
   readonly #timers: Timers;
-  readonly #paces = new Map<number, Pace>();
+  readonly #paceMs: number;
+  readonly #tick: () => void;
+  #tickedMs = Number.NEGATIVE_INFINITY;
+  #stop: (() => void) | null = null;
+  #isClosed = false;
 
-  constructor(timers: Timers) {
+  constructor(timers: Timers, paceMs: number, tick: () => void) {
     this.#timers = timers;
+    this.#paceMs = paceMs;
+    this.#tick = tick;
   }
 
-  add(channel: Channel): void {
-    const { paceMs } = channel;
-    let pace = this.#paces.get(paceMs);
-    if (pace === undefined) {
-      const channels = new Set<Channel>();
-      const tick = (): void => {
-        for (const one of channels) one.tick();
-      };
-      pace = { channels, stop: this.#timers.every(paceMs, tick) };
-      this.#paces.set(paceMs, pace);
-    }
-    pace.channels.add(channel);
-  }
-
-  remove(channel: Channel): void {
-    const pace = this.#paces.get(channel.paceMs);
-    if (pace === undefined || !pace.channels.delete(channel) || pace.channels.size > 0) return;
-    pace.stop();
-    this.#paces.delete(channel.paceMs);
+  /** What comes before the tick is told with it. */
+  news(): void {
+    if (this.#stop !== null || this.#isClosed) return;
+    const waitMs = this.#tickedMs + this.#paceMs - this.#timers.monotonicMs();
+    this.#stop = this.#timers.after(Math.max(0, waitMs), () => {
+      this.#stop = null;
+      this.#tickedMs = this.#timers.monotonicMs();
+      this.#tick();
+    });
   }
 
   close(): void {
-    for (const { stop } of this.#paces.values()) stop();
-    this.#paces.clear();
+    this.#isClosed = true;
+    this.#stop?.();
+    this.#stop = null;
   }
 }

@@ -14,10 +14,11 @@ import { Feed } from "./feed.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { IngestSocket } from "./ingest-socket.ts";
 import type { MetricsHub } from "./metrics-hub.ts";
-import { MetricsSocket } from "./metrics-socket.ts";
+import { openMetricsSocket } from "./metrics-socket.ts";
 import { refuseForeignOrigin } from "./origin.ts";
 import { msgpackProtocol } from "./protocol.ts";
 import { StreamSocket } from "./stream-socket.ts";
+import type { Wires } from "./subscriber-socket.ts";
 
 /** All WebSockets of a server. */
 export interface Sockets {
@@ -41,8 +42,8 @@ export function openSockets(front: Front, hub: MetricsHub, streams: EventStreams
   const streamServer = openServer(messageBytesMax, false);
   const feed = new Feed(front.engine);
   const ingestSockets = new Map<WebSocket, IngestSocket>();
-  const streamSockets = new Map<WebSocket, StreamSocket>();
-  const metricsSockets = new Map<WebSocket, MetricsSocket>();
+  const subscribers = new Set<WebSocket>();
+  const streamSockets = new Set<StreamSocket>();
   const heartbeat = new Heartbeat(front.clock, front.config.heartbeatMs);
   const beats = setInterval(() => {
     heartbeat.beat();
@@ -50,13 +51,25 @@ export function openSockets(front: Front, hub: MetricsHub, streams: EventStreams
   }, front.config.heartbeatMs);
   beats.unref();
   const stopListening = front.engine.onPublish(() => {
-    for (const socket of streamSockets.values()) socket.advance();
+    for (const session of streamSockets) session.advance();
   });
 
-  const opened = <S>(sockets: Map<WebSocket, S>, ws: WebSocket, socket: Duplex, session: S) => {
-    sockets.set(ws, session);
-    heartbeat.add(ws, socket as Socket);
-    ws.on("close", () => sockets.delete(ws));
+  const opened = (target: Target, wires: Wires) => {
+    const { ws, socket } = wires;
+    if (target.path === eventPath) {
+      ingestSockets.set(ws, new IngestSocket(front, wires, target.parameters));
+      ws.on("close", () => ingestSockets.delete(ws));
+    } else {
+      subscribers.add(ws);
+      ws.on("close", () => subscribers.delete(ws));
+      if (target.path === metricsStreamPath) openMetricsSocket(front, hub, wires);
+      else {
+        const session = new StreamSocket(front, feed, wires);
+        streamSockets.add(session);
+        ws.on("close", () => streamSockets.delete(session));
+      }
+    }
+    heartbeat.add(ws, socket);
     // A frame that breaks the protocol closes the socket with its code; there is nothing else to do.
     ws.on("error", (error) => front.log.debug({ err: error }, "WebSocket failed"));
   };
@@ -68,14 +81,7 @@ export function openSockets(front: Front, hub: MetricsHub, streams: EventStreams
       const server = target.path === eventPath ? ingestServer : streamServer;
       server.handleUpgrade(req, socket, head, (ws) => {
         const packed = ws.protocol === msgpackProtocol;
-        if (target.path === eventPath) {
-          const session = new IngestSocket(front, ws, socket as Socket, target.parameters, packed);
-          opened(ingestSockets, ws, socket, session);
-        } else if (target.path === streamPath) {
-          opened(streamSockets, ws, socket, new StreamSocket(front, feed, ws, packed));
-        } else {
-          opened(metricsSockets, ws, socket, new MetricsSocket(front, hub, ws, packed));
-        }
+        opened(target, { ws, socket: socket as Socket, packed });
       });
     } catch (error) {
       socket.on("error", () => socket.destroy());
@@ -95,13 +101,12 @@ export function openSockets(front: Front, hub: MetricsHub, streams: EventStreams
           await new Promise<void>((resolve) => session.finish(resolve));
           await closed(ws);
         }),
-        ...[...streamSockets.keys(), ...metricsSockets.keys()].map(closed),
+        ...[...subscribers].map(closed),
       ]);
       hub.close();
     },
     terminate() {
-      const readers = [...streamSockets.keys(), ...metricsSockets.keys()];
-      for (const ws of [...ingestSockets.keys(), ...readers]) ws.terminate();
+      for (const ws of [...ingestSockets.keys(), ...subscribers]) ws.terminate();
     },
   };
 }

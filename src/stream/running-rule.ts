@@ -201,6 +201,11 @@ export class RunningRule implements RuleSink {
     return first !== undefined && first.finalAt <= next ? first.finalAt - 1n : next;
   }
 
+  /** There may be something that watchers have not been told; `next` is the next sequence. */
+  hasNews(next: bigint): boolean {
+    return this.#ready.length > 0 || this.#toldTo < next;
+  }
+
   /** What watchers have not been told; `next` is the next sequence. Null: nothing. */
   news(next: bigint): RuleNews | null {
     const ready = this.#ready;

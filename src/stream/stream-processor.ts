@@ -243,11 +243,13 @@ export class StreamProcessor {
   attend(): number {
     const { clock, settings } = this.#parts;
     const watched = [...this.#rules.values()].filter(({ watchers }) => watchers > 0);
+    const news = watched.filter((rule) => rule.hasNews(this.#nextOf(rule)));
     let wait = Number.POSITIVE_INFINITY;
-    if (watched.length > 0) {
+    // While there are none it sleeps until rows come: what they change is told with them.
+    if (news.length > 0) {
       if (clock.monotonicMs() >= this.#newsDueMs) {
         const startMs = clock.monotonicMs();
-        for (const rule of watched) this.#tell(rule);
+        for (const rule of news) this.#tell(rule);
         const tookMs = clock.monotonicMs() - startMs;
         this.#newsDueMs = startMs + Math.max(settings.paceMs, tookMs * NEWS_SHARE);
       }
