@@ -1,5 +1,6 @@
 // `npm run bench:fan-out`: one rule, one update a second, many subscribers, against a bare `ws` server that sends the
-// same bytes to as many. What is compared is how soon the last of them has each message, and what a message costs.
+// same bytes to as many. What is compared is how soon the last of them has each message, and what a message costs: the
+// processor time of the whole server, and what of it the same updates do not need with one subscriber.
 
 import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
@@ -18,13 +19,25 @@ interface Plan {
   readonly rounds: number;
 }
 
-/** Milliseconds from a cause until every subscriber has its message, one a cause. */
+/** What as many subscribers as were asked for had of some updates. */
 interface Spread {
+  /** Milliseconds from a cause until every subscriber has its message, one a cause. */
   readonly lastMs: number[];
   readonly messages: number;
   readonly bytes: number;
   /** Processor time of the server while the updates were sent; NaN where there is no /proc. */
   readonly cpuMs: number;
+}
+
+/** The same updates for one subscriber, then for many. */
+interface Measured {
+  readonly one: Spread;
+  readonly many: Spread;
+}
+
+interface Round {
+  readonly own: Measured;
+  readonly bare: Measured;
 }
 
 /** Processor time that a process has used, milliseconds. */
@@ -56,13 +69,20 @@ async function subscribe(url: string, count: number, hello: string): Promise<Web
   return sockets;
 }
 
-/** Causes updates, one after the other, and waits until all have each. */
-async function spread(
-  url: string,
-  plan: Plan,
-  pid: number,
-  cause: (update: number) => Promise<unknown>,
-): Promise<Spread> {
+/** Where updates are caused, and where they are heard. */
+interface Station {
+  readonly url: string;
+  readonly pid: number;
+  cause(update: number): Promise<unknown>;
+}
+
+async function measure(station: Station, plan: Plan): Promise<Measured> {
+  const one = await spread(station, { ...plan, subscribers: 1 }, 0);
+  return { one, many: await spread(station, plan, plan.updates) };
+}
+
+/** Causes updates, one after the other, and waits until all have each; `before` have been caused already. */
+async function spread({ url, pid, cause }: Station, plan: Plan, before: number): Promise<Spread> {
   const hello = JSON.stringify({ type: "subscribe", id: "m", rule: "fan", pace: "50ms" });
   const sockets = await subscribe(url, plan.subscribers, hello);
   let [messages, bytes, waiting] = [0, 0, 0];
@@ -79,7 +99,7 @@ async function spread(
   await new Promise((resolve) => setTimeout(resolve, 1500));
   const lastMs: number[] = [];
   const cpuMs = cpuMsOf(pid);
-  for (let update = 1; update <= plan.updates; update++) {
+  for (let update = before + 1; update <= before + plan.updates; update++) {
     wanted = `"n":${update}}`;
     waiting = sockets.length;
     const all = new Promise<void>((resolve) => {
@@ -113,16 +133,18 @@ function frameOf(update: number): string {
 /** The bare server: sends the same bytes to all at a POST. */
 async function startBare() {
   const server = createServer((req, res) => {
-    const frame = Buffer.from(frameOf(Number(req.headers["x-update"])));
-    for (const socket of sockets.clients) socket.send(frame, { binary: false });
-    res.end();
+    req.on("data", (update: Buffer) => {
+      const frame = Buffer.from(frameOf(Number(update)));
+      for (const socket of sockets.clients) socket.send(frame, { binary: false });
+      res.end();
+    });
   });
   const sockets = new WebSocketServer({ server, perMessageDeflate: false });
   sockets.on("connection", (socket) => socket.on("message", () => {}));
   return listen(server, 0);
 }
 
-async function ofMillrace(plan: Plan): Promise<Spread> {
+async function ofMillrace(plan: Plan): Promise<Measured> {
   const server = await startMillrace();
   try {
     const api = `http://127.0.0.1:${server.port}/api/v1`;
@@ -134,12 +156,8 @@ async function ofMillrace(plan: Plan): Promise<Spread> {
     const event = { timestamp: "2026-11-23T12:00:00Z", event_type: "fan" };
     const body = Buffer.from(JSON.stringify(event));
     const cause = (): Promise<string> => wire.post("/api/v1/events", "application/json", body);
-    const found = await spread(
-      `ws://127.0.0.1:${server.port}/api/v1/stream/metrics`,
-      plan,
-      server.pid,
-      cause,
-    );
+    const url = `ws://127.0.0.1:${server.port}/api/v1/stream/metrics`;
+    const found = await measure({ url, pid: server.pid, cause }, plan);
     wire.close();
     return found;
   } finally {
@@ -147,63 +165,74 @@ async function ofMillrace(plan: Plan): Promise<Spread> {
   }
 }
 
-async function ofBare(plan: Plan): Promise<Spread> {
+async function ofBare(plan: Plan): Promise<Measured> {
   const program = fileURLToPath(new URL("./fan-out.js", import.meta.url));
   const server = await startProgram("bare", [program, "--bare"], null);
   try {
-    return await spread(`ws://127.0.0.1:${server.port}`, plan, server.pid, async (update) => {
-      await fetch(`http://127.0.0.1:${server.port}`, {
-        method: "POST",
-        headers: { "x-update": String(update) },
-      });
-    });
+    const wire = new Wire(server.port);
+    const cause = (update: number): Promise<string> =>
+      wire.post("/", "text/plain", Buffer.from(String(update)));
+    const url = `ws://127.0.0.1:${server.port}`;
+    const found = await measure({ url, pid: server.pid, cause }, plan);
+    wire.close();
+    return found;
   } finally {
     await server.stop();
   }
 }
 
 /** A process of its own for each server's subscribers, so that both begin alike. */
-async function outside(which: string, plan: Plan): Promise<Spread> {
+async function outside(which: string, plan: Plan): Promise<Measured> {
   const program = fileURLToPath(new URL("./fan-out.js", import.meta.url));
   const args = [program, `--of=${which}`, JSON.stringify(plan)];
   const { stdout } = await promisify(execFile)(process.execPath, args, { maxBuffer: 1 << 22 });
-  return JSON.parse(stdout) as Spread;
+  return JSON.parse(stdout) as Measured;
+}
+
+/** What is compared, of one server in one round: the smaller the better. */
+const figures: readonly [name: string, unit: string, of: (found: Measured) => number][] = [
+  ["until the last has it, median", "ms", ({ many }) => percentile(sorted(many.lastMs), 0.5)],
+  ["99th percentile", "ms", ({ many }) => percentile(sorted(many.lastMs), 0.99)],
+  ["processor time a message", "µs", ({ many }) => (many.cpuMs * 1000) / many.messages],
+  [
+    "of it for subscribers",
+    "µs",
+    ({ one, many }) => ((many.cpuMs - one.cpuMs) * 1000) / (many.messages - one.messages),
+  ],
+];
+
+function sorted(values: readonly number[]): number[] {
+  return [...values].sort((a, b) => a - b);
 }
 
 export async function fanOut(plan: Plan): Promise<string[][]> {
-  const rounds: { own: Spread; bare: Spread }[] = [];
+  const rounds: Round[] = [];
   for (let round = 0; round < plan.rounds; round++) {
     rounds.push({ own: await outside("millrace", plan), bare: await outside("bare", plan) });
   }
+  const want = plan.subscribers * plan.updates;
   for (const { own, bare } of rounds) {
-    const want = plan.subscribers * plan.updates;
-    if (own.messages !== want || bare.messages !== want) {
-      throw new Error(`${own.messages} and ${bare.messages} messages came, want ${want}`);
+    const got = [own.many.messages, bare.many.messages];
+    if (got.some((count) => count !== want)) {
+      throw new Error(`${got.join(" and ")} messages came, want ${want}`);
     }
   }
-  const ms = (pick: (one: { own: Spread; bare: Spread }) => Spread, share: number): number =>
-    median(
-      rounds.map((one) =>
-        percentile(
-          pick(one).lastMs.sort((a, b) => a - b),
-          share,
-        ),
-      ),
-    );
-  const row = (name: string, pick: (one: { own: Spread; bare: Spread }) => Spread): string[] => {
-    const size = median(rounds.map((one) => pick(one).bytes / pick(one).messages));
-    const cpu = median(rounds.map((one) => (pick(one).cpuMs * 1000) / pick(one).messages));
-    return [
-      name,
-      `${ms(pick, 0.5).toFixed(0)} ms`,
-      `${ms(pick, 0.99).toFixed(0)} ms`,
-      `${size.toFixed(0)} B`,
-      `${cpu.toFixed(1)} µs`,
-    ];
-  };
+  const row = (name: string, pick: (round: Round) => Measured): string[] => [
+    name,
+    `${median(rounds.map((round) => pick(round).many.bytes / want)).toFixed(0)} B`,
+    ...figures.map(([, unit, of]) => {
+      const value = median(rounds.map((round) => of(pick(round))));
+      return `${value.toFixed(unit === "ms" ? 0 : 1)} ${unit}`;
+    }),
+  ];
+  // Of each round by itself: the machine may be another one in the next.
+  const ratios = figures.map(([, , of]) =>
+    median(rounds.map(({ own, bare }) => of(bare) / of(own))),
+  );
   return [
-    row("millrace, a POST to the last subscriber, pace 50 ms", ({ own }) => own),
+    row("millrace, from a POST, pace 50 ms", ({ own }) => own),
     row("bare ws, the same bytes", ({ bare }) => bare),
+    ["bare ws / millrace", "", ...ratios.map((ratio) => `${ratio.toFixed(2)}×`)],
   ];
 }
 
@@ -216,15 +245,9 @@ async function main(flags: readonly string[]): Promise<void> {
   }
   const plan = flags.includes("--smoke")
     ? { subscribers: 20, updates: 2, rounds: 1 }
-    : { subscribers: 2000, updates: 15, rounds: 3 };
+    : { subscribers: 2000, updates: 12, rounds: 3 };
   console.log(`${machine()}\n${plan.subscribers} subscribers, ${plan.updates} updates a round\n`);
-  const header = [
-    "server",
-    "until the last has it, median",
-    "99th percentile",
-    "message",
-    "processor time a message",
-  ];
+  const header = ["server", "message", ...figures.map(([name]) => name)];
   console.log(table(header, await fanOut(plan)));
 }
 
