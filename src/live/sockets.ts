@@ -43,7 +43,7 @@ export function openSockets(front: Front, hub: MetricsHub, streams: EventStreams
   const feed = new Feed(front.engine);
   const ingestSockets = new Map<WebSocket, IngestSocket>();
   const subscribers = new Set<WebSocket>();
-  const streamSockets = new Set<StreamSocket>();
+  const streamSockets = new Map<WebSocket, StreamSocket>();
   const heartbeat = new Heartbeat(front.clock, front.config.heartbeatMs);
   const beats = setInterval(() => {
     heartbeat.beat();
@@ -51,25 +51,22 @@ export function openSockets(front: Front, hub: MetricsHub, streams: EventStreams
   }, front.config.heartbeatMs);
   beats.unref();
   const stopListening = front.engine.onPublish(() => {
-    for (const session of streamSockets) session.advance();
+    for (const session of streamSockets.values()) session.advance();
   });
 
   const opened = (target: Target, wires: Wires) => {
     const { ws, socket } = wires;
     if (target.path === eventPath) {
       ingestSockets.set(ws, new IngestSocket(front, wires, target.parameters));
-      ws.on("close", () => ingestSockets.delete(ws));
     } else {
       subscribers.add(ws);
-      ws.on("close", () => subscribers.delete(ws));
-      if (target.path === metricsStreamPath) openMetricsSocket(front, hub, wires);
-      else {
-        const session = new StreamSocket(front, feed, wires);
-        streamSockets.add(session);
-        ws.on("close", () => streamSockets.delete(session));
-      }
+      if (target.path === streamPath) streamSockets.set(ws, new StreamSocket(front, feed, wires));
+      else openMetricsSocket(front, hub, wires);
     }
     heartbeat.add(ws, socket);
+    ws.on("close", () => {
+      for (const open of [ingestSockets, subscribers, streamSockets]) open.delete(ws);
+    });
     // A frame that breaks the protocol closes the socket with its code; there is nothing else to do.
     ws.on("error", (error) => front.log.debug({ err: error }, "WebSocket failed"));
   };
