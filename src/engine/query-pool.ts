@@ -12,15 +12,15 @@ import {
   OverloadError,
   TimeoutError,
 } from "../errors.ts";
-import { resultGroupsMax, resultRowsMax } from "../limits.ts";
 import { CancelledError } from "../query/columns/kernels.ts";
 import { eventsFilter } from "../query/events/events-filter.ts";
 import { resolveNow } from "../query/expression/now.ts";
 import { explainResult } from "../query/plan/explain-text.ts";
 import { noRollup, type RollupPart, restQuery } from "../query/plan/rollup.ts";
 import type { Query } from "../query/query.ts";
-import type { ReadAnswer, ReadJob } from "../query/read/read-job.ts";
+import type { QueryJob, ReadAnswer, ReadJob } from "../query/read/read-job.ts";
 import { Reader, snapshotChanged } from "../query/read/reader.ts";
+import { type RowsPage, type RowsRequest, streamOrder } from "../query/read/row-pages.ts";
 import { SharedScan } from "../query/read/shared-scan.ts";
 import type { ThreadFacts } from "../query/read/thread-facts.ts";
 import type { EventsPage, EventsRequest, QueryResult } from "../query/result.ts";
@@ -35,10 +35,13 @@ import {
   revive,
   threadFailure,
 } from "./query-answers.ts";
+import { noFigures } from "./query-figures.ts";
 import type { FromQueryThread, TextAnswer } from "./query-thread.ts";
 import { QueryWorker, type QueryWorkerParts } from "./query-worker.ts";
 import { ResultStream } from "./result-stream.ts";
-import { limitsOf, type QueryBounds, RunningQuery } from "./running-query.ts";
+import type { AskedRows } from "./row-stream.ts";
+import { RowStreams } from "./row-streams.ts";
+import { boundsDefault, limitsOf, type QueryBounds, RunningQuery } from "./running-query.ts";
 
 export interface QueryPoolOptions extends Omit<QueryWorkerParts, "memoryBytes"> {
   /** What a query may take: 32 MiB on each thread, 30 seconds with the time that it waits, where nothing is said. */
@@ -51,13 +54,6 @@ export interface QueryPoolOptions extends Omit<QueryWorkerParts, "memoryBytes"> 
   readonly longCells?: number;
   readonly clock?: Clock;
 }
-
-const boundsDefault: QueryBounds = {
-  memoryBytes: 32 * 1024 * 1024,
-  timeoutMs: 30_000,
-  rows: resultRowsMax,
-  groups: resultGroupsMax,
-};
 
 const ownCellsDefault = 4_000_000;
 const helperCellsDefault = 4_000_000;
@@ -75,22 +71,6 @@ const graceMs = 5000;
 /** Before a worker that did not come up is started again. */
 const restartMs = 1000;
 
-/** Figures before the first query. */
-export const noFigures: QueryFigures = {
-  running: 0,
-  waiting: 0,
-  own: 0,
-  answered: 0,
-  split: 0,
-  cancelled: 0,
-  killed: 0,
-  timeouts: 0,
-  overLimit: 0,
-  repeated: 0,
-  workersFailed: 0,
-  memoryPeak: 0,
-};
-
 type Counts = { -readonly [K in keyof QueryFigures]: QueryFigures[K] };
 
 export class QueryPool {
@@ -105,6 +85,7 @@ export class QueryPool {
   readonly #running = new Set<RunningQuery>();
   /** By run: those whose results are being read. */
   readonly #sending = new Map<number, RunningQuery>();
+  readonly #streams = new RowStreams();
   readonly #counts: Counts = { ...noFigures };
   #runs = 0;
   #closed = false;
@@ -138,9 +119,36 @@ export class QueryPool {
     options: QueryOptions = {},
     part?: RollupPart,
   ): Promise<ResultText> {
-    const answer = await this.#run(this.#job(query, part), format, options);
+    const job = this.#job(query, part);
+    const order = options.rowsMax === undefined && !part ? streamOrder(query) : null;
+    if (order !== null) return this.#rows({ query: job.query, order, format }, options);
+    const answer = await this.#run(job, format, options);
     if ("rows" in answer) return ownText(answer, format);
     return answer as ResultText;
+  }
+
+  /** Rows that go out as they are found, page by page. */
+  async #rows(asked: AskedRows, options: QueryOptions): Promise<ResultText> {
+    this.#refuse(options);
+    const own = this.#consider({ type: "query", query: asked.query }, options).answer;
+    if (own !== null) {
+      this.#counts.own++;
+      return ownText(own as QueryResult, asked.format);
+    }
+    return this.#streams.begin(asked, options, {
+      page: (request, signal) => this.#page(request, { ...options, signal }),
+      timeoutMs: Math.min(options.timeoutMs ?? this.#bounds.timeoutMs, this.#bounds.timeoutMs),
+      memoryBytes: limitsOf(options, this.#bounds).memoryBytes ?? 0,
+      stallMs,
+      clock: this.#clock,
+    });
+  }
+
+  #page(request: RowsRequest, options: QueryOptions): Promise<RowsPage> {
+    this.#refuse(options);
+    const job: ReadJob = { type: "rows", request };
+    const started = { us: this.#clock.nowUs(), ms: this.#clock.monotonicMs() };
+    return this.#queue(job, { cells: 0, threads: 1 }, null, options, started) as Promise<RowsPage>;
   }
 
   async events(request: EventsRequest, options: QueryOptions = {}): Promise<EventsPage> {
@@ -178,15 +186,18 @@ export class QueryPool {
   queries(): QueryInfo[] {
     const nowMs = this.#clock.monotonicMs();
     const all = this.#all().map((query) => query.info(nowMs));
+    all.push(...this.#streams.infos(nowMs));
     return all.sort((a, b) => b.elapsedMs - a.elapsedMs);
   }
 
   kill(id: string, by: string): boolean {
     const query = this.#all().find((one) => one.id === id);
-    if (query === undefined || query.failure instanceof Error) return false;
-    this.#counts.killed++;
+    if (query?.failure instanceof Error) return false;
     const message = `the query was ended by ${by}`;
     const error = new InputError("query_cancelled", message, { cancelledBy: by }, 409);
+    if (query === undefined && !this.#streams.kill(id, error)) return false;
+    this.#counts.killed++;
+    if (query === undefined) return true;
     if (query.stream) query.stream.fail(error);
     else this.#fail(query, error);
     return true;
@@ -205,11 +216,12 @@ export class QueryPool {
     this.#closed = true;
     for (const query of [...this.#waiting, ...this.#running]) this.#fail(query, closedError());
     for (const { stream } of this.#sending.values()) stream?.fail(closedError());
+    this.#streams.close(closedError());
     await Promise.all(this.#workers.map((worker) => worker.close()));
   }
 
   /** `now()` is one instant, wherever the query runs. */
-  #job(asked: Query, part?: RollupPart): ReadJob {
+  #job(asked: Query, part?: RollupPart): QueryJob {
     const query = resolveNow(asked, this.#clock.nowUs());
     return part
       ? { type: "query", query: restQuery(query, part.rest), part }
@@ -221,28 +233,34 @@ export class QueryPool {
     format: ResultFormat | null,
     options: QueryOptions,
   ): Promise<ReadAnswer | ResultText> {
-    if (this.#closed) throw closedError();
-    if (options.signal?.aborted) throw new CancelledError();
+    this.#refuse(options);
     const started = { us: this.#clock.nowUs(), ms: this.#clock.monotonicMs() };
     const { answer, cells, threads } = this.#consider(job, options);
     if (answer !== null) {
       this.#counts.own++;
       return answer;
     }
+    return this.#queue(job, { cells, threads }, format, options, started);
+  }
+
+  #refuse({ signal }: QueryOptions): void {
+    if (this.#closed) throw closedError();
+    if (signal?.aborted) throw new CancelledError();
+  }
+
+  async #queue(
+    job: ReadJob,
+    work: { readonly cells: number; readonly threads: number },
+    format: ResultFormat | null,
+    options: QueryOptions,
+    started: { us: bigint; ms: number },
+  ): Promise<ReadAnswer | ResultText> {
     if (this.#waiting.length >= waitingMax) {
       throw new OverloadError("query_queue_full", `${waitingMax} queries wait already`, 1, 503);
     }
     return new Promise((resolve, reject) => {
       const settlement = { resolve, reject };
-      const query = new RunningQuery(
-        job,
-        { cells, threads },
-        format,
-        options,
-        this.#bounds,
-        started,
-        settlement,
-      );
+      const query = new RunningQuery(job, work, format, options, this.#bounds, started, settlement);
       this.#watch(query, options.signal);
       this.#waiting.push(query);
       this.#next();
@@ -373,7 +391,7 @@ export class QueryPool {
       worker.urge({ type: "drop", run });
       return;
     }
-    this.#counts.answered++;
+    if (query.job.type !== "rows" || query.job.request.after === null) this.#counts.answered++;
     this.#running.delete(query);
     if (!("pieces" in answer)) return query.settle(revive(answer));
     const { asOf, pieces, done } = answer;

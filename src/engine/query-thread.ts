@@ -135,7 +135,7 @@ function nextPartial(run: number): Partial | null {
 
 function perform(task: QueryTask): void {
   const { run, job, limits, fresh, scan } = task;
-  if (scan === null || job.type === "events") return answer(task, reader.run(job, limits));
+  if (scan === null || job.type !== "query") return answer(task, reader.run(job, limits));
   const shared = new SharedScan(scan);
   const options = { limits, fresh, threads: data.threads, between: attend };
   if (task.lead) {
@@ -152,7 +152,8 @@ function perform(task: QueryTask): void {
 function answer({ run, format }: QueryTask, result: ReadAnswer): void {
   const facts = reader.facts();
   if (format === null || !("rows" in result)) {
-    return reply({ type: "answer", run, answer: result, facts });
+    const buffers = "texts" in result ? buffersOf(result.texts) : [];
+    return reply({ type: "answer", run, answer: result, facts }, buffers);
   }
   const chunk = kept.begin(run, result, format);
   const text = { asOf: result.asOf, ...chunk };

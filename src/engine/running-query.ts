@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { TimeoutError } from "../errors.ts";
+import { resultGroupsMax, resultRowsMax } from "../limits.ts";
 import type { ReadAnswer, ReadJob, ReadLimits } from "../query/read/read-job.ts";
 import { canSplit, type SharedScan } from "../query/read/shared-scan.ts";
 import type { ResultFormat } from "../query/result-text.ts";
@@ -14,6 +15,13 @@ export interface QueryBounds {
   readonly rows: number;
   readonly groups: number;
 }
+
+export const boundsDefault: QueryBounds = {
+  memoryBytes: 32 * 1024 * 1024,
+  timeoutMs: 30_000,
+  rows: resultRowsMax,
+  groups: resultGroupsMax,
+};
 
 /** What one query may take: what its caller says, where that is less. */
 export function limitsOf(options: QueryOptions, bounds: QueryBounds): ReadLimits {
@@ -144,7 +152,7 @@ export class RunningQuery {
     const { text, requestId } = this.#options;
     return {
       id: this.id,
-      kind: this.job.type,
+      kind: this.job.type === "events" ? "events" : "query",
       state: this.#state(),
       text: text ?? null,
       requestId: requestId ?? null,

@@ -28,7 +28,7 @@ const encoder = new TextEncoder();
 
 /** The whole result in pieces of about 64 KiB, each in memory of its own. */
 export function* resultBytes(format: ResultFormat, source: ResultSource): Generator<Uint8Array> {
-  const { head, row: rowText, tail } = writers[format](source);
+  const { head, row: rowText, tail } = resultWriter(format, source.columns);
   let text = head;
   let isFirst = true;
   for (const row of source.rows) {
@@ -38,26 +38,40 @@ export function* resultBytes(format: ResultFormat, source: ResultSource): Genera
     yield encoder.encode(text);
     text = "";
   }
-  text += tail();
+  text += tail(source);
   if (text !== "") yield encoder.encode(text);
 }
 
-interface ResultWriter {
-  readonly head: string;
-  readonly row: (row: readonly ResultValue[], isFirst: boolean) => string;
-  readonly tail: () => string;
+/** Texts as bytes, in pieces of about 64 KiB. */
+export function* piecesOf(texts: Iterable<string>): Generator<Uint8Array> {
+  let text = "";
+  for (const one of texts) {
+    text += one;
+    if (text.length < pieceLength) continue;
+    yield encoder.encode(text);
+    text = "";
+  }
+  if (text !== "") yield encoder.encode(text);
 }
 
-const writers: Readonly<Record<ResultFormat, (source: ResultSource) => ResultWriter>> = {
-  json: jsonWriter,
-  ndjson: ndjsonWriter,
-  csv: csvWriter,
-};
+/** What is written before, for and after the rows of a result. */
+export interface ResultWriter {
+  readonly head: string;
+  readonly row: (row: readonly ResultValue[], isFirst: boolean) => string;
+  readonly tail: (end: Pick<ResultSource, "asOf" | "stats">) => string;
+}
+
+export function resultWriter(format: ResultFormat, columns: readonly ResultColumn[]): ResultWriter {
+  return writers[format](columns);
+}
+
+const writers: Readonly<Record<ResultFormat, (columns: readonly ResultColumn[]) => ResultWriter>> =
+  { json: jsonWriter, ndjson: ndjsonWriter, csv: csvWriter };
 
 /** `{"columns":[{"name","type"}],"rows":[[…]],"as_of","stats"}` */
-function jsonWriter(source: ResultSource): ResultWriter {
+function jsonWriter(columns: readonly ResultColumn[]): ResultWriter {
   return {
-    head: `{"columns":${JSON.stringify(source.columns)},"rows":[`,
+    head: `{"columns":${JSON.stringify(columns)},"rows":[`,
     row: (row, isFirst) => {
       let text = isFirst ? "[" : ",[";
       for (let i = 0; i < row.length; i++) {
@@ -66,13 +80,13 @@ function jsonWriter(source: ResultSource): ResultWriter {
       }
       return `${text}]`;
     },
-    tail: () =>
-      `],"as_of":"${source.asOf}","stats":${JSON.stringify(statsDocument(source.stats))}}`,
+    tail: ({ asOf, stats }) =>
+      `],"as_of":"${asOf}","stats":${JSON.stringify(statsDocument(stats))}}`,
   };
 }
 
 /** One object a row. */
-function ndjsonWriter({ columns }: ResultSource): ResultWriter {
+function ndjsonWriter(columns: readonly ResultColumn[]): ResultWriter {
   const keys = uniqueNames(columns).map(
     (name, i) => `${i === 0 ? "{" : ","}${JSON.stringify(name)}:`,
   );
@@ -88,7 +102,7 @@ function ndjsonWriter({ columns }: ResultSource): ResultWriter {
 }
 
 /** RFC 4180, with a header. A NULL is an empty cell, an empty text is `""`. */
-function csvWriter({ columns }: ResultSource): ResultWriter {
+function csvWriter(columns: readonly ResultColumn[]): ResultWriter {
   return {
     head: `${columns.map(({ name }) => csvText(name)).join(",")}\r\n`,
     row: (row) => {

@@ -73,6 +73,8 @@ const rows: [string, unknown][] = [
   ["'abc' NOT LIKE 'a%'", false],
   ["'ABC' ILIKE 'a%'", true],
   ["'a%c' LIKE 'a!%c' ESCAPE '!'", true],
+  ["'a' LIKE NULL ESCAPE '!'", null],
+  ["'a' NOT ILIKE 'a' ESCAPE NULL", null],
   ["1 + 2 * 3 - 4", 3],
   ["7 / 2", 3.5],
   ["7 / 0", null],

@@ -26,7 +26,12 @@ const slow: Query = {
     return { of: { kind: "call", type: "string", fn: "concat", args }, as };
   }),
 };
+/** Its rows go out as they are found. */
 const rows = parseSql("SELECT sequence, user_id, properties.price FROM events");
+/** All of its rows are needed before the first can go out. */
+const sorted = parseSql(
+  "SELECT sequence, user_id, properties.price FROM events ORDER BY properties.price, sequence",
+);
 const total = 60_000;
 
 describe("guard rails", () => {
@@ -145,7 +150,10 @@ describe("guard rails", () => {
     expect(order.indexOf("s")).toBeLessThan(3);
   });
 
-  describe("large results", () => {
+  describe.each([
+    ["rows as they are found", rows],
+    ["rows that are sorted", sorted],
+  ])("large results: %s", (_, rows) => {
     let whole: Buffer;
 
     beforeAll(async () => {
@@ -232,7 +240,7 @@ describe("guard rails", () => {
     });
 
     test("take the results that they keep with them", async () => {
-      const text = await dying.answer(rows, "ndjson");
+      const text = await dying.answer(sorted, "ndjson");
       const failed = new Promise((resolve) => text.rest?.onFailure(resolve));
       await Promise.allSettled([dying.query(deadly(666)), dying.query(deadly(666))]);
       expect(await failed).toMatchObject({ code: "query_thread_failed" });

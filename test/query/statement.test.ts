@@ -107,7 +107,29 @@ describe("statements", () => {
     expect(rowsOf("SELECT 1 WHERE 1 = 2")).toEqual([]);
   });
 
+  test("what tools ask first has an answer", () => {
+    const [[release, ...names]] = rowsOf(
+      "SELECT version(), current_database(), current_catalog, pg_catalog.current_schema(), current_schema, " +
+        "current_user, session_user, user, current_role, current_setting('server_version')",
+    ) as [string[]];
+    expect(release).toMatch(/^PostgreSQL \d+\.\d+ \(Millrace \d/);
+    expect(names.slice(0, -1)).toEqual([
+      ...["millrace", "millrace", "public", "public"],
+      ...["millrace", "millrace", "millrace", "millrace"],
+    ]);
+    expect(rowsOf("SHOW server_version")).toEqual([[names.at(-1)]]);
+    expect(rowsOf("SHOW timezone")).toEqual([["UTC"]]);
+    expect(rowsOf("SHOW TRANSACTION ISOLATION LEVEL")).toEqual([["repeatable read"]]);
+    expect(rowsOf("SHOW ALL")).toContainEqual(["client_encoding", "UTF8"]);
+    const named = [{ name: "version" }, { name: "current_user" }];
+    expect(ask("SELECT version(), current_user")).toMatchObject({ columns: named });
+  });
+
   test.each([
+    ["SHOW server_versions", 501, "not_implemented", 1],
+    ["SELECT version(1)", 400, "sql_semantics", 8],
+    ["SELECT current_setting('work_mem')", 501, "not_implemented", 24],
+    ["SELECT current_time", 501, "not_implemented", 8],
     ["DESCRIBE event", 400, "unknown_table", 10],
     ["SHOW work_mem", 501, "not_implemented", 1],
     ["EXPLAIN (FORMAT yaml) SELECT count(*) FROM events", 501, "not_implemented", 10],

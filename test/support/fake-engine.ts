@@ -18,7 +18,7 @@ import type {
   IngestRequest,
   Receipt,
 } from "../../src/engine/ingest.ts";
-import { noFigures } from "../../src/engine/query-pool.ts";
+import { noFigures } from "../../src/engine/query-figures.ts";
 import { InputError, MillraceError } from "../../src/errors.ts";
 import type { Query } from "../../src/query/query.ts";
 import type { EventsPage, EventsRequest, QueryResult } from "../../src/query/result.ts";

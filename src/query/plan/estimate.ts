@@ -71,7 +71,7 @@ export function estimate(job: ReadJob, filter: Filter, segments: readonly Segmen
     const fresh = Math.max(0, Math.min(rows, Number(end - (fromSequence ?? 0n))));
     return filtered / 64 + Math.min(limit, fresh) * eventColumns * answeredCost;
   }
-  const { query } = job;
+  const query = job.type === "rows" ? job.request.query : job.query;
   const { select, orderBy, groupBy } = query;
   if (!isGrouped(query)) {
     const end = query.limit === null ? rows : Math.min(rows, query.offset + query.limit);

@@ -23,7 +23,7 @@ import type { RollupAnswer, RollupPart } from "../plan/rollup.ts";
 import { threadsFor } from "../plan/split.ts";
 import type { Query } from "../query.ts";
 import type { QueryResult } from "../result.ts";
-import type { QueryExecution } from "../run/execute.ts";
+import type { QueryExecution, SequenceRange } from "../run/execute.ts";
 import { startQuery } from "../run/execute.ts";
 import type { QueryThreadState } from "../run/scan.ts";
 import { FoundCodes } from "../run/text-codes.ts";
@@ -31,6 +31,7 @@ import { LiveSource, StoredSegments } from "../segments/segments.ts";
 import type { Segment, Snapshot } from "../segments/source.ts";
 import { StoredPaths } from "../segments/stored-paths.ts";
 import type { QueryJob, ReadAnswer, ReadJob, ReadLimits } from "./read-job.ts";
+import { type RowsPage, type RowsRequest, readRows } from "./row-pages.ts";
 import { cutRanges, partOf, type SharedScan, type SharedScanData } from "./shared-scan.ts";
 import { type ThreadFacts, withFacts } from "./thread-facts.ts";
 
@@ -191,9 +192,11 @@ export class Reader {
     try {
       return this.#once(job, limits, false);
     } catch (error) {
-      if (!(error instanceof CorruptionError) || !this.#store) throw error;
-      // A column can't be read: its segment was dropped or compacted under the query, or it is corrupt. This time list
-      // and columns are of one view of the store, so only what is corrupt fails again.
+      const isGone = job.type === "rows" && (error as MillraceError).code === snapshotChanged;
+      if (!(isGone || error instanceof CorruptionError) || !this.#store) throw error;
+      // A column can't be read: its segment was dropped or compacted under the query, or it is corrupt; or a segment
+      // is not in the list. This time list and columns are of one view of the store, so only what is corrupt, or gone,
+      // fails again.
       return this.#once(job, limits, true);
     }
   }
@@ -245,12 +248,7 @@ export class Reader {
       const execution = startQuery(query, this.#state, limits?.query);
       for (const range of scan.ranges(this.#index % threads, threads, stop)) {
         if (this.#isSet(run.cancel)) throw new CancelledError();
-        const part = partOf(snapshot, range);
-        if (part === null) {
-          const message = `events from sequence ${range.from} on were dropped while the query ran`;
-          throw new MillraceError(snapshotChanged, message);
-        }
-        execution.run(part, range);
+        execution.run(wholePart(snapshot, range), range);
         between?.();
       }
       return execution;
@@ -285,6 +283,7 @@ export class Reader {
     if (job.type === "events") {
       return readEvents(job.request, job.filter, snapshot, this.#state);
     }
+    if (job.type === "rows") return this.#rows(job.request, snapshot);
     const { query, part } = job;
     const execution = startQuery(query, this.#state, limits);
     if (part) {
@@ -293,6 +292,20 @@ export class Reader {
       execution.merge(part.partial);
     } else execution.run(snapshot);
     return withFacts(execution.finish(part?.asOf ?? snapshot.asOf), [this.facts()]);
+  }
+
+  /** A page of rows: those that it follows, and those that came after the first page, are left out. */
+  #rows(request: RowsRequest, snapshot: Snapshot): RowsPage {
+    const { after, order } = request;
+    let from = request.from ?? snapshot.segments[0]?.firstSequence ?? snapshot.asOf;
+    let to = request.asOf ?? snapshot.asOf;
+    if (after !== null && order.by === "sequence") {
+      if (order.descending) to = after.sequence;
+      else from = after.sequence + 1n;
+    }
+    const range = { from: from < to ? from : to, to };
+    const page = readRows(request, wholePart(snapshot, range), range, this.#state);
+    return { ...page, facts: this.facts() };
   }
 
   /** The sequence after all that is published. */
@@ -331,7 +344,7 @@ export class Reader {
     cellsMax: number,
     limits: ReadLimits = {},
   ): { readonly answer: ReadAnswer | null; readonly cells: number; readonly threads: number } {
-    const filter = job.type === "query" ? planFilter(job.query) : job.filter;
+    const filter = filterOf(job);
     const snapshot = this.#source.snapshot();
     try {
       const needed = neededBy(job, filter, snapshot.segments);
@@ -379,6 +392,19 @@ function checkPart({ oldest }: RollupPart, snapshot: Snapshot): void {
   if ((snapshot.oldest ?? oldest) <= oldest) return;
   const message = `events before sequence ${snapshot.oldest} were dropped while the query ran`;
   throw new MillraceError(snapshotChanged, message);
+}
+
+/** The part of `snapshot` that has all rows of `range`. */
+function wholePart(snapshot: Snapshot, range: SequenceRange): Snapshot {
+  const part = partOf(snapshot, range);
+  if (part !== null) return part;
+  const message = `events from sequence ${range.from} on were dropped while the query ran`;
+  throw new MillraceError(snapshotChanged, message);
+}
+
+function filterOf(job: ReadJob): Filter {
+  if (job.type === "events") return job.filter;
+  return planFilter(job.type === "rows" ? job.request.query : job.query);
 }
 
 /** The list as it is now, not as it was for the query before. */

@@ -90,7 +90,8 @@ export class RowsExecution implements QueryExecution {
     if (count <= this.#rowsMax) return;
     throw new LimitError(
       "query_rows",
-      `the result has at least ${count} rows, ${this.#rowsMax} are allowed; a LIMIT makes fewer`,
+      `the result has at least ${count} rows, ${this.#rowsMax} are allowed; a LIMIT makes fewer, and text of rows ` +
+        "that are not ordered, or ordered by timestamp or by sequence, is sent as they are found, without this limit",
       { needed: count, limit: this.#rowsMax },
     );
   }

@@ -41,6 +41,8 @@ export interface ScanOptions {
   readonly filters?: readonly Filter[];
   /** In milliseconds of the clock. */
   readonly deadlineMs?: number | undefined;
+  /** Told of each segment whose rows are looked at. */
+  readonly onScanned?: (segment: Segment) => void;
 }
 
 /** One filter over many segments. */
@@ -59,6 +61,7 @@ export class Scan {
   readonly #conditions: Conditions;
   readonly #codes: TextCodes;
   readonly #deadlineMs: number;
+  readonly #onScanned: ((segment: Segment) => void) | undefined;
 
   constructor(state: QueryThreadState, filter: Filter, options: ScanOptions = {}) {
     const all = [filter, ...(options.filters ?? [])];
@@ -68,6 +71,7 @@ export class Scan {
     this.#state = state;
     this.#filter = filter;
     this.#deadlineMs = options.deadlineMs ?? Number.POSITIVE_INFINITY;
+    this.#onScanned = options.onScanned;
     this.stages = new StageClock(state.clock);
     this.computed = new ComputedColumns(state.run, [
       ...(options.expressions ?? []),
@@ -98,6 +102,7 @@ export class Scan {
       return;
     }
     if (!isPart) this.stats.segmentsScanned++;
+    this.#onScanned?.(segment);
     this.stats.rowsScanned += end - first;
     const mark = run.scratch.mark();
     const before = this.stages.enter("columns");

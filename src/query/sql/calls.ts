@@ -21,6 +21,7 @@ import {
 } from "../typing/times.ts";
 import type { SqlScope } from "./scope.ts";
 import { locationOf, nameOf, placeAt } from "./scope.ts";
+import { sessionCall, sessionFunctions } from "./session.ts";
 
 export function callTerm(node: FuncCall, scope: SqlScope): Term {
   const name = nameOf(node.funcname);
@@ -59,6 +60,7 @@ function refuseAggregateParts(node: FuncCall, name: string, place: Place): void 
 const names: readonly string[] = [
   ...signatures.keys(),
   ...specialFunctions,
+  ...sessionFunctions,
   ...aggregateNames,
   "coalesce",
   "nullif",
@@ -98,6 +100,9 @@ function plainCall(node: FuncCall, name: string, place: Place, scope: SqlScope):
   if (name === "regexp_match") {
     const feature = "regexp_match(), an array (regexp_extract() gives text)";
     throw place.error("not_implemented", `${feature}: not supported yet`, 501);
+  }
+  if (sessionFunctions.includes(name)) {
+    return literal("string", sessionCall(name, compileArguments(node, scope), place));
   }
   const made = applyFunction(name, compileArguments(node, scope), place);
   if (made === null) throw unknownFunction(name, place);

@@ -10,6 +10,7 @@ import type { StatementContext, StatementRows } from "./prepare.ts";
 import { compileRelation, evaluateRelation, type RelationRow, relationAt } from "./relation.ts";
 import { ruleColumns } from "./rule-table.ts";
 import type { SqlScope } from "./scope.ts";
+import { databaseName } from "./session.ts";
 
 /** Types of the values that a path holds. */
 export type LaneType = "number" | "string" | "boolean" | "json";
@@ -118,8 +119,6 @@ function described(facts: readonly ColumnFacts[]): StatementRows {
   };
 }
 
-const catalogName = "millrace";
-
 const columnsTable: SchemaTable = {
   columns: {
     table_catalog: "string",
@@ -140,7 +139,7 @@ const columnsTable: SchemaTable = {
 
 function columnRows(table: string, facts: readonly ColumnFacts[]): RelationRow[] {
   return facts.map(({ name, type, nullable }, i) => ({
-    table_catalog: catalogName,
+    table_catalog: databaseName,
     table_schema: "public",
     table_name: table,
     column_name: name,
@@ -165,7 +164,7 @@ const tables: ReadonlyMap<string, SchemaTable> = new Map([
       wantsCatalog: false,
       rows: (context) => {
         const row = (name: string, type: string) => ({
-          table_catalog: catalogName,
+          table_catalog: databaseName,
           table_schema: "public",
           table_name: name,
           table_type: type,
@@ -184,7 +183,7 @@ const tables: ReadonlyMap<string, SchemaTable> = new Map([
       wantsCatalog: false,
       rows: () =>
         ["information_schema", "public"].map((name) => ({
-          catalog_name: catalogName,
+          catalog_name: databaseName,
           schema_name: name,
         })),
     },

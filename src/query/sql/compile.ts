@@ -16,6 +16,7 @@ import { operatorTerm } from "./operators.ts";
 import { columnTerm } from "./path.ts";
 import type { SqlScope } from "./scope.ts";
 import { featureOf, locationOf, nameOf, placeAt } from "./scope.ts";
+import { sessionValue } from "./session.ts";
 
 /** Compiles a node; constants that are called with constants become constants. */
 export function compileTerm(node: Node | undefined, outer: SqlScope): Term {
@@ -65,6 +66,8 @@ function valueOf(node: Node, scope: SqlScope): Expression | null {
     const { op } = node.SQLValueFunction;
     const now = call("timestamp", "now", []);
     if (op === "SVFOP_CURRENT_TIMESTAMP" || op === "SVFOP_LOCALTIMESTAMP") return now;
+    const session = sessionValue(op);
+    if (session !== null) return literal("string", session);
     if (op !== "SVFOP_CURRENT_DATE") return null;
     const day = bucketOf(now, { months: 0, days: 1, us: 0n }, null, "UTC");
     return typeof day === "string" ? null : day;

@@ -220,6 +220,9 @@ function escapedPattern([pattern, escape]: readonly Node[], scope: SqlScope): Te
   const [from, character] = [text.of, by.of].map((one) =>
     one.kind === "literal" ? one.value : undefined,
   );
+  // A pattern that is NULL, or is escaped by NULL, makes the condition NULL.
+  if (from === null) return text;
+  if (character === null) return by;
   if (typeof from !== "string" || typeof character !== "string") {
     throw scope.source.notImplemented("ESCAPE of what isn't a constant", locationOf(pattern));
   }

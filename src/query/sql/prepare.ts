@@ -10,6 +10,7 @@ import { describeEvents, describeRule, readSchema, schemaTable, showTables } fro
 import { type FindRule, selectWindows, type WindowsSelect } from "./rule-table.ts";
 import { nameOf } from "./scope.ts";
 import { tableOf } from "./select.ts";
+import { allSettings, nearSetting, setting } from "./session.ts";
 import { parseOne, SqlSource } from "./source.ts";
 import { compiling, eventsScope, queryOfSelect } from "./statement.ts";
 
@@ -111,11 +112,25 @@ export function prepareParsed(
   if ("SelectStmt" in statement) return prepareSelect(statement, source, params, findRule);
   if ("ExplainStmt" in statement) return prepareExplain(statement.ExplainStmt, source, params);
   if ("VariableShowStmt" in statement) {
-    const name = statement.VariableShowStmt.name ?? "";
-    throw source.notImplemented(`SHOW ${name} (SHOW TABLES shows the tables)`, 0);
+    return prepareShow(statement.VariableShowStmt.name ?? "", source);
   }
   const problem = "want SELECT, EXPLAIN, SHOW TABLES or DESCRIBE; nothing else can be run";
   throw source.errorAt("sql_semantics", problem, 1);
+}
+
+function prepareShow(name: string, source: SqlSource): Prepared {
+  const text = (of: string): ResultColumn => ({ name: of, type: "string" });
+  const show = (rows: StatementRows): Prepared => {
+    return { kind: "rows", wantsCatalog: false, read: () => rows };
+  };
+  if (name.toLowerCase() === "all") {
+    return show({ columns: [text("name"), text("setting")], rows: allSettings() });
+  }
+  const found = setting(name);
+  if (found !== null) return show({ columns: [text(found[0])], rows: [[found[1]]] });
+  const hint = nearSetting(name);
+  const feature = `SHOW ${name} (SHOW TABLES shows the tables, SHOW ALL the settings)`;
+  throw source.error("not_implemented", `${feature}: not supported yet${hint}`, 0, 501);
 }
 
 function prepareSelect(

@@ -51,7 +51,7 @@ export function nameOf(names: readonly Node[] | undefined): string {
 
 const featureNames: Readonly<Record<string, string>> = {
   SubLink: "subqueries",
-  SQLValueFunction: "CURRENT_USER and its like",
+  SQLValueFunction: "CURRENT_TIME and LOCALTIME",
   A_ArrayExpr: "ARRAY here",
   RowExpr: "row values",
   A_Indirection: "subscripts",
