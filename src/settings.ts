@@ -178,7 +178,11 @@ export const settings = {
     "24h",
   ),
   queryRowsMax: integer(
-    ["query-rows-max", "1000000", "rows of a result that must be whole before it is sent; beyond it: 413"],
+    [
+      "query-rows-max",
+      "1000000",
+      "rows of a result that must be whole before it is sent; beyond it: 413",
+    ],
     1,
     10_000_000,
   ),
