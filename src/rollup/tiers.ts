@@ -72,6 +72,11 @@ export class Tiers {
     return this.#bytes;
   }
 
+  /** Windows of all tiers that ended by then are stored; null while there is no W. */
+  get storedToUs(): bigint | null {
+    return this.#watermarkUs === null ? null : this.#watermarkUs - this.#rule.allowedLatenessUs;
+  }
+
   #tier(number: number): OpenTier | undefined {
     return this.#tiers[number - 1];
   }

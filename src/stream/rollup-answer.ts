@@ -8,7 +8,7 @@ import { CorruptionError } from "../errors.ts";
 import { sharedStateKey } from "../query/aggregate/create.ts";
 import { Buckets } from "../query/expression/bucket.ts";
 import { expressionKey } from "../query/expression/expression.ts";
-import { predicateKey, type TimeSpan, wholeWindows } from "../query/plan/rollup.ts";
+import { predicateKey, type TimeSpan } from "../query/plan/rollup.ts";
 import type { Aggregate, Query } from "../query/query.ts";
 import type { QueryResult } from "../query/result.ts";
 import { startQuery } from "../query/run/execute.ts";
@@ -20,18 +20,13 @@ import { kindAt } from "../query/states/kinds.ts";
 import { StateBytes } from "../query/states/state-bytes.ts";
 import type { GroupDirectory, WindowStore } from "../rollup/store.ts";
 import type { RollupReply } from "./messages.ts";
+import { exactWindows, type RollupBounds, type WindowGroup } from "./rollup-windows.ts";
 import type { Rule } from "./rule.ts";
 import { ruleFold } from "./rule-fold.ts";
-import type { RuleRecord } from "./rule-record.ts";
 import type { RuleState } from "./rule-state.ts";
-import { noWatermark } from "./timed-chunk.ts";
-import type { FinalWindow, PartialGroup } from "./window-row.ts";
 
-/** Groups of windows that one answer is merged from at most; more are scanned for instead. */
-const GROUPS_MAX = 200_000;
+/** Groups that are merged at once. */
 const JOINED_MAX = 8192;
-/** Spans of time that are scanned beside them at most: each is a condition of its own. */
-const SPANS_MAX = 32;
 
 export interface RollupParts {
   readonly store: WindowStore;
@@ -141,161 +136,26 @@ function partialOf(content: Uint8Array, asOf: bigint): Uint8Array {
   return bytes;
 }
 
-/** What is stored of the events that a rule may have taken. */
-export interface StoredEvents {
-  /** The oldest sequence that is stored. */
-  readonly oldest: bigint;
-  /** No event that was dropped has a later timestamp; null: none was. */
-  readonly droppedMaxUs: bigint | null;
-  readonly watermarkUs: bigint;
-}
-
-/**
- * The time from which on windows of a rule have just the events that are stored, null: all have; a text says why that
- * is not so.
- */
-export function reflectedFrom(record: RuleRecord, stored: StoredEvents): bigint | null | string {
-  const { rule, state, paused, complete, backfill, fromSequence, olderMaxUs } = record;
-  if (state !== "live") return `it is ${state}`;
-  if (paused) return "it is paused";
-  if (!complete) return "it has left out rows";
-  if (backfill !== null) return "its backfill is not done";
-  if (olderMaxUs === undefined) return `it begins with sequence ${fromSequence}`;
-  const { oldest, droppedMaxUs, watermarkUs } = stored;
-  const bounds: bigint[] = [];
-  if (olderMaxUs !== null) bounds.push(olderMaxUs + 1n);
-  if (droppedMaxUs !== null && fromSequence < oldest) bounds.push(droppedMaxUs + 1n);
-  if (rule.retentionUs !== null && watermarkUs !== noWatermark) {
-    bounds.push(watermarkUs - rule.retentionUs);
-  }
-  return bounds.reduce<bigint | null>((max, one) => (max === null || one > max ? one : max), null);
-}
-
-/** Why a group of a window can't be used; null: it can. */
-function lackOf(rule: Rule, startUs: bigint, group: PartialGroup): string | null {
-  const at = new Date(Number(startUs / 1000n)).toISOString();
-  if (group.tooLate > 0)
-    return `its window from ${at} lacks ${group.tooLate} events that were too late`;
-  if (group.groupId === 0 && rule.keys.length > 0 && group.count > 0) {
-    return `its window from ${at} has more groups than it may have`;
-  }
-  return null;
-}
-
-type WindowGroup = PartialGroup & Pick<FinalWindow, "startUs" | "endUs">;
-
-/** Groups of windows, less those of windows that lack something: these are spans of time to be scanned instead. */
-class UsableGroups {
-  readonly #rule: Rule;
-  readonly #groups: WindowGroup[] = [];
-  /** By start of the windows that can't be used. */
-  readonly #bad = new Map<bigint, TimeSpan>();
-  /** What the first of them lacks. */
-  why = "";
-
-  constructor(rule: Rule) {
-    this.#rule = rule;
-  }
-
-  /** False: there are too many. */
-  add(group: WindowGroup): boolean {
-    const { startUs, endUs } = group;
-    const lack = lackOf(this.#rule, startUs, group);
-    if (lack === null) {
-      if (group.partial.length > 0) this.#groups.push(group);
-    } else {
-      if (this.#bad.size === 0) this.why = lack;
-      this.#bad.set(startUs, { fromUs: startUs, toUs: endUs });
-    }
-    return this.#groups.length <= GROUPS_MAX;
-  }
-
-  *groups(): Generator<WindowGroup> {
-    for (const group of this.#groups) if (!this.#bad.has(group.startUs)) yield group;
-  }
-
-  spans(): TimeSpan[] {
-    return [...this.#bad.values()];
-  }
-}
-
-/** The part of `span` that `whole`, which lies in it, leaves. */
-function edges(span: TimeSpan, whole: TimeSpan): TimeSpan[] {
-  const spans: TimeSpan[] = [];
-  if (whole.fromUs !== span.fromUs) spans.push({ fromUs: span.fromUs, toUs: whole.fromUs });
-  if (whole.toUs !== span.toUs) spans.push({ fromUs: whole.toUs, toUs: span.toUs });
-  return spans;
-}
-
-/** Ascending, those that meet made one. They don't overlap. */
-function joined(spans: readonly TimeSpan[]): TimeSpan[] {
-  const sorted = [...spans].sort((a, b) => {
-    if (a.fromUs === null || b.fromUs === null) return a.fromUs === null ? -1 : 1;
-    return a.fromUs < b.fromUs ? -1 : 1;
-  });
-  const all: TimeSpan[] = [];
-  for (const span of sorted) {
-    const last = all.at(-1);
-    if (last !== undefined && last.toUs === span.fromUs) {
-      all[all.length - 1] = { fromUs: last.fromUs, toUs: span.toUs };
-    } else all.push(span);
-  }
-  return all;
-}
-
-/**
- * What the rule's windows that began at `reflectedFromUs` or later say. Every row that is published is in them;
- * `oldest` is the oldest sequence that is stored.
- */
+/** What the rule's windows say that are exact. Every row that is published is in them. */
 export function rollupAnswer(
   parts: RollupParts,
   rule: Rule,
   windows: RuleState,
   query: Query,
-  { reflectedFromUs, asOf, oldest }: RollupBounds,
+  bounds: RollupBounds,
 ): RollupReply {
-  const none = (why: string): RollupReply => ({ result: null, part: null, why });
-  const from = [query.fromUs, reflectedFromUs].reduce(later);
-  const whole =
-    query.toUs !== null && from !== null && from >= query.toUs
-      ? null
-      : wholeWindows({ fromUs: from, toUs: query.toUs }, rule.window);
-  if (whole === null) {
-    const since = new Date(Number((from ?? 0n) / 1000n)).toISOString();
-    return none(
-      `it has no whole window of that range that it knows all of, which it does from ${since} on`,
-    );
-  }
-  const usable = new UsableGroups(rule);
-  for (const group of groupsOf(parts.store, rule, windows, whole)) {
-    if (!usable.add(group)) return none(`its windows have more than ${GROUPS_MAX} groups`);
-  }
-  const rest = joined([...edges(query, whole), ...usable.spans()]);
-  if (rest.length > SPANS_MAX)
-    return none(`${rest.length} spans of time would be left; ${usable.why}`);
+  const found = exactWindows(parts.store, rule, windows, query, bounds);
+  if (typeof found === "string") return { result: null, part: null, why: found };
+  const { groups, text, rest, lack } = found;
+  const { asOf, oldest } = bounds;
   try {
-    const { result, partial } = mergeWindows(parts, rule, query, usable.groups(), asOf, rest);
-    const why = [`rule ${rule.name}`, spansText(rest), usable.why].filter((text) => text !== "");
-    return {
-      result,
-      part: partial && { partial, asOf, oldest, rest },
-      why: why.join("; "),
-    };
+    const { result, partial } = mergeWindows(parts, rule, query, groups, asOf, rest);
+    const why = [text, spansText(rest), lack].filter((one) => one !== "");
+    return { result, part: partial && { partial, asOf, oldest, rest }, why: why.join("; ") };
   } catch (error) {
-    if (error instanceof CorruptionError) return none(error.message);
-    throw error;
+    if (!(error instanceof CorruptionError)) throw error;
+    return { result: null, part: null, why: error.message };
   }
-}
-
-export interface RollupBounds {
-  readonly reflectedFromUs: bigint | null;
-  readonly asOf: bigint;
-  readonly oldest: bigint;
-}
-
-function later(a: bigint | null, b: bigint | null): bigint | null {
-  if (a === null || b === null) return a ?? b;
-  return a > b ? a : b;
 }
 
 function spansText(rest: readonly TimeSpan[]): string {
@@ -305,20 +165,6 @@ function spansText(rest: readonly TimeSpan[]): string {
   const some = rest.slice(0, 3).map(({ fromUs, toUs }) => `${instant(fromUs)}–${instant(toUs)}`);
   if (rest.length > some.length) some.push(`${rest.length - some.length} more`);
   return `events are scanned of ${some.join(", ")}`;
-}
-
-/** Stored and open windows within whole ones. */
-function* groupsOf(
-  store: WindowStore,
-  rule: Rule,
-  windows: RuleState,
-  { fromUs, toUs }: TimeSpan,
-): Generator<WindowGroup> {
-  const range = { rule: rule.number, tier: 0, groupIds: null, fromUs, toUs, descending: false };
-  yield* store.windows(range);
-  for (const { startUs, endUs, groups } of windows.openPartials(fromUs, toUs)) {
-    for (const group of groups) yield { ...group, startUs, endUs };
-  }
 }
 
 /** The whole answer where nothing is left to be read, else what there is of it. */

@@ -163,6 +163,11 @@ export class RunningRule implements RuleSink {
     return windows;
   }
 
+  /** Windows of tiers that ended by then are stored; null: there are no tiers. */
+  get tiersToUs(): bigint | null {
+    return this.#tiers?.storedToUs ?? null;
+  }
+
   /** Stored windows of a tier from here on are needed, whatever their retention; null: none are. */
   neededFrom(tier: number): bigint | null {
     return this.#tiers?.neededFrom(tier) ?? null;

@@ -14,7 +14,7 @@ import type {
   WindowsAnswer,
   WindowsRequest,
 } from "./messages.ts";
-import type { RollupBounds } from "./rollup-answer.ts";
+import type { RollupBounds } from "./rollup-windows.ts";
 import type { Rule } from "./rule.ts";
 import type { RuleSink, RuleState } from "./rule-state.ts";
 import type { RunningRule } from "./running-rule.ts";

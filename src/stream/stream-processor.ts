@@ -18,7 +18,7 @@ import { Follower, type FollowerParts } from "./follower.ts";
 import type { StreamAnswer, StreamRequest, StreamWrite } from "./messages.ts";
 import { Recomputation } from "./recompute.ts";
 import { decodeRecord, numberOfKey } from "./record-bytes.ts";
-import { reflectedFrom } from "./rollup-answer.ts";
+import { reflectedFrom } from "./rollup-windows.ts";
 import type { RuleRecord } from "./rule-record.ts";
 import { RuleSet, type StoredBefore } from "./rule-set.ts";
 import type { RunningRule } from "./running-rule.ts";
@@ -431,11 +431,12 @@ export class StreamProcessor {
     const reflectedFromUs = reflectedFrom(rule.record, {
       oldest,
       droppedMaxUs: this.#parts.source.droppedMaxUs(),
-      watermarkUs: this.#live.time.watermarkUs(),
     });
     if (typeof reflectedFromUs === "string") return none(reflectedFromUs);
     if (rule.state === null) return none("the rule was replaced");
-    const bounds = { reflectedFromUs, asOf: this.#live.next, oldest };
+    const { next: asOf, time } = this.#live;
+    const watermarkUs = time.watermarkUs();
+    const bounds = { reflectedFromUs, watermarkUs, tiersToUs: rule.tiersToUs, asOf, oldest };
     return { type: "rollup", ...this.#parts.rollup(rule.rule, rule.state, question, bounds) };
   }
 

@@ -33,7 +33,11 @@ function ruleOf(random: Random, number: number): Rule {
     if (window.kind !== "tumbling") continue;
     const rule = makeRule(random, number, window, unitUs);
     if (rule.aggregates.some(({ fn }) => fn === "any" || fn === "rate")) continue;
-    return rule;
+    const kept = () => (random() < 0.5 ? null : BigInt(unitUs * (1 + Math.floor(random() * 30))));
+    const times = (count: bigint) => ({ months: 0, days: 0, us: window.size.us * count });
+    const sizes = pick(random, [[], [3n], [2n, 6n]]);
+    const tiers = sizes.map((count) => ({ size: times(count), retentionUs: kept() }));
+    return { ...rule, retentionUs: kept(), tiers };
   }
 }
 
@@ -42,7 +46,8 @@ function questionOf(random: Random, rule: Rule, [fromUs, toUs]: readonly [bigint
   const keys: GroupKey[] = rule.keys.filter(() => random() < 0.6);
   const { window } = rule;
   if (window.kind === "tumbling" && random() < 0.4) {
-    const { size: width, originUs, zone } = window;
+    const { size, originUs, zone } = window;
+    const width = pick(random, [size, ...rule.tiers.map((tier) => tier.size)]);
     const timestamp = { kind: "path", type: "timestamp", path: "timestamp" } as const;
     const of = { kind: "bucket", type: "timestamp", of: timestamp, width, originUs, zone } as const;
     keys.push({ of, as: "t" });
@@ -105,7 +110,7 @@ function compareRows(got: readonly Row[], want: readonly Row[], keys: number): v
   }
 }
 
-const seen = { whole: 0, part: 0, none: 0, late: 0 };
+const seen = { whole: 0, part: 0, none: 0, late: 0, tiers: 0 };
 
 function check(bed: StreamBed, reader: Reader, rule: Rule, query: Query): void {
   const scan = reader.run({ type: "query", query }) as QueryResult;
@@ -117,6 +122,7 @@ function check(bed: StreamBed, reader: Reader, rule: Rule, query: Query): void {
     seen.none++;
     return;
   }
+  if (/windows: \d+ of \S+, \d+ of/.test(why)) seen.tiers++;
   if (part) {
     seen.part++;
     if (why.includes("too late")) seen.late++;
@@ -137,7 +143,8 @@ it.each(Array.from({ length: 10 }, (_, i) => i + 1))(
   "windows and a scan of the rest equal a scan of all, seed %i",
   (seed) => {
     const random = mulberry32(seed);
-    const steps = makeStream(random, shape);
+    const disorderUs = second * pick(random, [1, 25]);
+    const steps = makeStream(random, { ...shape, disorderUs });
     const times = rowsOf(steps).map(({ timestampUs }) => timestampUs);
     const ends = [
       times.reduce((a, b) => (a < b ? a : b)),

@@ -150,12 +150,12 @@ function windowLack(query: Query, { window }: Rule): string | null {
   return null;
 }
 
-function isTimeBucket(of: Expression): of is Bucket {
+export function isTimeBucket(of: Expression): of is Bucket {
   return of.kind === "bucket" && of.of.kind === "path" && of.of.path === "timestamp";
 }
 
 /** Whether each of the rule's windows lies within one bucket. */
-function holdsWindows(
+export function holdsWindows(
   bucket: Bucket,
   window: Extract<Rule["window"], { kind: "tumbling" }>,
 ): boolean {
