@@ -15,7 +15,11 @@ export type Blame = (part: string, problem: string, code?: string) => never;
 export const hopsMost = 3_600;
 
 const dayUs = 86_400_000_000n;
+const daySeconds = 86_400;
 const monday = dayNumber(2000, 1, 3);
+/** Years whose clocks are looked at. */
+const clocksFrom = dayNumber(1970, 1, 1) * daySeconds;
+const clocksTo = dayNumber(2100, 1, 1) * daySeconds;
 
 /** Where windows begin: an instant, or how much later than usual. */
 export interface Alignment {
@@ -47,7 +51,7 @@ function originOf(width: Interval, alignment: Alignment, blame: Blame): bigint |
   const { months, days, us } = offset;
   if (months < 0 || days < 0 || us < 0n) return blame("offset", "want an offset from 0 on");
   const local = (day: number, seconds: number): bigint =>
-    BigInt(zoneOf(zone).instant(day * 86_400 + seconds)) * 1_000_000n;
+    BigInt(zoneOf(zone).instant(day * daySeconds + seconds)) * 1_000_000n;
   if (width.months > 0) {
     if (days > 0 || us > 0n) {
       return blame("offset", "windows of months begin on the first: want an offset of months");
@@ -105,8 +109,21 @@ function holdsWhole(outer: Interval, inner: Interval, shifted: boolean, zone: st
   if (shifted || outer.us > 0n || inner.months > 0) return false;
   if (outer.months > 0 && inner.days > 0) return inner.days === 1 && inner.us === 0n;
   if (inner.days > 0 || inner.us === 0n) return false;
-  // Days of a zone begin at multiples of a quarter of an hour, as all clocks have been for a century.
-  return (zone === "UTC" ? dayUs : dayUs / 96n) % inner.us === 0n;
+  if (dayUs % inner.us !== 0n) return false;
+  // All clocks have been apart by multiples of a quarter of an hour for a century.
+  return zone === "UTC" || (dayUs / 96n) % inner.us === 0n || daysHoldWhole(zone, inner.us);
+}
+
+/** Whether clocks of the zone were and will be set by multiples of a width alone, so that days are made of whole ones. */
+function daysHoldWhole(zone: string, widthUs: bigint): boolean {
+  const clocks = zoneOf(zone);
+  const usual = clocks.offset(clocks.instant(monday * daySeconds));
+  for (let at = clocksFrom; at < clocksTo; ) {
+    const { offset, to } = clocks.span(at);
+    if ((BigInt(offset - usual) * 1_000_000n) % widthUs !== 0n) return false;
+    at = to;
+  }
+  return true;
 }
 
 /** The tiers over windows of `shape`; each must be made up of whole windows of the one before. */

@@ -169,7 +169,10 @@ function windowOf(
 ): OracleWindow {
   const { startUs, endUs, group, rows, lost, revised, folded, finalAt } = open;
   const seconds = Number(endUs - startUs) / 1e6;
-  const aggregates = rule.aggregates.map((one) => aggregateOf(one, rows, seconds));
+  const aggregates = rule.aggregates.map((one) => {
+    const value = aggregateOf(one, rows, seconds);
+    return value === "overflow" ? null : value;
+  });
   const early = watermarkUs === null || watermarkUs < endUs;
   return {
     startUs,

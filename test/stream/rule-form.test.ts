@@ -242,7 +242,7 @@ describe("what is refused", () => {
   });
 });
 
-test("months are made of days and minutes, days of a zone of quarters of an hour", () => {
+test("months are made of days and minutes, days of a zone of what its clocks are set by", () => {
   const tiers = (size: string, zone: string, ...sizes: string[]) =>
     ruleFrom(
       form({
@@ -253,6 +253,12 @@ test("months are made of days and minutes, days of a zone of quarters of an hour
   expect(tiers("1s", "UTC", "1m", "1h", "1 day", "1 month")).toBe(4);
   expect(tiers("15m", "Asia/Kathmandu", "1 day", "1 month", "1 year")).toBe(3);
   expect(() => tiers("1h", "Asia/Kathmandu", "1 day")).toThrow(/multiple/);
+  expect(tiers("1m", "Europe/Berlin", "1h", "1 day", "1 month")).toBe(3);
+  expect(tiers("1h", "Asia/Kolkata", "1 day")).toBe(1);
+  expect(tiers("30m", "Australia/Lord_Howe", "1 day")).toBe(1);
+  expect(() => tiers("1h", "Australia/Lord_Howe", "1 day")).toThrow(/multiple/);
+  expect(() => tiers("7h", "Europe/Berlin", "1 day")).toThrow(/multiple/);
+  expect(() => tiers("2h", "Europe/Berlin", "1 day")).toThrow(/multiple/);
   expect(() => tiers("7 days", "UTC", "1 month")).toThrow(/multiple/);
 });
 
