@@ -114,7 +114,7 @@ function holdsWhole(outer: Interval, inner: Interval, shifted: boolean, zone: st
   return zone === "UTC" || (dayUs / 96n) % inner.us === 0n || daysHoldWhole(zone, inner.us);
 }
 
-/** Whether clocks of the zone were and will be set by multiples of a width alone, so that days are made of whole ones. */
+/** Whether a zone's clocks were and will be set by multiples of a width alone, so that days are made of whole ones. */
 function daysHoldWhole(zone: string, widthUs: bigint): boolean {
   const clocks = zoneOf(zone);
   const usual = clocks.offset(clocks.instant(monday * daySeconds));
