@@ -27,7 +27,7 @@ export async function serve(flags: readonly string[]): Promise<number> {
   try {
     millrace = await openWith(config, log, systemClock);
   } catch (error) {
-    return fail(log, error, "the engine did not start");
+    return fail(log, unusable(error, config), "the engine did not start");
   }
   let server: RunningServer;
   try {
@@ -108,6 +108,13 @@ function fail(log: Log, error: unknown, message: string): number {
     log.fatal({ err: error }, message);
   }
   return 1;
+}
+
+/** A data folder that can't be made or written is a setting that is wrong, and no bug. */
+function unusable(error: unknown, { data }: Config): unknown {
+  const { code = "", message } = error as { code?: string; message: string };
+  if (!["EACCES", "EEXIST", "ENOENT", "ENOTDIR", "EPERM", "EROFS"].includes(code)) return error;
+  return new ConfigError("data_folder_unusable", `--data: can't keep data in ${data}: ${message}`);
 }
 
 function explained(error: unknown, { host, port }: Config): unknown {

@@ -1,4 +1,7 @@
+import { formatDuration } from "../query/duration.ts";
+import type { Interval } from "../query/expression/expression.ts";
 import { formatTime } from "../query/time.ts";
+import type { WindowShape } from "../stream/rule.ts";
 import type { RuleBook } from "../stream/rule-book.ts";
 import type { RuleRecord } from "../stream/rule-record.ts";
 
@@ -14,6 +17,7 @@ export interface ShownRule {
   readonly created_at: string;
   readonly from_sequence: string;
   readonly complete: boolean;
+  readonly window: ShownWindow;
   /** The form, with what was left out filled in. */
   readonly definition: Readonly<Record<string, unknown>>;
   readonly backfill: {
@@ -24,6 +28,30 @@ export interface ShownRule {
   } | null;
   /** Since the process started; null while the stream thread has not told. */
   readonly stats: Readonly<Record<string, number>> | null;
+}
+
+/** The kind of windows, however the rule was written; spans are text: `1m`, `3 months`. */
+export interface ShownWindow {
+  readonly type: "tumbling" | "hopping" | "session";
+  readonly size?: string;
+  readonly slide?: string;
+  readonly gap?: string;
+  /** Left out for UTC. */
+  readonly time_zone?: string;
+}
+
+export function shownWindow(window: WindowShape): ShownWindow {
+  if (window.kind === "session") return { type: "session", gap: formatDuration(window.gapUs) };
+  const zone = window.zone === "UTC" ? {} : { time_zone: window.zone };
+  const size = spanText(window.size);
+  if (window.kind === "tumbling") return { type: "tumbling", size, ...zone };
+  return { type: "hopping", size, slide: spanText(window.slide), ...zone };
+}
+
+/** A span is of one unit: of the calendar, or of time. */
+function spanText({ months, days, us }: Interval): string {
+  const [count, unit] = months !== 0 ? [months, "month"] : [days, "day"];
+  return count === 0 ? formatDuration(us) : `${count} ${unit}${count === 1 ? "" : "s"}`;
 }
 
 export function shownRule(book: RuleBook, record: RuleRecord): ShownRule {
@@ -38,6 +66,7 @@ export function shownRule(book: RuleBook, record: RuleRecord): ShownRule {
     created_at: formatTime(record.createdAtUs),
     from_sequence: String(record.fromSequence),
     complete,
+    window: shownWindow(rule.window),
     definition: record.definition,
     backfill:
       backfill === null

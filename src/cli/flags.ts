@@ -89,10 +89,11 @@ export function choiceFlag<T extends string>(
   return choice;
 }
 
-/** The server's address, without a path. */
+/** The server's address, without a path; `localhost:8080` is one too. */
 export function urlFlag(flags: Flags): URL {
   const text = textFlag(flags, "url") ?? "http://127.0.0.1:8080";
-  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const whole = text === "" || text.includes("://") ? text : `http://${text}`;
+  const url = URL.canParse(whole) ? new URL(whole) : undefined;
   if (url === undefined || (url.protocol !== "http:" && url.protocol !== "https:")) {
     throw new ConfigError(
       "invalid_flag",

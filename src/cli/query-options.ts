@@ -60,6 +60,7 @@ Ctrl+C ends the query on the server too. NULL is an empty cell in CSV, where an 
 Exit code: 0; 1 when a statement fails; 2 for wrong flags; 130 after Ctrl+C.
 
   millrace query "SELECT source, count(*) AS n FROM events GROUP BY source"
+  millrace query "SELECT * FROM views_per_minute ORDER BY window_start DESC LIMIT 10"     windows of a rule
   millrace query --format csv --param purchase 'SELECT * FROM events WHERE event_type = $1' > purchases.csv
 `;
 

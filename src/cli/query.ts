@@ -3,14 +3,8 @@ import { readFileSync } from "node:fs";
 import { text as readAll } from "node:stream/consumers";
 import { parseExactJson } from "../base/exact-json.ts";
 import { ConfigError, MillraceError } from "../errors.ts";
-import {
-  acceptOf,
-  ask,
-  ConnectionError,
-  type Question,
-  RefusedError,
-  readText,
-} from "./query-client.ts";
+import { ConnectionError, RefusedError, readText } from "./api-client.ts";
+import { acceptOf, ask, type Question } from "./query-client.ts";
 import { refusalText } from "./query-error.ts";
 import { parseQueryOptions, type QueryOptions, queryHelp } from "./query-options.ts";
 import { runPrompt } from "./query-prompt.ts";

@@ -1,10 +1,11 @@
 import { WebSocket } from "ws";
 import { type Clock, systemClock } from "../base/clock.ts";
 import { ConfigError } from "../errors.ts";
+import { strangerText, unreachedText } from "./api-client.ts";
+import { eventsTail, type Tailed } from "./tail-events.ts";
 import { parseTailOptions, type TailOptions, tailHelp } from "./tail-options.ts";
-import { eventTexts, prettyLine } from "./tail-print.ts";
+import { windowsTail } from "./tail-windows.ts";
 
-const SUBSCRIPTION = "tail";
 const RECONNECT_MS_MIN = 250;
 const RECONNECT_MS_MAX = 5_000;
 /** The server says something at least this often, be it a heartbeat; longer silence is a dead connection. */
@@ -38,6 +39,7 @@ export async function runTail(argv: string[]): Promise<number> {
 
 class Tail {
   private readonly options: TailOptions;
+  private readonly tailed: Tailed;
   private readonly clock: Clock;
   private readonly finished: Promise<number>;
   private finish: (code: number) => void = () => {};
@@ -53,6 +55,7 @@ class Tail {
 
   constructor(options: TailOptions, clock: Clock) {
     this.options = options;
+    this.tailed = options.windows === null ? eventsTail(options) : windowsTail(options);
     this.clock = clock;
     this.finished = new Promise((resolve) => {
       this.finish = resolve;
@@ -78,12 +81,16 @@ class Tail {
   }
 
   private connect(): void {
-    const address = new URL("/api/v1/stream/events", this.options.url);
+    const address = new URL(this.tailed.path, this.options.url);
     address.protocol = address.protocol === "https:" ? "wss:" : "ws:";
     const socket = new WebSocket(address, { maxPayload: FRAME_BYTES_MAX });
     this.socket = socket;
     this.heard();
     let reason = "the connection was closed";
+    socket.on("unexpected-response", (_, response) => {
+      reason = strangerText(this.options.url, response.statusCode ?? 0);
+      socket.terminate();
+    });
     socket.on("open", () => {
       this.everOpen = true;
       this.subscribe(socket);
@@ -93,36 +100,36 @@ class Tail {
     });
     socket.on("ping", () => this.heard());
     socket.on("error", (error) => {
-      reason = error.message;
+      // A socket that was ended here has said why already.
+      if (!/before the connection was established/.test(error.message)) {
+        reason = unreachedText(this.options.url, error);
+      }
     });
     socket.on("close", () => this.lost(reason));
   }
 
   private subscribe(socket: WebSocket): void {
-    const { where, eventType, from } = this.options;
-    socket.send(
-      JSON.stringify({
-        type: "subscribe",
-        id: SUBSCRIPTION,
-        ...(where === undefined ? {} : { where }),
-        ...(eventType === undefined ? {} : { event_type: eventType }),
-        ...(this.cursor === undefined ? { from } : { cursor: this.cursor }),
-      }),
-    );
+    const subscription = this.tailed.subscription(this.cursor);
+    socket.send(JSON.stringify({ type: "subscribe", id: "tail", ...subscription }));
   }
 
   private receive(socket: WebSocket, frame: string): void {
     this.heard();
     const message = JSON.parse(frame) as Record<string, unknown>;
     if (typeof message.cursor === "string") this.cursor = message.cursor;
-    if (message.type === "events") {
-      this.reconnectMs = RECONNECT_MS_MIN;
-      this.print(socket, eventTexts(frame));
-    } else if (message.type === "missed") {
-      console.error(`millrace tail: fell behind and missed ${String(message.count)} events`);
-    } else if (message.type === "error") {
+    if (message.type === "error") {
       this.refused(socket, (message.error ?? {}) as Record<string, unknown>);
+      return;
     }
+    const lines = this.tailed.lines(message, frame);
+    if (lines !== null) {
+      this.reconnectMs = RECONNECT_MS_MIN;
+      this.print(socket, lines);
+      return;
+    }
+    const { note, ends = false } = this.tailed.told(message);
+    if (note !== undefined) console.error(`millrace tail: ${note}`);
+    if (ends) this.stop(1);
   }
 
   /** A subscription that can't be understood ends the command; a server that is busy is tried again. */
@@ -133,12 +140,11 @@ class Tail {
     else this.stop(1);
   }
 
-  private print(socket: WebSocket, texts: readonly string[]): void {
-    const { limit, format } = this.options;
-    const wanted = limit === 0 ? texts : texts.slice(0, limit - this.printed);
-    if (wanted.length === 0) return;
-    this.printed += wanted.length;
-    const lines = format === "pretty" ? wanted.map(prettyLine) : wanted;
+  private print(socket: WebSocket, all: readonly string[]): void {
+    const { limit } = this.options;
+    const lines = limit === 0 ? all : all.slice(0, limit - this.printed);
+    if (lines.length === 0) return;
+    this.printed += lines.length;
     const flushed = process.stdout.write(`${lines.join("\n")}\n`);
     if (limit !== 0 && this.printed >= limit) {
       this.stop(0);
@@ -155,7 +161,7 @@ class Tail {
   private lost(reason: string): void {
     if (this.stopped) return;
     if (!this.everOpen) {
-      console.error(`millrace tail: can't reach ${this.options.url.host}: ${reason}`);
+      console.error(`millrace tail: ${reason}`);
       this.stop(1);
       return;
     }

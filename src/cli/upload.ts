@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Clock } from "../base/clock.ts";
 import { MillraceError } from "../errors.ts";
+import { problemOf, strangerText, unreachedText } from "./api-client.ts";
 import type { FileFormat } from "./source.ts";
 
 /** The part of a receipt that an import reports. */
@@ -95,12 +96,12 @@ async function post(
     });
     text = await response.text();
   } catch (error) {
-    const { cause, message } = error as Error;
-    const reason = cause instanceof Error ? cause.message : message;
-    return { failure: `no answer from ${target.url.host}: ${reason}` };
+    const { cause } = error as Error;
+    const reason = cause instanceof Error ? cause : (error as Error);
+    return { failure: unreachedText(target.url, reason) };
   }
   if (response.status === 200 || response.status === 202) return { receipt: readReceipt(text) };
-  const reason = `${response.status} ${problemText(text)}`;
+  const reason = refusalText(target.url, response.status, text);
   if (!RETRIED_STATUSES.has(response.status)) throw new UploadError("refused", reason);
   const seconds = Number(response.headers.get("retry-after") ?? Number.NaN);
   return Number.isFinite(seconds)
@@ -109,7 +110,7 @@ async function post(
 }
 
 function readReceipt(text: string): BatchReceipt {
-  const receipt = parse(text);
+  const receipt = problemOf(text) ?? {};
   const count = (name: string) => {
     const value = receipt[name];
     if (typeof value !== "number") {
@@ -128,18 +129,9 @@ function readReceipt(text: string): BatchReceipt {
   };
 }
 
-/** The sentence of a problem document, or the beginning of whatever came instead. */
-function problemText(text: string): string {
-  const problem = parse(text);
-  const sentence = problem.detail ?? problem.title;
-  return typeof sentence === "string" ? sentence : text.slice(0, 200);
-}
-
-function parse(text: string): Record<string, unknown> {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
-  } catch {
-    return {};
-  }
+/** The sentence of a problem document, or that it is none. */
+function refusalText(url: URL, status: number, text: string): string {
+  const problem = problemOf(text);
+  const sentence = problem?.detail ?? problem?.title;
+  return typeof sentence === "string" ? `${status} ${sentence}` : strangerText(url, status);
 }

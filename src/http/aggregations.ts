@@ -9,7 +9,7 @@ import { refuse } from "../query/form/condition.ts";
 import { timeAt } from "../query/form/query-form.ts";
 import { timeSchema } from "../query/form/query-schema.ts";
 import { parseShape, strictShape } from "../query/form/shape.ts";
-import { ruleSchema, shortRuleSchema, sqlRuleSchema } from "../stream/rule-schema.ts";
+import { ruleSchema, shortRuleSchema, sqlRuleSchema, windowTypes } from "../stream/rule-schema.ts";
 import type { AppEnv } from "./analytics.ts";
 import { openBodyRules } from "./body.ts";
 import { jsonRules, readJson } from "./json-body.ts";
@@ -92,6 +92,15 @@ export const storedRuleSchema = z.object({
   created_at: z.string(),
   from_sequence: z.string().describe("the first event that it takes"),
   complete: z.boolean().describe("it has left out no event since: false once it was paused"),
+  window: z
+    .object({
+      type: z.enum(windowTypes),
+      size: z.string().optional(),
+      slide: z.string().optional(),
+      gap: z.string().optional(),
+      time_zone: z.string().optional().describe("left out for UTC"),
+    })
+    .describe("of which kind its windows are, however it was written"),
   definition: z.union([ruleSchema, shortRuleSchema, sqlRuleSchema]).describe("as PUT takes it"),
   backfill: z
     .object({ from: z.string(), next: z.string(), until: z.string(), events_left: z.int() })

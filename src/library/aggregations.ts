@@ -1,3 +1,4 @@
+import { type ShownWindow, shownWindow } from "../api/rule-text.ts";
 import { formatTime } from "../query/time.ts";
 import type { RuleStats } from "../stream/messages.ts";
 import type { RuleBook } from "../stream/rule-book.ts";
@@ -25,6 +26,8 @@ export interface RuleInfo {
   readonly fromSequence: bigint;
   /** It has left out no event since: false once it was paused. */
   readonly complete: boolean;
+  /** Of which kind its windows are, however it was written. */
+  readonly window: ShownWindow;
   /** The form, with what was left out filled in: what `replace` takes. */
   readonly definition: Readonly<Record<string, unknown>>;
   /** Null: there is nothing left to be read. */
@@ -113,6 +116,7 @@ export class Aggregations {
       createdAt: formatTime(record.createdAtUs),
       fromSequence,
       complete,
+      window: shownWindow(rule.window),
       definition,
       backfill,
       stats: this.#book.stats(record),

@@ -4,7 +4,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { postBatch, sql } from "../support/api.ts";
-import { dataFolder, main, startServer, until } from "../support/server.ts";
+import { dataFolder, main, spawnServer, startServer, until } from "../support/server.ts";
 
 // `millrace import` and `millrace tail` as a person runs them, while the server is killed and comes back.
 
@@ -125,4 +125,15 @@ test("import says when nobody answers", async () => {
   const importing = command("import", "--url", "http://127.0.0.1:4", "--retry-for", "0", file);
   expect(await importing.code).toBe(1);
   expect(importing.output()).toMatch(/ECONNREFUSED/);
+});
+
+test("a data folder that can't be one is a sentence, not a stack", async () => {
+  const file = join(dataFolder(), "file");
+  writeFileSync(file, "");
+  for (const folder of [file, join(file, "data")]) {
+    const server = spawnServer(folder);
+    expect(await server.exited).toEqual({ code: 1, signal: null });
+    expect(server.output).toMatch(/"msg":"the engine did not start: --data: can't keep data in /);
+    expect(server.output).not.toMatch(/at .*\.js:\d+/);
+  }
 });

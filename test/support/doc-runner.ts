@@ -46,11 +46,12 @@ export class DocRunner {
     // A client's address follows its command, so that an example need not name it.
     const wrapper = `#!/bin/sh
 case "$1" in
-  query|tail|import|stats)
+  query|tail|import|stats|rules)
     command=$1; shift
     case "$DOCS_TERMINAL $command $*" in
       *--format*) ;;
       "1 query "*) set -- --format table "$@" ;;
+      "1 rules "*) set -- --format table "$@" ;;
       "1 tail "*) set -- --format pretty "$@" ;;
     esac
     exec "${process.execPath}" "${main}" "$command" --url "${this.#url}" "$@" ;;
