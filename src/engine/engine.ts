@@ -200,12 +200,7 @@ export interface Engine {
   query(query: Query, options?: QueryOptions, part?: RollupPart): Promise<QueryResult>;
   events(request: EventsRequest, options?: QueryOptions): Promise<EventsPage>;
   /** As `query`, but as text, which is made where the rows are; a large one is read piece by piece. */
-  answer(
-    query: Query,
-    format: ResultFormat,
-    options?: QueryOptions,
-    part?: RollupPart,
-  ): Promise<ResultText>;
+  answer(query: Query, format: ResultFormat, options?: QueryOptions): Promise<ResultText>;
   /** How the query would be run, as rows of text; with `analyze` it is run, and what happened stands beside it. */
   explain(query: Query, explain: Explain, options?: QueryOptions): Promise<QueryResult>;
   /** The property paths that are stored now, and the types of their values. */

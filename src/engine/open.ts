@@ -169,13 +169,8 @@ class ThreadedEngine implements Engine {
     return (await this.#pool).events(request, options);
   }
 
-  async answer(
-    query: Query,
-    format: ResultFormat,
-    options?: QueryOptions,
-    part?: RollupPart,
-  ): Promise<ResultText> {
-    return (await this.#pool).answer(query, format, options, part);
+  async answer(query: Query, format: ResultFormat, options?: QueryOptions): Promise<ResultText> {
+    return (await this.#pool).answer(query, format, options);
   }
 
   async explain(query: Query, explain: Explain, options?: QueryOptions): Promise<QueryResult> {

@@ -117,10 +117,9 @@ export class QueryPool {
     query: Query,
     format: ResultFormat,
     options: QueryOptions = {},
-    part?: RollupPart,
   ): Promise<ResultText> {
-    const job = this.#job(query, part);
-    const order = options.rowsMax === undefined && !part ? streamOrder(query) : null;
+    const job = this.#job(query);
+    const order = options.rowsMax === undefined ? streamOrder(query) : null;
     if (order !== null) return this.#rows({ query: job.query, order, format }, options);
     const answer = await this.#run(job, format, options);
     if ("rows" in answer) return ownText(answer, format);
