@@ -20,9 +20,9 @@ export { usedCodes } from "./filter/used-codes";
 export { topTimes } from "./aggregate/top";
 export {
   groupBuckets, groupCodes, groupCombine, groupCompact, groupCompareKeys, groupFill, groupIntegers,
-  groupInternMarked, groupMark, groupNulls, groupNumbers, groupPackKeys, groupPairs, groupProduct, groupRange,
-  groupRanks, groupRehash, groupStarts, groupTextBytes, groupTranslate, groupUnpackKeys,
-  groupUnpackPairs, groupUuids,
+  groupCounted, groupCounts, groupInternMarked, groupMark, groupNulls, groupNumbered, groupNumbers, groupPackKeys,
+  groupPairs, groupProduct, groupRange, groupRanks, groupRehash, groupRuns, groupStarts, groupTextBytes,
+  groupTranslate, groupUnpackKeys, groupUnpackPairs, groupUuids,
 } from "./group/exports";
 
 // Aggregates by group

@@ -7,20 +7,24 @@
 // Product", SIAM J. Sci. Comput. 26, 2005: the proof holds for every tree of additions).
 
 import {
-  TOTAL_DOUBLES, TOTAL_ERROR, TOTAL_F64, TOTAL_HIGH, TOTAL_INTEGERS, TOTAL_LOW, TOTAL_SIZE, VECTOR_COUNT, VECTOR_F64,
-  VECTOR_GROUPS, VECTOR_KIND, VECTOR_VALUES,
+  COLUMN_BASE, PAGE_U16, PAGE_U8, TOTAL_DOUBLES, TOTAL_ERROR, TOTAL_F64, TOTAL_HIGH, TOTAL_INTEGERS, TOTAL_LOW,
+  TOTAL_SIZE, VECTOR_COLUMN, VECTOR_COUNT, VECTOR_F64, VECTOR_GROUPS, VECTOR_KIND, VECTOR_RAW, VECTOR_VALUES,
 } from "../layout";
 import { BLOCK, isUniform } from "./uniform";
 import { nextVector } from "./vectors";
 
-/** Adds the numbers of a column. 0, or -1 when cancelled. */
+/** Adds the numbers of a column; of one group it takes raw ones as well. 0, or -1 when cancelled. */
 export function addTotals(v: usize, totals: usize): i32 {
   let found = nextVector(v);
   for (; found > 0; found = nextVector(v)) {
     const groups = <usize>load<u32>(v, VECTOR_GROUPS);
     const count = load<u32>(v, VECTOR_COUNT);
     const values = <usize>load<u32>(v, VECTOR_VALUES);
-    if (load<u32>(v, VECTOR_KIND) == VECTOR_F64) {
+    const kind = load<u32>(v, VECTOR_KIND);
+    if (kind >= <u32>VECTOR_RAW) {
+      const base = load<i64>(load<u32>(v, VECTOR_COLUMN), COLUMN_BASE);
+      addRaw(rawSum(values, kind - VECTOR_RAW, count), base, count, totals);
+    } else if (kind == VECTOR_F64) {
       if (groups) scatterDoubles(values, groups, count, totals);
       else runDoubles(values, count, totals);
     } else if (groups) scatterIntegers(values, groups, count, totals);
@@ -45,6 +49,54 @@ function addDouble(total: usize, value: f64): void {
   const error = before - (after - part) + (value - part);
   store<f64>(total, after, TOTAL_F64);
   store<f64>(total, load<f64>(total, TOTAL_ERROR) + error, TOTAL_ERROR);
+}
+
+/** Sum of the raw integers of a page, or of fewer: below 2^44. */
+function rawSum(values: usize, encoding: u32, count: u32): u64 {
+  let sum: u64 = 0;
+  let n: u32 = 0;
+  if (encoding == PAGE_U8) {
+    let sums = i32x4.splat(0);
+    for (; n + 16 <= count; n += 16) {
+      const pairs = i16x8.extadd_pairwise_i8x16_u(v128.load(values + <usize>n));
+      sums = i32x4.add(sums, i32x4.extadd_pairwise_i16x8_u(pairs));
+    }
+    for (; n < count; n++) sum += <u64>load<u8>(values + <usize>n);
+    return sum + laneSum(sums);
+  }
+  if (encoding == PAGE_U16) {
+    let sums = i32x4.splat(0);
+    for (; n + 8 <= count; n += 8) {
+      sums = i32x4.add(sums, i32x4.extadd_pairwise_i16x8_u(v128.load(values + (<usize>n << 1))));
+    }
+    for (; n < count; n++) sum += <u64>load<u16>(values + (<usize>n << 1));
+    return sum + laneSum(sums);
+  }
+  let lows = i64x2.splat(0);
+  let highs = i64x2.splat(0);
+  for (; n + 4 <= count; n += 4) {
+    const quad = v128.load(values + (<usize>n << 2));
+    lows = i64x2.add(lows, i64x2.extend_low_i32x4_u(quad));
+    highs = i64x2.add(highs, i64x2.extend_high_i32x4_u(quad));
+  }
+  for (; n < count; n++) sum += <u64>load<u32>(values + (<usize>n << 2));
+  lows = i64x2.add(lows, highs);
+  return sum + <u64>i64x2.extract_lane(lows, 0) + <u64>i64x2.extract_lane(lows, 1);
+}
+
+@inline
+function laneSum(sums: v128): u64 {
+  const pairs = i64x2.add(i64x2.extend_low_i32x4_u(sums), i64x2.extend_high_i32x4_u(sums));
+  return <u64>i64x2.extract_lane(pairs, 0) + <u64>i64x2.extract_lane(pairs, 1);
+}
+
+/** Adds `count` integers whose distances from `base` add up to `sum`; halves as in runIntegers. */
+function addRaw(sum: u64, base: i64, count: u32, total: usize): void {
+  const low = (<u64>base & 0xffffffff) * <u64>count;
+  const high = (base >> 32) * <i64>count;
+  addWide(total, low + sum, 0);
+  addWide(total, <u64>(high << 32), high >> 32);
+  store<u64>(total, load<u64>(total, TOTAL_INTEGERS) + count, TOTAL_INTEGERS);
 }
 
 /** Low and high halves are added apart, which can't overflow within a page, two integers at a time. */

@@ -10,7 +10,7 @@ import {
   VECTOR_BUFFER_GROUPS, VECTOR_BUFFER_OTHER_GROUPS, VECTOR_BUFFER_OTHER_ROWS, VECTOR_BUFFER_ROWS, VECTOR_CANCEL,
   VECTOR_CODES, VECTOR_COLUMN, VECTOR_COUNT, VECTOR_F64, VECTOR_FIRST_ROW, VECTOR_GROUPS, VECTOR_I64, VECTOR_IDS,
   VECTOR_KIND, VECTOR_LIST, VECTOR_LIST_COUNT, VECTOR_LIST_GROUPS, VECTOR_MASK, VECTOR_PENDING, VECTOR_PENDING_COUNT,
-  VECTOR_POSITION, VECTOR_ROWS, VECTOR_VALUES, VECTOR_WANTED, VECTOR_WANT_F64,
+  VECTOR_POSITION, VECTOR_RAW, VECTOR_ROWS, VECTOR_VALUES, VECTOR_WANTED, VECTOR_WANT_F64, VECTOR_WANT_RAW,
 } from "../layout";
 
 const PAGE_SHIFT: u32 = 12;
@@ -122,15 +122,18 @@ function presentGroups(page: usize, rows: usize, groups: usize, count: u32, out:
 }
 
 function nextMasked(v: usize, word: u32, words: u32): bool {
-  const length = min(words - word, PAGE_WORDS);
+  // The first word may be within a page.
+  const inPage = word % PAGE_WORDS;
+  const length = min(words - word, PAGE_WORDS - inPage);
   store<u32>(v, word + length, VECTOR_POSITION);
   const pages = <usize>load<u32>(v, VECTOR_COLUMN) + COLUMN_PAGES;
   const page = <usize>load<u32>(pages + (<usize>(word / PAGE_WORDS) << 2));
   if (!page) return false;
   const mask = <usize>load<u32>(v, VECTOR_MASK) + (<usize>word << 3);
+  const presence = page + PAGE_PRESENCE + (<usize>inPage << 3);
   let all: u64 = u64.MAX_VALUE;
   for (let w: u32 = 0; w < length; w++) {
-    all &= load<u64>(mask + (<usize>w << 3)) & load<u64>(page + (<usize>w << 3), PAGE_PRESENCE);
+    all &= load<u64>(mask + (<usize>w << 3)) & load<u64>(presence + (<usize>w << 3));
   }
   store<u32>(v, word << 6, VECTOR_FIRST_ROW);
   store<u32>(v, 0, VECTOR_GROUPS);
@@ -142,7 +145,7 @@ function nextMasked(v: usize, word: u32, words: u32): bool {
   const out = <usize>load<u32>(v, VECTOR_BUFFER) + VECTOR_BUFFER_ROWS;
   let to = out;
   for (let w: u32 = 0; w < length; w++) {
-    let bits = load<u64>(mask + (<usize>w << 3)) & load<u64>(page + (<usize>w << 3), PAGE_PRESENCE);
+    let bits = load<u64>(mask + (<usize>w << 3)) & load<u64>(presence + (<usize>w << 3));
     const first = (word + w) << 6;
     for (; bits; bits &= bits - 1, to += 4) store<u32>(to, first + <u32>ctz<u64>(bits));
   }
@@ -171,7 +174,11 @@ function gather(v: usize, page: usize): bool {
     } else {
       const exponent = load<u32>(column, COLUMN_EXPONENT);
       const base = load<i64>(column, COLUMN_BASE);
-      if (exponent) gatherScaled(page, encoding, rows, first, count, base, exponent, out);
+      if (!exponent && !rows && load<u32>(v, VECTOR_WANTED) & VECTOR_WANT_RAW) {
+        const shift: u32 = encoding == PAGE_U8 ? 0 : encoding == PAGE_U16 ? 1 : 2;
+        kind = VECTOR_RAW + encoding;
+        values = page + PAGE_VALUES + (<usize>first << shift);
+      } else if (exponent) gatherScaled(page, encoding, rows, first, count, base, exponent, out);
       else {
         gatherRaw(page, encoding, rows, first, count, base, out);
         if (doubles) toDoubles(out, out, count);

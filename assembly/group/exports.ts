@@ -1,6 +1,9 @@
 export {
   groupBuckets, groupCodes, groupIntegers, groupNulls, groupNumbers, groupRange, groupStarts, groupUuids,
 } from "./ids";
+export { groupCounted, groupCounts } from "./counts";
+export { groupNumbered } from "./numbered";
+export { groupRuns } from "./runs";
 export {
   groupCompareKeys, groupPackKeys, groupRanks, groupTextBytes, groupUnpackKeys, groupUnpackPairs,
 } from "./order";

@@ -4,8 +4,8 @@
 // No kernel makes room: one that finds a table full answers how far it came, and its caller makes room and goes on.
 
 import {
-  GROUP_CAPACITY, GROUP_COUNT, GROUP_ENTRIES, GROUP_KEY_BITS, GROUP_KEY_KIND, GROUP_KEY_SIZE,
-  GROUP_MASK, GROUP_NONE, GROUP_SLOTS, GROUP_TEXT_END, GROUP_TEXT_TOP, GROUP_TEXT_WANTED, KEY_F64,
+  GROUP_CAPACITY, GROUP_COUNT, GROUP_ENTERED, GROUP_ENTRIES, GROUP_KEY_BITS, GROUP_KEY_KIND, GROUP_KEY_SIZE,
+  GROUP_MASK, GROUP_NONE, GROUP_OTHERS, GROUP_SLOTS, GROUP_TEXT_END, GROUP_TEXT_TOP, GROUP_TEXT_WANTED, KEY_F64,
   KEY_I64, KEY_STRING,
 } from "../layout";
 import { hashBytes, mix64 } from "../memory/hash";
@@ -34,12 +34,34 @@ function addEntry(table: usize, slot: usize, hash: u32, bits: u64, kind: u32): u
   store<u64>(entry, <u64>kind, GROUP_KEY_KIND);
   store<u64>(slot, (<u64>hash << 32) | <u64>(index + 1));
   store<u32>(table, index + 1, GROUP_COUNT);
+  store<u32>(table, index + 1, GROUP_ENTERED);
   return index;
+}
+
+/** Gives a slot to the keys that have none yet; they are different from all others. */
+function enterAll(table: usize): void {
+  const mask = load<u32>(table, GROUP_MASK);
+  const slots = <usize>load<u32>(table, GROUP_SLOTS);
+  const entries = <usize>load<u32>(table, GROUP_ENTRIES);
+  const count = load<u32>(table, GROUP_COUNT);
+  for (let index = load<u32>(table, GROUP_ENTERED); index < count; index++) {
+    const hash = load<u32>(entries + <usize>index * GROUP_KEY_SIZE, GROUP_KEY_KIND + 4);
+    let at = hash & mask;
+    while (load<u64>(slots + (<usize>at << 3)) != 0) at = (at + 1) & mask;
+    store<u64>(slots + (<usize>at << 3), (<u64>hash << 32) | <u64>(index + 1));
+  }
+  store<u32>(table, count, GROUP_ENTERED);
+}
+
+@inline
+function enterRest(table: usize): void {
+  if (load<u32>(table, GROUP_ENTERED) != load<u32>(table, GROUP_COUNT)) enterAll(table);
 }
 
 /** Index of the key { bits, kind }, which is no text; GROUP_NONE when it is new and there is no room. */
 @inline
 export function internBits(table: usize, bits: u64, kind: u32): u32 {
+  enterRest(table);
   const hashed = mix64(bits + <u64>kind);
   const hash = <u32>(hashed >> 32);
   const mask = load<u32>(table, GROUP_MASK);
@@ -84,6 +106,7 @@ export function internText(table: usize, text: usize, length: u32, kind: u32): u
 /** Index of a text whose hash is known. Without `copies` its bytes stay where they are until the query ends. */
 @inline
 export function internHashed(table: usize, text: usize, length: u32, kind: u32, hash: u32, copies: bool): u32 {
+  enterRest(table);
   const mask = load<u32>(table, GROUP_MASK);
   const slots = <usize>load<u32>(table, GROUP_SLOTS);
   const entries = <usize>load<u32>(table, GROUP_ENTRIES);
@@ -120,6 +143,7 @@ function addText(table: usize, slot: usize, hash: u32, text: usize, length: u32,
   }
   memory.copy(<usize>top, text, <usize>length);
   store<u32>(table, top + length, GROUP_TEXT_TOP);
+  if (kind == KEY_STRING) store<u32>(table, 1, GROUP_OTHERS);
   return addEntry(table, slot, hash, <u64>top | (<u64>length << 32), kind);
 }
 

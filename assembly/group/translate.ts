@@ -9,16 +9,15 @@ import {
   KEY_STRING, ROOT_POWERS_OF_TEN, SOURCE_BOOLEAN, SOURCE_INDEX, SOURCE_INTEGER, SOURCE_JSON,
   SOURCE_NULL, SOURCE_NUMBERED, SOURCE_STARTS,
 } from "../layout";
-import { internBits, internF64, internHashed, internPair, internText } from "./table";
+import { addNumbered } from "./numbered";
+import { internBits, internF64, internPair, internText } from "./table";
 
 /** Index of a kept text; only one that the query has not met yet is looked up, by the hash that is kept with it. */
 function internNumbered(table: usize, lane: usize, number: u32): u32 {
   const held = <usize>load<u32>(lane, GROUP_LANE_STEP) + (<usize>number << 2);
   const known = load<u32>(held);
   if (known != GROUP_NONE) return known;
-  const entry = <usize>load<u32>(lane, GROUP_LANE_BASE) + (<usize>number << 4);
-  const hash = <u32>(load<u64>(entry, 8) >> 32);
-  const index = internHashed(table, load<u32>(entry), load<u32>(entry, 4), KEY_STRING, hash, false);
+  const index = addNumbered(table, <usize>load<u32>(lane, GROUP_LANE_BASE) + (<usize>number << 4));
   store<u32>(held, index);
   return index;
 }

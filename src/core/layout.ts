@@ -194,7 +194,6 @@ export const RECORD_DUPLICATES = 16;
 export const RECORD_REJECTED = 20;
 
 // ── Column: a path and a lane over the rows of one segment, in a hot slot or in a reader's cache ───────
-//
 //   0   path address u32 │ 4 path length u32 │ 8 lane u32 │ 12 present count u32
 //   16  dictionary entries u32: address of { text address u32, text length u32 } × count
 //   20  dictionary count u32 (atomic) │ 24 dictionary capacity u32 │ 28 dictionary table u32 (the writer's)
@@ -222,7 +221,6 @@ export const COLUMN_FLAG_SORTED = 1; // dictionary codes are in byte order of th
 export const COLUMN_FLAG_PLAIN = 2; // the code of present row i is i: all texts differ, in no order
 
 // ── Page: PAGE_ROWS rows of a column ──────────────────────────────────────────────────────────────────
-//
 //   0    encoding u32 │ 4 present count u32 │ 8 zeros to 64
 //   64   presence bitmap: PAGE_ROWS bits (512 bytes), bit r of the page set when row r has a value
 //   576  values, one per row whether present or not (absent ones are 0)
@@ -245,7 +243,6 @@ export const PAGE_ID = 6; // 16 bytes a row
 export const PAGE_NONE = 7; // presence only
 
 // ── Decoder region: its first words, which TypeScript sets (limits) and reads (results) ────────────────
-//
 // Limits, u32 each, set before decoderFormat. Results hold from one decode call to the next; the group
 // counters and addresses from one decoderBegin to the next.
 export const DECODER_STATUS = 0; // OK or the BODY_… code that refused the body
@@ -296,14 +293,12 @@ export const ROLE_SESSION_ID = 6;
 export const ROLE_PROPERTIES = 7;
 
 // ── Entry of a heap of rows by time ────────────────────────────────────────────────────────────────────
-//
 // TOP    0 time i64 │ 8 row u32 │ 12 unused
 export const TOP_SIZE = 16;
 export const TOP_TIME = 0;
 export const TOP_ROW = 8;
 
 // ── Vectors and states of aggregates, in a reader's scratch ───────────────────────────────────────────
-//
 // VECTOR: what assembly/aggregate/vectors.ts reads from, and what it found. The caller sets the first part.
 //   0  column u32 │ 4 rows u32 (a list; 0: the mask) │ 8 count u32: rows of the list, words of the mask
 //   12 mask u32 │ 16 groups of the list u32 (0: one group) │ 20 cancel u32 │ 24 buffers u32 │ 28 wanted u32
@@ -341,6 +336,8 @@ export const VECTOR_F64 = 1;
 export const VECTOR_CODES = 2;
 export const VECTOR_IDS = 3;
 export const VECTOR_WANT_F64 = 1; // integers as doubles
+export const VECTOR_WANT_RAW = 2; // raw integers that follow each other as they lie, without the column's base
+export const VECTOR_RAW = 4; // such a vector's kind, plus its page's encoding
 
 // States, one for each group. docs/formats/partial.md draws them: partials hold them as they are.
 // TOTAL  0 integers: low u64 │ 8 high i64 │ 16 doubles f64 │ 24 error f64 │ 32 integers u64 │ 40 doubles u64
@@ -444,18 +441,18 @@ export const TEXTS_ENTRIES = 12;
 export const TEXTS_CAPACITY = 16;
 
 // ── Groups of a query: tables in a reader's kept scratch, sources in what a segment takes ───────────────
-//
 // GROUP TABLE, of keys or of pairs
 //        0 slot mask u32 │ 4 count u32 │ 8 slots u32 (address) │ 12 entries u32 (address) │ 16 capacity u32
-//        20 text top u32 │ 24 text end u32 │ 28 wanted text bytes u32: what did not fit, 0 when all did
+//        20 text top u32 │ 24 text end u32 │ 28 wanted text bytes u32: what did not fit, 0 when all did │ of keys:
+//        32 entered u32: entries with a slot │ 36 others u32: 1 when it has a text that is not one of the kept
 //   slots    (mask + 1) × { 0 or 1 + index u32, hash u32 }; never more than half of them are taken
-//   entries  of keys { bits u64, kind u32, unused }: bits of a text, id or JSON are { address u32, length u32 };
-//            of pairs { first u32, second u32 }
+//   entries  of keys { bits u64, kind u32, hash u32 where none is entered }, of pairs { first u32, second u32 };
+//            bits of a text, id or JSON are { address u32, length u32 }
 // GROUP SOURCE: what the ids of one key within one segment stand for
-//        0 table u32 │ 4 lanes u32 │ 8 known u32: address of the index in the table by id, GROUP_NONE where it isn't
-//        known yet; 0: ids are indexes │ 12 cardinality u32 │ 16 lanes × GROUP_LANE_SIZE, by ascending first id
+//        0 table u32 │ 4 lanes u32 │ 8 known u32: address of indexes by id, GROUP_NONE where not known yet; 0: ids are
+//        indexes │ 12 cardinality u32 │ 16 lanes × GROUP_LANE_SIZE, by ascending first id
 //   lane 0 first id u32 │ 4 kind u32 │ 8 array u32 (address) │ 12 exponent u32 │ 16 base i64 │ 24 step i64
-export const GROUP_TABLE_SIZE = 32;
+export const GROUP_TABLE_SIZE = 48;
 export const GROUP_MASK = 0;
 export const GROUP_COUNT = 4;
 export const GROUP_SLOTS = 8;
@@ -464,6 +461,8 @@ export const GROUP_CAPACITY = 16;
 export const GROUP_TEXT_TOP = 20;
 export const GROUP_TEXT_END = 24;
 export const GROUP_TEXT_WANTED = 28;
+export const GROUP_ENTERED = 32;
+export const GROUP_OTHERS = 36;
 export const GROUP_KEY_SIZE = 16;
 export const GROUP_KEY_BITS = 0;
 export const GROUP_KEY_KIND = 8;
@@ -496,5 +495,4 @@ export const SOURCE_JSON = 3;
 export const SOURCE_INTEGER = 4; // (base + id × step) / 10^exponent
 export const SOURCE_STARTS = 5; // array: i64 each
 export const SOURCE_INDEX = 6; // ids are indexes in the table
-export const SOURCE_NUMBERED = 7; // array: numbers of kept texts by id; base: their entries, as of TEXTS; step: address
-// of the index in the table by number, GROUP_NONE where it isn't known yet
+export const SOURCE_NUMBERED = 7; // array: numbers of kept texts by id; base: entries of TEXTS; step: indexes by number

@@ -23,6 +23,10 @@ export interface GroupRows {
   readonly groups: number;
   /** Groups so far: every group is below. */
   readonly groupCount: number;
+  /** Of a run: the group of all its rows, where `groups` is 0. Only accumulators that take runs are given any. */
+  readonly group?: number;
+  /** Of a run: the words of the mask that its rows are in. */
+  readonly words?: readonly [first: number, end: number];
 }
 
 /** The columns of a segment that hold the values of an expression, stored or derived; a row has one at most. */
@@ -50,6 +54,8 @@ export interface AggregateContext {
  * again. A group that no row was added to has the value of no rows: 0 for counts, NULL for all else.
  */
 export interface Accumulator {
+  /** Whether `add` takes runs: rows of one group that are not listed, in some words of a mask. */
+  readonly takesRuns?: boolean;
   /** Throws CancelledError, and LimitError when memory runs out. */
   add(rows: GroupRows): void;
   /**
@@ -58,6 +64,11 @@ export interface Accumulator {
    * bigints; timestamps are integers of microseconds.
    */
   finish(aggregate: Aggregate): (group: number) => Value;
+  /**
+   * The values of the groups below `count` at once, those that `finish` reads; null where one of them is not a number,
+   * or where they are no quicker to be had than one by one. What is answered is the caller's.
+   */
+  numbers?(aggregate: Aggregate, count: number): Float64Array | null;
   /** The partials of the groups below `groupCount`, in order. Only what was added or merged until now is in them. */
   encode(groupCount: number, out: PartialWriter): void;
   /** Reads what `encode` has written; the i-th of its partials goes into group `groups[i]`. */

@@ -6,6 +6,7 @@ import { LANE_NULL } from "../../core/layout.ts";
 import { finished } from "../columns/kernels.ts";
 import type { Expression } from "../expression/expression.ts";
 import { isTotal } from "../plan/filter.ts";
+import type { Aggregate } from "../query.ts";
 import type { Value } from "../result.ts";
 import type { Accumulator, AggregateContext, GroupRows } from "./accumulator.ts";
 import { type AggregateKernels, aggregateKernels } from "./kernels.ts";
@@ -16,6 +17,7 @@ import { openVector } from "./vectors.ts";
 const tag = 0x01;
 
 export class CountState implements Accumulator {
+  readonly takesRuns = true;
   readonly #context: AggregateContext;
   readonly #kernels: AggregateKernels;
   /** Null: every row counts. */
@@ -31,7 +33,8 @@ export class CountState implements Accumulator {
 
   add(rows: GroupRows): void {
     const { run, computed } = this.#context;
-    const counts = this.#counts.room(rows.groupCount);
+    const { group = 0 } = rows;
+    const counts = this.#counts.room(rows.groupCount) + group * 8;
     if (this.#of === null) {
       if (rows.groups !== 0) this.#kernels.addCounts(rows.groups, rows.count, counts);
       else setCount(run, counts, countAt(run, counts) + rows.count);
@@ -45,8 +48,28 @@ export class CountState implements Accumulator {
     run.scratch.release(mark);
   }
 
+  /** Whether every row counts. */
+  get ofRows(): boolean {
+    return this.#of === null;
+  }
+
+  /** Adds u64 counts at `times` to those of `count` groups, u32 each at `groups`. */
+  addTimes(groups: number, times: number, count: number, groupCount: number): void {
+    this.#kernels.mergeCounts(times, groups, count, this.#counts.room(groupCount));
+  }
+
   finish(): (group: number) => Value {
     return (group) => this.at(group);
+  }
+
+  numbers(_: Aggregate, count: number): Float64Array {
+    const { u32 } = this.#context.run.core;
+    const numbers = new Float64Array(count);
+    const known = Math.min(count, this.#counts.capacity);
+    for (let i = 0, at = this.#counts.address >>> 2; i < known; i++, at += 2) {
+      numbers[i] = (u32[at] as number) + (u32[at + 1] as number) * 2 ** 32;
+    }
+    return numbers;
   }
 
   at(group: number): number {

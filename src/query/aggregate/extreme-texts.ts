@@ -29,13 +29,13 @@ export class ExtremeTexts {
   /** Scratch is the caller's to release. */
   add(rows: GroupRows, column: number): void {
     const { scratch, core } = this.#run;
-    const { groupCount } = rows;
+    const { groupCount, group = 0 } = rows;
     const texts = this.#texts.room(groupCount);
     const { entries, sorted } = dictionaryView(this.#run, column);
     const best = scratch.take(groupCount * 4);
     core.u32.fill(0, best >>> 2, (best >>> 2) + groupCount);
     const vector = openVector(this.#run, rows, column);
-    finished(this.#kernels.extremeCodes(vector, entries, sorted, this.#last, best));
+    finished(this.#kernels.extremeCodes(vector, entries, sorted, this.#last, best + group * 4));
     const heap = this.#heap.address;
     for (let from = 0; ; this.#heap.grow()) {
       from = this.#kernels.keepExtremes(best, from, groupCount, entries, this.#last, texts, heap);

@@ -47,6 +47,7 @@ const idsBit = 16;
 export type Sides = "min" | "max" | "both";
 
 export class ExtremeState implements Accumulator {
+  readonly takesRuns = true;
   readonly #context: AggregateContext;
   readonly #kernels: AggregateKernels;
   readonly #of: Expression;
@@ -83,14 +84,14 @@ export class ExtremeState implements Accumulator {
 
   #addLane(rows: GroupRows, lane: number, column: number): void {
     const { run } = this.#context;
-    const { groupCount } = rows;
+    const { groupCount, group = 0 } = rows;
     if (lane === LANE_NUMBER) {
       this.#lanes |= numbersBit;
-      const ranges = this.#numbers.room(groupCount);
+      const ranges = this.#numbers.room(groupCount) + group * RANGE_SIZE;
       finished(this.#kernels.widenRanges(openVector(run, rows, column), ranges));
     } else if (lane === LANE_BOOLEAN) {
       this.#lanes |= booleansBit;
-      const seen = this.#booleans.room(groupCount);
+      const seen = this.#booleans.room(groupCount) + group;
       finished(this.#kernels.seeBooleans(openVector(run, rows, column), seen));
     } else if (lane === LANE_STRING || lane === LANE_JSON) {
       this.#lanes |= lane === LANE_STRING ? stringsBit : jsonBit;
@@ -100,7 +101,7 @@ export class ExtremeState implements Accumulator {
     } else if (lane === LANE_ID) {
       this.#lanes |= idsBit;
       this.#ids.forEach((states, i) => {
-        const ids = states.room(groupCount);
+        const ids = states.room(groupCount) + group * ID_SIZE;
         const last = this.#last(i);
         finished(this.#kernels.extremeIds(openVector(run, rows, column), last, ids));
       });
@@ -133,6 +134,27 @@ export class ExtremeState implements Accumulator {
       }
       return null;
     };
+  }
+
+  /** Of integers, where there is nothing else: timestamps are. */
+  numbers({ fn }: Aggregate, count: number): Float64Array | null {
+    if (this.#lanes !== numbersBit || this.#numbers.capacity < count) return null;
+    const { core } = this.#context.run;
+    const size = RANGE_SIZE / 4;
+    const halves = new Int32Array(core.memory.buffer, this.#numbers.address, count * size);
+    const doubles = new Float64Array(core.memory.buffer, this.#numbers.address, (count * size) / 2);
+    const integerAt = (at: number): number =>
+      (halves[at + 1] as number) * 2 ** 32 + ((halves[at] as number) >>> 0);
+    const side = (fn === "max" ? RANGE_I64_MOST : RANGE_I64_LEAST) / 4;
+    const numbers = new Float64Array(count);
+    for (let i = 0; i < count; i++) {
+      const value = integerAt(i * size + side);
+      const hasDoubles = Number.isFinite(doubles[(i * size + RANGE_F64_LEAST / 4) / 2]);
+      // What no integer has changed is beyond what a double holds.
+      if (hasDoubles || !Number.isSafeInteger(value)) return null;
+      numbers[i] = value;
+    }
+    return numbers;
   }
 
   #boolean(group: number, last: boolean): boolean | null {

@@ -15,6 +15,7 @@ import {
   TOTAL_INTEGERS,
   TOTAL_LOW,
   TOTAL_SIZE,
+  VECTOR_WANT_RAW,
 } from "../../core/layout.ts";
 import { InputError } from "../../errors.ts";
 import { finished } from "../columns/kernels.ts";
@@ -32,6 +33,7 @@ import { openVector } from "./vectors.ts";
 const tag = 0x02;
 
 export class TotalState implements Accumulator {
+  readonly takesRuns = true;
   readonly #context: AggregateContext;
   readonly #kernels: AggregateKernels;
   readonly #of: Expression;
@@ -46,11 +48,13 @@ export class TotalState implements Accumulator {
 
   add(rows: GroupRows): void {
     const { run, computed } = this.#context;
-    const totals = this.#totals.room(rows.groupCount);
+    const { group = 0 } = rows;
+    const totals = this.#totals.room(rows.groupCount) + group * TOTAL_SIZE;
+    const wanted = rows.groups === 0 ? VECTOR_WANT_RAW : 0;
     const mark = run.scratch.mark();
     for (const { lane, address } of computed.lanes(rows.segment, this.#of, rows.mask)) {
       if (lane !== LANE_NUMBER) continue;
-      finished(this.#kernels.addTotals(openVector(run, rows, address), totals));
+      finished(this.#kernels.addTotals(openVector(run, rows, address, wanted), totals));
     }
     run.scratch.release(mark);
   }

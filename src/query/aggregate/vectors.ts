@@ -13,6 +13,7 @@ import {
   VECTOR_LIST_COUNT,
   VECTOR_LIST_GROUPS,
   VECTOR_MASK,
+  VECTOR_POSITION,
   VECTOR_SIZE,
   VECTOR_WANTED,
 } from "../../core/layout.ts";
@@ -31,7 +32,9 @@ export function openVector(run: QueryRun, rows: GroupRows, column: number, wante
   core.u32[word + VECTOR_WANTED / 4] = wanted;
   if (rows.groups === 0) {
     core.u32[word + VECTOR_MASK / 4] = rows.mask;
-    core.u32[word + VECTOR_LIST_COUNT / 4] = (rows.segment.rows + 63) >>> 6;
+    const [first, end] = rows.words ?? [0, (rows.segment.rows + 63) >>> 6];
+    core.u32[word + VECTOR_POSITION / 4] = first;
+    core.u32[word + VECTOR_LIST_COUNT / 4] = end;
   } else {
     core.u32[word + VECTOR_LIST / 4] = rows.rows();
     core.u32[word + VECTOR_LIST_COUNT / 4] = rows.count;

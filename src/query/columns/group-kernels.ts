@@ -61,6 +61,43 @@ export interface GroupKernels {
   ): number;
   groupMark(ids: number, count: number, flags: number): void;
   groupInternMarked(source: number, flags: number, from: number, cancel: number): number;
+  groupCounts(
+    column: number,
+    words: number,
+    mask: number,
+    counts: number,
+    other: number,
+    cancel: number,
+  ): number;
+  groupCounted(
+    counts: number,
+    other: number,
+    width: number,
+    offset: number,
+    ids: number,
+    times: number,
+  ): number;
+  groupRuns(
+    column: number,
+    words: number,
+    mask: number,
+    start: bigint,
+    width: bigint,
+    firsts: number,
+    ends: number,
+    ids: number,
+    most: number,
+    rest: number,
+    cancel: number,
+  ): number;
+  groupNumbered(
+    source: number,
+    ids: number,
+    from: number,
+    count: number,
+    work: number,
+    cancel: number,
+  ): number;
   groupTranslate(source: number, ids: number, from: number, count: number, cancel: number): number;
   groupProduct(ids: number, other: number, count: number, cardinality: number): void;
   groupCombine(

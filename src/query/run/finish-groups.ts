@@ -12,6 +12,7 @@ import type { Order, Query } from "../query.ts";
 import type { Value } from "../result.ts";
 import { compareOrdered } from "../value-order.ts";
 import { fillGaps } from "./fill.ts";
+import { type AggregateNumbers, groupNumbers } from "./group-numbers.ts";
 import { byKeys, type Compare, firstOf } from "./group-order.ts";
 import type { GroupTable } from "./group-table.ts";
 import { compileResult, shownValue } from "./shown.ts";
@@ -22,6 +23,8 @@ export interface FinishParts {
   readonly table: GroupTable | null;
   /** By aggregate, the value of a group. */
   readonly values: readonly ((group: number) => Value)[];
+  /** All at once, where that is quicker. */
+  readonly numbers?: AggregateNumbers;
   readonly rowsMax: number;
 }
 
@@ -57,23 +60,29 @@ export interface ResultRows {
   compareKey(key: number, a: number, b: number): number;
   /** Reads an expression without asking for leaves, where it is but one of them. */
   reader?(of: Expression): ((row: number) => Value) | undefined;
+  /** By row, the numbers that an expression yields; null where it must be evaluated row by row. */
+  numbers?(of: Expression): Float64Array | null;
   /** All rows in the order of their keys, where that is quicker than comparing; the rows are those of `candidates`. */
   sortByKeys?(candidates: Uint32Array): Uint32Array;
 }
 
 function allOf(count: number): Uint32Array {
-  return Uint32Array.from({ length: count }, (_, i) => i);
+  const all = new Uint32Array(count);
+  for (let i = 0; i < count; i++) all[i] = i;
+  return all;
 }
 
 class GroupRowsOfTable implements ResultRows {
   readonly count: number;
   readonly #table: GroupTable | null;
   readonly #values: FinishParts["values"];
+  readonly #numbers: AggregateNumbers | undefined;
   #group = 0;
 
-  constructor({ table, values }: FinishParts) {
+  constructor({ table, values, numbers }: FinishParts) {
     this.#table = table;
     this.#values = values;
+    this.#numbers = numbers;
     this.count = table?.count ?? 1;
   }
 
@@ -96,6 +105,10 @@ class GroupRowsOfTable implements ResultRows {
 
   reader(of: Expression): ((row: number) => Value) | undefined {
     return of.kind === "aggregate" ? this.#values[of.aggregate] : undefined;
+  }
+
+  numbers(of: Expression): Float64Array | null {
+    return this.#numbers ? groupNumbers(of, this.#numbers) : null;
   }
 
   sortByKeys(candidates: Uint32Array): Uint32Array {
@@ -148,8 +161,13 @@ function orderTerm(order: Order, rows: ResultRows, candidates: Uint32Array): Ord
     const sign = descending ? -1 : 1;
     return { compare: (a, b) => sign * rows.compareKey(key, a, b) };
   }
-  const read = rows.reader?.(of) ?? evaluator(of, rows);
   const sign = descending ? -1 : 1;
+  const known = rows.numbers?.(of);
+  if (known) {
+    if (descending) for (let i = 0; i < known.length; i++) known[i] = -(known[i] as number);
+    return { compare: (a, b) => (known[a] as number) - (known[b] as number), numbers: known };
+  }
+  const read = rows.reader?.(of) ?? evaluator(of, rows);
   const numbers = new Float64Array(rows.count);
   for (let i = 0; i < candidates.length; i++) {
     const row = candidates[i] as number;

@@ -2,18 +2,21 @@
 // over stored segments has one for each thread, an aggregation rule one for each of its panes.
 
 import type { Accumulator, GroupRows, LaneSource } from "../aggregate/accumulator.ts";
+import { CountState } from "../aggregate/count.ts";
 import { createAccumulator, sharedStateKey } from "../aggregate/create.ts";
 import type { PartialReader, PartialWriter } from "../aggregate/partial-bytes.ts";
 import type { Cells } from "../columns/cells.ts";
 import type { QueryRun } from "../columns/kernels.ts";
 import { selectionSize, selectionWords } from "../columns/selection.ts";
 import { Buckets } from "../expression/bucket.ts";
-import type { Expression } from "../expression/expression.ts";
+import type { Expression, ValueType } from "../expression/expression.ts";
 import type { Filter } from "../plan/filter.ts";
 import { bind } from "../plan/filter.ts";
 import type { Aggregate, Predicate, Query } from "../query.ts";
 import type { Value } from "../result.ts";
 import type { Segment } from "../segments/source.ts";
+import { BucketRuns } from "./bucket-runs.ts";
+import { GroupCounts } from "./group-counts.ts";
 import { GroupIds } from "./group-ids.ts";
 import { GroupTable } from "./group-table.ts";
 import type { StageClock } from "./stages.ts";
@@ -45,11 +48,18 @@ interface Measured {
   readonly states: Accumulator[];
 }
 
+/** Types of keys whose values are mostly codes. */
+const coded: ReadonlySet<ValueType> = new Set(["string", "boolean", "variant", "json"] as const);
+
 export class GroupFold {
   /** Null: all rows are one group. */
   readonly table: GroupTable | null;
   readonly #parts: GroupFoldParts;
   readonly #ids: GroupIds | null;
+  /** Where there is nothing but to count the rows of each value of a key. */
+  readonly #counts: GroupCounts | null = null;
+  /** Where all states take runs, of a bucket. */
+  readonly #runs: BucketRuns | null = null;
   readonly #measured: readonly Measured[];
   /** By aggregate. */
   readonly #states: readonly Accumulator[];
@@ -63,6 +73,16 @@ export class GroupFold {
     const { measured, states } = this.#accumulators();
     this.#measured = measured;
     this.#states = states;
+    const [only] = groupBy;
+    if (this.#ids === null || groupBy.length !== 1 || !only) return;
+    const [{ filter = null, states: all = [] } = {}, ...others] = measured;
+    if (filter?.kind !== "all" || others.length > 0) return;
+    const [first] = all;
+    const isCount = all.length === 1 && first instanceof CountState && first.ofRows;
+    if (isCount && coded.has(only.of.type)) this.#counts = new GroupCounts(run, this.#ids);
+    if (all.every(({ takesRuns }) => takesRuns)) {
+      this.#runs = BucketRuns.of(run, this.#ids, only.of);
+    }
   }
 
   #accumulators(): { measured: Measured[]; states: Accumulator[] } {
@@ -132,6 +152,31 @@ export class GroupFold {
     }
   }
 
+  /** As `assign`, for those who don't ask for the groups of rows: answers what adds them to the states. */
+  prepare(segment: Segment, mask: number, selected: number): () => void {
+    const { stages } = this.#parts;
+    const before = stages?.enter("group") ?? null;
+    const counted = this.#counts?.of(segment, mask, selected) ?? null;
+    const found = this.#runs?.find(segment, mask, selected) ?? null;
+    stages?.enter(before);
+    const [{ states = [] } = {}] = this.#measured;
+    if (counted !== null) {
+      const { groups, times, count } = counted;
+      return () => (states[0] as CountState).addTimes(groups, times, count, this.count);
+    }
+    if (found === null) {
+      const rows = this.assign(segment, mask, selected);
+      return () => this.addAssigned(rows);
+    }
+    const { runs, rest, restCount } = found;
+    const parts = restCount === 0 ? runs : [...runs, this.assign(segment, rest, restCount)];
+    return () => {
+      const outer = stages?.enter("aggregate") ?? null;
+      for (const part of parts) for (const state of states) state.add(part);
+      stages?.enter(outer);
+    };
+  }
+
   /** Both; answers the rows and the groups that they were added to. */
   add(segment: Segment, mask: number, selected: number): GroupRows {
     const rows = this.assign(segment, mask, selected);
@@ -191,6 +236,12 @@ export class GroupFold {
     return this.#parts.query.aggregates.map((one, i) =>
       (this.#states[i] as Accumulator).finish(one),
     );
+  }
+
+  /** The values of all groups of an aggregate as numbers; see Accumulator. */
+  numbers(aggregate: number): Float64Array | null {
+    const one = this.#parts.query.aggregates[aggregate] as Aggregate;
+    return (this.#states[aggregate] as Accumulator).numbers?.(one, this.count) ?? null;
   }
 }
 

@@ -58,6 +58,8 @@ const denseMax = 65_536;
 const markedMin = 4096;
 /** Dictionaries below it are looked up text by text. */
 const numberedMin = 1024;
+/** What `groupNumbered` works in: three u32 for each of the 512 rows of a block. */
+const numberedWork = 3 * 512 * 4;
 
 type Bucket = Extract<Expression, { kind: "bucket" }>;
 
@@ -66,6 +68,8 @@ interface LocalIds {
   readonly source: number;
   readonly ids: number;
   readonly cardinality: number;
+  /** The source has kept texts, nothing but NULL beside them, and no memory for what its ids are known as. */
+  readonly numbered?: boolean;
 }
 
 /** A range of ids that stand for values of one kind. */
@@ -95,13 +99,59 @@ export class GroupIds {
 
   /** Address of the group of each listed row, a u32 each. What it takes is the caller's to release. */
   assign(list: RowList): number {
-    const locals = this.#keys.map((key, k) => this.#local(key.of, k, list));
+    const locals = this.#keys.map((key, k) => this.#idsOf(key.of, k, list));
     const product = locals.reduce((all, { cardinality }) => all * cardinality, 1);
     const [first] = locals as [LocalIds];
     if (locals.length === 1) this.#translate(first, list.count);
     else if (product <= Math.max(denseMax, list.count * 2)) this.#combine(locals, product, list);
     else this.#pair(locals, list);
     return first.ids;
+  }
+
+  /** How many groups there are. */
+  get groupCount(): number {
+    return this.#table.count;
+  }
+
+  /** The columns that hold the values of a key. */
+  lanes(key: number, segment: Segment, mask: number): readonly LaneColumn[] {
+    const { of } = this.#keys[key] as GroupKey;
+    return this.#computed.lanes(segment, of, mask).filter(({ lane }) => lane !== LANE_NULL);
+  }
+
+  /**
+   * The only key's ids of a segment as groups, in place: 0 is NULL, then come the codes of each of `lanes`, which have
+   * so many as `widths` say.
+   */
+  translateCodes(
+    lanes: readonly LaneColumn[],
+    widths: readonly number[],
+    segment: Segment,
+    rows: number,
+    ids: number,
+    count: number,
+  ): void {
+    const table = this.#table.keys[0] as number;
+    const { of } = this.#keys[0] as GroupKey;
+    const ranges: SourceLane[] = [{ first: 0, kind: SOURCE_NULL }];
+    let first = 1;
+    for (const [i, column] of lanes.entries()) {
+      const width = widths[i] as number;
+      ranges.push(this.#codeLane(column, first, width, segment, rows, of, table));
+      first += width;
+    }
+    this.#translate(this.#local(table, ranges, ids, first, true), count);
+  }
+
+  /** As `translateCodes`, of buckets that have a value at `base` and `step` apart. */
+  translateBuckets(
+    { base, step, cardinality }: { base: bigint; step: bigint; cardinality: number },
+    ids: number,
+    count: number,
+  ): void {
+    const table = this.#table.keys[0] as number;
+    const lanes = [{ first: 0, kind: SOURCE_INTEGER, base, step }];
+    this.#translate(this.#local(table, lanes, ids, cardinality, false), count);
   }
 
   #word(address: number): number {
@@ -121,8 +171,15 @@ export class GroupIds {
   }
 
   /** From ids to indexes in the table of the key. */
-  #translate({ source, ids, cardinality }: LocalIds, count: number): void {
+  #translate({ source, ids, cardinality, numbered }: LocalIds, count: number): void {
     const { kernels, scratch, cancel } = this.#run;
+    if (numbered) {
+      const work = scratch.take(numberedWork);
+      this.#table.complete(count, (from) =>
+        kernels.groupNumbered(source, ids, from, count, work, cancel),
+      );
+      return;
+    }
     if (this.#word(source + GROUP_SOURCE_KNOWN) === 0) return;
     if (cardinality > markedMin) {
       const flags = scratch.take(cardinality);
@@ -181,7 +238,7 @@ export class GroupIds {
     });
   }
 
-  #local(of: Expression, key: number, list: RowList): LocalIds {
+  #idsOf(of: Expression, key: number, list: RowList): LocalIds {
     const table = this.#table.keys[key] as number;
     const buckets = this.#buckets[key];
     const bucket = buckets && this.#bucket(of as Bucket, buckets, table, list);
@@ -247,7 +304,24 @@ export class GroupIds {
       lanes.push({ first, kind: SOURCE_INDEX });
       first += this.#indexCount(table);
     }
-    return { source: this.#source(table, lanes, first, true), ids, cardinality: first };
+    // Rows that are fewer than the texts are better looked up one by one than each text once.
+    return this.#local(table, lanes, ids, first, this.#keys.length === 1 && list.count < first);
+  }
+
+  /** `once`: nobody asks for what an id is known as but `#translate`, and it seldom asks twice. */
+  #local(
+    table: number,
+    lanes: readonly SourceLane[],
+    ids: number,
+    cardinality: number,
+    once: boolean,
+  ): LocalIds {
+    const numbered =
+      once &&
+      lanes.at(-1)?.kind === SOURCE_NUMBERED &&
+      (lanes.length === 1 || (lanes.length === 2 && lanes[0]?.kind === SOURCE_NULL));
+    const source = this.#source(table, lanes, cardinality, !numbered);
+    return { source, ids, cardinality, numbered };
   }
 
   /** Gives the rows with a value in a lane their ids, from `first` on; null when its values have no small ids. */
@@ -276,12 +350,30 @@ export class GroupIds {
     finished(kernels.groupCodes(address, rows, count, ids, first, cancel));
     if (lane === LANE_BOOLEAN) return { first, kind: SOURCE_BOOLEAN, count: 2 };
     const texts = Atomics.load(core.u32, (address + COLUMN_DICT_COUNT) >>> 2);
+    const { segment } = list;
+    return {
+      ...this.#codeLane({ lane, address }, first, texts, segment, count, of, table),
+      count: texts,
+    };
+  }
+
+  /** Ids from `first` on for the `width` codes of a column, which `rows` rows are looked for in. */
+  #codeLane(
+    { lane, address }: LaneColumn,
+    first: number,
+    width: number,
+    segment: Segment,
+    rows: number,
+    of: Expression,
+    table: number,
+  ): SourceLane {
+    if (lane === LANE_BOOLEAN) return { first, kind: SOURCE_BOOLEAN };
     if (lane !== LANE_JSON && of.kind === "path") {
-      const numbered = this.#numbered(of.path, address, first, texts, list, table);
-      if (numbered) return { ...numbered, count: texts };
+      const numbered = this.#numbered(of.path, address, first, width, segment, rows, table);
+      if (numbered) return numbered;
     }
-    const array = Atomics.load(core.u32, (address + COLUMN_DICT) >>> 2);
-    return { first, kind: lane === LANE_JSON ? SOURCE_JSON : SOURCE_STRING, array, count: texts };
+    const array = Atomics.load(this.#run.core.u32, (address + COLUMN_DICT) >>> 2);
+    return { first, kind: lane === LANE_JSON ? SOURCE_JSON : SOURCE_STRING, array };
   }
 
   /** Texts that were kept from the queries before, where they are no more than a few times those of the segment. */
@@ -290,7 +382,8 @@ export class GroupIds {
     address: number,
     first: number,
     count: number,
-    { segment, count: rows }: RowList,
+    segment: Segment,
+    rows: number,
     table: number,
   ): SourceLane | null {
     const { texts, scratch } = this.#run;

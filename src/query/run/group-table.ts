@@ -12,6 +12,7 @@ import { integer } from "../../base/integer.ts";
 import {
   GROUP_CAPACITY,
   GROUP_COUNT,
+  GROUP_ENTERED,
   GROUP_ENTRIES,
   GROUP_KEY_KIND,
   GROUP_KEY_SIZE,
@@ -218,6 +219,7 @@ export class GroupTable {
     kernels.groupRehash(held, slotCount, slots, slotCount - 1);
     scratch.release(mark);
     this.#set(table + GROUP_COUNT, count);
+    this.#set(table + GROUP_ENTERED, count);
   }
 
   /** The newest block of texts goes on after the last text in it that is still there. */

@@ -69,9 +69,9 @@ export class GroupedExecution implements QueryExecution {
   }
 
   #add(segment: Segment, mask: number, selected: number): void {
-    const rows = this.#fold.assign(segment, mask, selected);
+    const add = this.#fold.prepare(segment, mask, selected);
     this.#checkGroups();
-    this.#fold.addAssigned(rows);
+    add();
   }
 
   #checkGroups(): void {
@@ -113,6 +113,7 @@ export class GroupedExecution implements QueryExecution {
           query,
           table: this.#fold.table,
           values: this.#fold.values(),
+          numbers: (aggregate) => this.#fold.numbers(aggregate),
           rowsMax: this.#rowsMax,
         });
       } finally {
