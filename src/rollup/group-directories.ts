@@ -30,7 +30,7 @@ class Directories implements GroupDirectories {
     return directory;
   }
 
-  drop(rule: number, limit: number): boolean {
+  drop(rule: number, limit: number): number {
     this.#rules.delete(rule);
     return dropRule(this.#table, rule, limit);
   }
@@ -44,8 +44,8 @@ class Directories implements GroupDirectories {
   }
 }
 
-/** Removes at most `limit` keys that begin with the rule's number; answers whether there are more. */
-export function dropRule(table: PendingTable, rule: number, limit: number): boolean {
+/** Removes at most `limit` keys that begin with the rule's number; answers how many. */
+export function dropRule(table: PendingTable, rule: number, limit: number): number {
   const { from, to } = ruleRange(rule);
   const gone: Uint8Array[] = [];
   for (const { key } of table.range(from, to)) {
@@ -53,7 +53,7 @@ export function dropRule(table: PendingTable, rule: number, limit: number): bool
     gone.push(Uint8Array.from(key));
   }
   for (const key of gone) table.set(key, null);
-  return gone.length === limit;
+  return gone.length;
 }
 
 class Directory implements GroupDirectory {

@@ -105,8 +105,8 @@ export interface WindowStore {
    * more.
    */
   expire(rule: number, tier: number, endUs: bigint, limit: number): boolean;
-  /** Forgets a rule's version, at most `limit` keys of it; answers whether there are more. */
-  drop(rule: number, limit: number): boolean;
+  /** Forgets a rule's version, at most `limit` keys of it; answers how many. Fewer than `limit`: there are no more. */
+  drop(rule: number, limit: number): number;
   /** What has changed since this was last called. */
   writes(): StreamWrite[];
   /** The oldest `writes` that are not told yet are on disk, and the tables are read as of then. */
@@ -132,7 +132,7 @@ export interface GroupDirectory {
 export interface GroupDirectories {
   of(rule: number): GroupDirectory;
   /** As of `WindowStore`. */
-  drop(rule: number, limit: number): boolean;
+  drop(rule: number, limit: number): number;
   writes(): StreamWrite[];
   committed(): void;
 }

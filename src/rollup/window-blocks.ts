@@ -151,22 +151,26 @@ export class WindowBlocks {
     this.#changed(held);
   }
 
-  /** Removes at most `limit` blocks of a rule; answers whether there may be more. */
-  drop(rule: number, limit: number): boolean {
+  /** Removes at most `limit` blocks of a rule; answers how many. */
+  drop(rule: number, limit: number): number {
     const { from, to } = ruleRange(rule);
     const prefix = from.toString("latin1");
     const gone: Buffer[] = [];
     for (const list of this.#pending.values()) {
       if (!list[0]?.text.startsWith(prefix)) continue;
-      for (const { key, block } of list) if (block !== null) gone.push(key);
+      for (const { key, block } of list) {
+        if (gone.length < limit && block !== null) gone.push(key);
+      }
     }
     for (const key of keysOf(this.#table, from, to)) {
       if (gone.length >= limit) break;
       const own = Buffer.from(key);
-      if (this.#held.get(own.toString("latin1"))?.block !== null) gone.push(own);
+      const held = this.#held.get(own.toString("latin1"));
+      // What no commit has yet was looked at already.
+      if (held === undefined || (held.block !== null && !isPending(held))) gone.push(own);
     }
     for (const key of gone) this.#gone(key);
-    return gone.length >= limit;
+    return gone.length;
   }
 
   /** Another one as soon as any of a group's blocks are. */
@@ -403,6 +407,11 @@ export class WindowBlocks {
     }
     this.#trim();
   }
+}
+
+/** Whether it is not on disk as it is. */
+function isPending({ dirty, commits }: Held): boolean {
+  return dirty || commits > 0;
 }
 
 /** Of a key's text: whose group it is. */

@@ -222,9 +222,9 @@ class StoredWindows implements WindowStore {
     return gone.length;
   }
 
-  drop(rule: number, limit: number): boolean {
-    const more = dropRule(this.#finalTable, rule, limit);
-    return this.#blocks.drop(rule, limit) || more;
+  drop(rule: number, limit: number): number {
+    const dropped = dropRule(this.#finalTable, rule, limit);
+    return dropped < limit ? dropped + this.#blocks.drop(rule, limit - dropped) : dropped;
   }
 
   writes(): StreamWrite[] {

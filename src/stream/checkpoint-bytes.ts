@@ -3,6 +3,7 @@
 // Keys: kind u8, the rule's number u32, big-endian, then of kind 2 the part's own key.
 //   1 how far the live rules are (number 0), or a rule that is still behind, with their event time
 //   2 part of a rule's state
+//   3 a rule of which something is still to be removed
 //
 // Values, little-endian: magic 'MRCK' u32 │ version u16 │ kind u16 │ CRC-32C of the content u32 │ its length u32, then
 // the content.
@@ -18,6 +19,7 @@ const headerSize = 16;
 
 const TIME = 1;
 const PART = 2;
+const FORGOTTEN = 3;
 
 function keyOf(kind: number, rule: number, rest: Uint8Array = new Uint8Array(0)): Uint8Array {
   const key = new Uint8Array(5 + rest.length);
@@ -39,6 +41,15 @@ export function partKey(rule: number, part: Uint8Array): Uint8Array {
 /** Where the keys of a rule's parts begin and where they end. */
 export function partRange(rule: number): { readonly from: Uint8Array; readonly to: Uint8Array } {
   return { from: keyOf(PART, rule), to: keyOf(PART, rule + 1) };
+}
+
+/** Of a rule that is gone, or replaced, as long as not everything of it is removed. */
+export function forgottenKey(rule: number): Uint8Array {
+  return keyOf(FORGOTTEN, rule);
+}
+
+export function forgottenRange(): { readonly from: Uint8Array; readonly to: Uint8Array } {
+  return { from: Uint8Array.of(FORGOTTEN), to: Uint8Array.of(FORGOTTEN + 1) };
 }
 
 /** The bytes of a value that has `content`. */
@@ -109,6 +120,21 @@ export function decodeTime(key: Uint8Array, value: Uint8Array): StoredTime {
     time: content.slice(16),
     nextNumber: view.getUint32(12, true),
   };
+}
+
+/** Content: 1 u8 where everything of the rule goes, 0 where its windows stay and only the open ones go. */
+export function encodeForgotten(all: boolean): Uint8Array {
+  return framed(FORGOTTEN, Uint8Array.of(all ? 1 : 0));
+}
+
+/** @throws CorruptionError naming the key. */
+export function decodeForgotten(
+  key: Uint8Array,
+  value: Uint8Array,
+): { readonly rule: number; readonly all: boolean } {
+  const [all] = unframed(FORGOTTEN, key, value);
+  const rule = new DataView(key.buffer, key.byteOffset, key.byteLength).getUint32(1);
+  return { rule, all: all !== 0 };
 }
 
 export function encodePart({ bytes }: StatePart): Uint8Array | null {

@@ -1,6 +1,7 @@
 import type { Backfills } from "./backfill.ts";
-import { encodeTime, partKey, type StoredTime, timeKey } from "./checkpoint-bytes.ts";
+import { encodeTime, type StoredTime, timeKey } from "./checkpoint-bytes.ts";
 import type { Follower } from "./follower.ts";
+import type { Forgetting } from "./forgetting.ts";
 import type { StreamWrite } from "./messages.ts";
 import { encodeRecord, recordKey } from "./record-bytes.ts";
 import type { RuleRecord } from "./rule-record.ts";
@@ -18,6 +19,7 @@ export class RuleSet {
   readonly #parts: StreamParts;
   readonly #live: Follower;
   readonly #backfills: Backfills;
+  readonly #forgetting: Forgetting;
   readonly #rules = new Map<number, RunningRule>();
   /** The record that is written, or on its way. */
   readonly #written = new Map<number, RuleRecord>();
@@ -27,10 +29,11 @@ export class RuleSet {
   /** Above every number that a stored rule ever had. */
   nextNumber = 1;
 
-  constructor(parts: StreamParts, live: Follower, backfills: Backfills) {
+  constructor(parts: StreamParts, live: Follower, backfills: Backfills, forgetting: Forgetting) {
     this.#parts = parts;
     this.#live = live;
     this.#backfills = backfills;
+    this.#forgetting = forgetting;
   }
 
   get(number: number): RunningRule | undefined {
@@ -122,19 +125,9 @@ export class RuleSet {
     this.#rules.delete(number);
     this.#written.delete(number);
     if (rule.isPassing) return;
-    this.#parts.drop(number);
-    this.#gone.push(...this.#partsGone(rule), ...this.#timeGone(number));
+    this.#forgetting.begin(number, true);
+    this.#gone.push(...this.#timeGone(number));
     this.#gone.push({ table: "rules", key: recordKey(number), value: null });
-  }
-
-  #partsGone(rule: RunningRule): StreamWrite[] {
-    const keys = [...rule.partKeys];
-    rule.partKeys.clear();
-    return keys.map((text) => ({
-      table: "stream",
-      key: partKey(rule.rule.number, Buffer.from(text, "latin1")),
-      value: null,
-    }));
   }
 
   #timeGone(number: number): StreamWrite[] {
@@ -173,7 +166,11 @@ export class RuleSet {
 
   #ruleWrites(rule: RunningRule): StreamWrite[] {
     const { number } = rule.rule;
-    if (rule.state === null) return [...this.#partsGone(rule), ...this.#timeGone(number)];
+    if (rule.state === null) {
+      if (rule.partKeys.size > 0) this.#forgetting.begin(number, false);
+      rule.partKeys.clear();
+      return this.#timeGone(number);
+    }
     const writes = rule.dirtyWrites();
     return rule.record.backfill === null ? [...writes, ...this.#timeGone(number)] : writes;
   }

@@ -88,8 +88,8 @@ export interface StreamParts {
     next: bigint,
   ): Pick<WindowsAnswer, "rows" | "packed" | "more">;
   rollup(rule: Rule, state: RuleState, question: RollupQuestion, bounds: RollupBounds): RollupReply;
-  /** The windows of a rule are to be forgotten, with its groups. */
-  drop(rule: number): void;
+  /** Forgets at most about `limit` windows, lists and groups of a rule; answers how many. */
+  drop(rule: number, limit: number): number;
   committed(): void;
   /** Answered by `committed` with the same id. */
   commit(id: number, reflected: bigint, writes: readonly StreamWrite[]): void;

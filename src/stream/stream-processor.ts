@@ -15,6 +15,7 @@ import {
 import { Checkpoints } from "./checkpoints.ts";
 import { indexMax, type Position } from "./duplicates.ts";
 import { Follower, type FollowerParts } from "./follower.ts";
+import { Forgetting } from "./forgetting.ts";
 import type { StreamAnswer, StreamRequest, StreamWrite } from "./messages.ts";
 import { Recomputation } from "./recompute.ts";
 import { decodeRecord, numberOfKey } from "./record-bytes.ts";
@@ -48,6 +49,7 @@ export class StreamProcessor {
   readonly #followers: FollowerParts;
   readonly #live: Follower;
   readonly #backfills: Backfills;
+  readonly #forgetting: Forgetting;
   readonly #rules: RuleSet;
   readonly #checkpoints: Checkpoints;
   readonly #report: StreamReport;
@@ -76,7 +78,8 @@ export class StreamProcessor {
       stored?.time ?? null,
     );
     this.#backfills = new Backfills((position, time) => this.#follower(position, time));
-    this.#rules = new RuleSet(parts, this.#live, this.#backfills);
+    this.#forgetting = new Forgetting({ stream: parts.table("stream"), drop: parts.drop });
+    this.#rules = new RuleSet(parts, this.#live, this.#backfills, this.#forgetting);
     this.#checkpoints = new Checkpoints({
       clock: parts.clock,
       intervalMs: parts.settings.checkpointIntervalMs,
@@ -255,8 +258,9 @@ export class StreamProcessor {
       }
       wait = Math.max(0, this.#newsDueMs - clock.monotonicMs());
     }
-    if (this.#changed) {
-      const soon = watched.some(({ hasFinals }) => hasFinals);
+    const isForgetting = !this.#forgetting.isDone;
+    if (this.#changed || isForgetting) {
+      const soon = isForgetting || watched.some(({ hasFinals }) => hasFinals);
       if (this.#checkpoints.dueInMs(soon) === 0) this.checkpoint();
       else wait = Math.min(wait, this.#checkpoints.dueInMs(soon));
     }
@@ -296,7 +300,7 @@ export class StreamProcessor {
     this.#expire();
     const { position, time } = this.#live;
     const writes = this.#rules.writes((record) => this.#parts.emit({ type: "rule", record }));
-    writes.push(...this.#parts.storeWrites());
+    writes.push(...this.#forgetting.writes(), ...this.#parts.storeWrites());
     const value = encodeTime({
       position,
       time: time.encode(),

@@ -39,7 +39,6 @@ import { WindowReader } from "./window-reader.ts";
 import { WindowValues } from "./window-values.ts";
 
 const HEAD_SIZE = 64;
-const KEYS_DROPPED = 100_000;
 
 export interface StreamRuntimeParts {
   readonly core: Core;
@@ -145,10 +144,10 @@ function storeParts(
       windows.committed();
       directories.committed();
     },
-    drop: (rule) => {
-      while (windows.drop(rule, KEYS_DROPPED)) {}
-      while (directories.drop(rule, KEYS_DROPPED)) {}
+    drop: (rule, limit) => {
       reader.forget(rule);
+      const dropped = windows.drop(rule, limit);
+      return dropped < limit ? dropped + directories.drop(rule, limit - dropped) : dropped;
     },
     tiers: (rule) => {
       if (rule.tiers.length === 0) return null;

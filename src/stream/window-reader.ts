@@ -58,8 +58,7 @@ export class WindowReader {
 
   /** The rule is gone. */
   forget(rule: number): void {
-    this.#names.delete(rule);
-    this.#blocks.clear();
+    if (this.#names.delete(rule)) this.#blocks.clear();
   }
 
   #namesOf(rule: Rule): GroupNames {
