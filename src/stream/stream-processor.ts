@@ -19,6 +19,7 @@ import { Forgetting } from "./forgetting.ts";
 import type { StreamAnswer, StreamRequest, StreamWrite } from "./messages.ts";
 import { Recomputation } from "./recompute.ts";
 import { decodeRecord, numberOfKey } from "./record-bytes.ts";
+import { expireWindows } from "./retention.ts";
 import { reflectedFrom } from "./rollup-windows.ts";
 import type { RuleRecord } from "./rule-record.ts";
 import { RuleSet, type StoredBefore } from "./rule-set.ts";
@@ -26,10 +27,7 @@ import type { RunningRule } from "./running-rule.ts";
 import { windowNewest, windowsFinal, windowsWithin } from "./stored-windows.ts";
 import type { StreamParts } from "./stream-parts.ts";
 import { StreamReport } from "./stream-report.ts";
-import { noWatermark } from "./timed-chunk.ts";
 
-/** Blocks of stored windows that are forgotten at most at a checkpoint, of each rule and tier. */
-const EXPIRED_BLOCKS = 64;
 /** Rows that a read of windows waits for: some tens of milliseconds. */
 const CAUGHT_UP_ROWS = 262_144;
 /** Telling watchers takes at most one part in so many of the time. */
@@ -297,7 +295,8 @@ export class StreamProcessor {
   }
 
   #collect(): { writes: StreamWrite[]; reflected: bigint } {
-    this.#expire();
+    const watermarkUs = this.#live.time.watermarkUs();
+    if (expireWindows(this.#parts.store, this.#rules.values(), watermarkUs)) this.#changed = true;
     const { position, time } = this.#live;
     const writes = this.#rules.writes((record) => this.#parts.emit({ type: "rule", record }));
     writes.push(...this.#forgetting.writes(), ...this.#parts.storeWrites());
@@ -309,26 +308,6 @@ export class StreamProcessor {
     writes.push({ table: "stream", key: timeKey(0), value });
     for (const rule of this.#rules.values()) rule.leave();
     return { writes, reflected: position.next };
-  }
-
-  #expire(): void {
-    const watermarkUs = this.#live.time.watermarkUs();
-    if (watermarkUs === noWatermark) return;
-    const { store } = this.#parts;
-    for (const running of this.#rules.values()) {
-      const { rule, isPassing } = running;
-      if (isPassing) continue;
-      const kept = [rule.retentionUs, ...rule.tiers.map(({ retentionUs }) => retentionUs)];
-      for (const [tier, retentionUs] of kept.entries()) {
-        if (retentionUs === null) continue;
-        // Open windows of the next tier are merged from them again after a restart.
-        const neededUs = running.neededFrom(tier);
-        const oldUs = watermarkUs - retentionUs;
-        const endUs = neededUs !== null && neededUs < oldUs ? neededUs : oldUs;
-        const more = store.expire(rule.number, tier, endUs, EXPIRED_BLOCKS);
-        if (more) this.#changed = true;
-      }
-    }
   }
 
   committed(id: number): void {
