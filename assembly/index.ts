@@ -16,6 +16,7 @@ export {
   selectionAnd, selectionAndNot, selectionCount, selectionOr, selectionRange, selectionRows,
 } from "./filter/selection";
 export { boundText, extremeText, findText, matchPrefix, matchTexts, rankTexts } from "./filter/text";
+export { matchMembers, selectNumbers } from "./filter/members";
 export { usedCodes } from "./filter/used-codes";
 export { topTimes } from "./aggregate/top";
 export {

@@ -63,6 +63,30 @@ export interface QueryKernels extends GroupKernels {
     inverted: number,
     table: number,
   ): void;
+  selectNumbers(
+    column: number,
+    words: number,
+    mask: number,
+    out: number,
+    inverted: number,
+    raws: number,
+    rawCount: number,
+    integers: number,
+    integerCount: number,
+    doubles: number,
+    doubleCount: number,
+    cancel: number,
+  ): number;
+  matchMembers(
+    entries: number,
+    count: number,
+    members: number,
+    memberCount: number,
+    inverted: number,
+    table: number,
+  ): void;
+  /** The code of a text in the dictionary of a hot column; all bits set, as i32 -1: none. */
+  dictionaryFind(column: number, text: number, length: number): number;
   extremeText(entries: number, count: number, table: number, last: number): number;
   rankTexts(entries: number, count: number, codes: number, other: number, ranks: number): number;
   usedCodes(column: number, words: number, mask: number, table: number, cancel: number): number;

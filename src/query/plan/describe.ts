@@ -5,7 +5,7 @@ import type { Expression } from "../expression/expression.ts";
 import { formatInterval } from "../expression/interval.ts";
 import type { Aggregate, Predicate, Query } from "../query.ts";
 import { formatTime, timeUsMax, timeUsMin } from "../time.ts";
-import { i64Max, i64Min, nextDown, nextUp } from "./bounds.ts";
+import { i64Max, i64Min, type NumberRange, nextDown, nextUp } from "./bounds.ts";
 import type { Filter } from "./filter.ts";
 
 /** Texts in a plan are cut to so many characters. */
@@ -136,6 +136,10 @@ export function describeFilter(filter: Filter): string {
       const op = filter.negated ? "!=" : filter.op;
       return `${filter.path} ${op} ${quoted(decoder.decode(filter.text))}`;
     }
+    case "numbers": {
+      const numbers = list(filter.ranges.map((range) => onlyNumber(filter.path, range)));
+      return `${filter.path} ${filter.negated ? "NOT " : ""}IN (${numbers})`;
+    }
     case "texts": {
       const texts = list(filter.texts.map((text) => quoted(decoder.decode(text))));
       return `${filter.path} ${filter.negated ? "NOT " : ""}IN (${texts})`;
@@ -155,6 +159,12 @@ export function describeFilter(filter: Filter): string {
     case "received":
       return describeRange("received_at", filter.low, filter.high, (us) => `'${time(us)}'`);
   }
+}
+
+/** The one number of a range. */
+function onlyNumber(path: string, { i64Low, i64High, f64Low }: NumberRange): string {
+  if (i64Low > i64High) return String(f64Low);
+  return path === "timestamp" ? `'${time(i64Low)}'` : String(i64Low);
 }
 
 function describeNumbers({ path, range, negated }: Extract<Filter, { kind: "number" }>): string {

@@ -52,7 +52,12 @@ function leaves(filter: Filter): number {
   if (filter.kind === "all" || filter.kind === "none") return 0;
   if (filter.kind === "test") return 1 + callsCost(filter.of);
   // Prefixes and lists look codes up row by row.
-  return filter.kind === "texts" || filter.kind === "prefix" || filter.kind === "id" ? 6 : 1;
+  return filter.kind === "numbers" ||
+    filter.kind === "texts" ||
+    filter.kind === "prefix" ||
+    filter.kind === "id"
+    ? 6
+    : 1;
 }
 
 /**

@@ -24,6 +24,8 @@ export type Filter =
   | { kind: "none" }
   | { kind: "and" | "or"; of: readonly Filter[] }
   | { kind: "number"; path: string; range: NumberRange; negated: boolean }
+  /** Numbers that equal one of many. */
+  | { kind: "numbers"; path: string; ranges: readonly NumberRange[]; negated: boolean }
   | { kind: "boolean"; path: string; values: readonly boolean[] }
   | { kind: "text"; path: string; op: Exclude<CompareOp, "!=">; text: Uint8Array; negated: boolean }
   | { kind: "texts"; path: string; texts: readonly Uint8Array[]; negated: boolean }
@@ -152,6 +154,7 @@ export function filterCost(filter: Filter): number {
     case "number":
       return 3;
     case "texts":
+    case "numbers":
       return 4;
     case "prefix":
       return 5;
@@ -199,14 +202,23 @@ function ordered(path: string, op: CompareOp, value: Literal): Filter {
   return i64Low > i64High ? none : { kind, low: i64Low, high: i64High };
 }
 
+/** So many numbers of a list are compared one after the other, by the kernel of comparisons. */
+const fewNumbers = 6;
+
 /** `path IN values`: values of different lanes are OR-ed, so that a negated mixture is never true. */
 function membership(path: string, values: readonly Literal[], negated: boolean): Filter {
   const texts: Uint8Array[] = [];
   const others: Filter[] = [];
+  const isRanked = path === "sequence" || path === "received_at";
+  const ranges: NumberRange[] = [];
+  const isLong = !isRanked && values.length > fewNumbers;
   for (const value of values) {
     if (typeof value === "string" && pathType(path) !== "id") texts.push(utf8(value));
-    else others.push(compare(path, negated ? "!=" : "=", value));
+    else if (isLong && (typeof value === "number" || typeof value === "bigint")) {
+      ranges.push(numberRange("=", value));
+    } else others.push(compare(path, negated ? "!=" : "=", value));
   }
+  if (ranges.length > 0) others.push({ kind: "numbers", path, ranges, negated });
   if (texts.length > 0) others.push({ kind: "texts", path, texts, negated });
   return joinFilters(negated ? "and" : "or", others);
 }

@@ -19,6 +19,7 @@ export function mayMatch(filter: Filter, segment: Segment): boolean {
     case "or":
       return filter.of.some((one) => mayMatch(one, segment));
     case "number":
+    case "numbers":
       return mayHoldNumber(filter, segment);
     case "boolean":
       return segment.has(filter.path, LANE_BOOLEAN);
@@ -62,6 +63,7 @@ export function pruneReason(filter: Filter, segment: Segment): PruneReason | nul
     case "received":
       return "rows";
     case "number":
+    case "numbers":
       if (filter.path === "timestamp") return "time";
       return segment.has(filter.path, LANE_NUMBER) ? "zone" : "column";
     case "text":
@@ -93,16 +95,22 @@ function zoneOnly(segment: Segment): Pick<Segment, "has" | "zone" | "mayHaveText
   };
 }
 
-function mayHoldNumber(filter: Extract<Filter, { kind: "number" }>, segment: Segment): boolean {
-  const { path, range, negated } = filter;
+function mayHoldNumber(
+  filter: Extract<Filter, { kind: "number" | "numbers" }>,
+  segment: Segment,
+): boolean {
+  const { path, negated } = filter;
+  const ranges = filter.kind === "number" ? [filter.range] : filter.ranges;
   if (path === "timestamp" && !negated) {
-    return range.i64Low <= segment.timeMaxUs && segment.timeMinUs <= range.i64High;
+    return ranges.some(
+      ({ i64Low, i64High }) => i64Low <= segment.timeMaxUs && segment.timeMinUs <= i64High,
+    );
   }
   // A lateness of 0 is not stored.
   if (path === "lateness_us") return true;
   if (!segment.has(path, LANE_NUMBER)) return false;
   const zone = segment.zone(path, LANE_NUMBER);
-  return zone === null || negated || overlaps(range, zone);
+  return zone === null || negated || ranges.some((range) => overlaps(range, zone));
 }
 
 /** An integer may be compared in either domain: only a zone outside both ranges says no. */

@@ -38,6 +38,8 @@ export function selectivity(filter: Filter, segment: Segment): number {
       return turned(filter.negated, numberPart(filter.path, filter.range, segment));
     case "text":
       return turned(filter.negated, filter.op === "=" ? equalPart : comparedPart);
+    case "numbers":
+      return turned(filter.negated, Math.min(1, equalPart * filter.ranges.length));
     case "texts":
       return turned(filter.negated, Math.min(1, equalPart * filter.texts.length));
     case "prefix":

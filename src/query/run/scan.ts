@@ -222,5 +222,5 @@ class TimedSegment implements Segment {
 export function filterExpressions(filter: Filter): (Expression | string)[] {
   if (filter.kind === "and" || filter.kind === "or") return filter.of.flatMap(filterExpressions);
   if (filter.kind === "test") return [filter.of];
-  return filter.kind === "number" ? [filter.path] : [];
+  return filter.kind === "number" || filter.kind === "numbers" ? [filter.path] : [];
 }

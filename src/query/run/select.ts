@@ -4,6 +4,7 @@ import {
   COLUMN_BASE,
   COLUMN_DICT,
   COLUMN_DICT_COUNT,
+  COLUMN_DICT_TABLE,
   COLUMN_EXPONENT,
   COLUMN_FLAG_SORTED,
   COLUMN_FLAGS,
@@ -20,6 +21,7 @@ import type { NumberRange } from "../plan/bounds.ts";
 import { rawRange } from "../plan/bounds.ts";
 import type { Filter } from "../plan/filter.ts";
 import type { Segment } from "../segments/source.ts";
+import { membersOf, rawMembers } from "./members.ts";
 import type { TextCodes } from "./text-codes.ts";
 
 type Leaf<K extends Filter["kind"]> = Extract<Filter, { kind: K }>;
@@ -68,6 +70,8 @@ export class FilterRun {
         return this.#either(filter, segment, mask, out);
       case "number":
         return this.#number(filter, segment, mask, out);
+      case "numbers":
+        return this.#numbers(filter, segment, mask, out);
       case "boolean":
         return this.#boolean(filter, segment, mask, out);
       case "text":
@@ -157,6 +161,29 @@ export class FilterRun {
     );
   }
 
+  #numbers(filter: Leaf<"numbers">, segment: Segment, mask: number, out: number): number {
+    const { kernels, scratch, core, cancel } = this.#run;
+    const column = this.#computed.column(segment, filter.path, LANE_NUMBER);
+    if (column === 0) return this.#nothing(segment, out);
+    const base = core.view.getBigInt64(column + COLUMN_BASE, true);
+    const exponent = core.view.getUint32(column + COLUMN_EXPONENT, true);
+    const raws = rawMembers(filter.ranges, base, exponent);
+    const { integers, doubles } = membersOf(filter);
+    const mark = scratch.mark();
+    const lists = [raws, integers, doubles].flatMap((list) => {
+      const address = scratch.take(list.byteLength);
+      core.u8.set(new Uint8Array(list.buffer, list.byteOffset, list.byteLength), address);
+      return [address, list.length];
+    }) as [number, number, number, number, number, number];
+    const words = selectionWords(segment.rows);
+    const negated = filter.negated ? 1 : 0;
+    const selected = finished(
+      kernels.selectNumbers(column, words, mask, out, negated, ...lists, cancel),
+    );
+    scratch.release(mark);
+    return selected;
+  }
+
   /** Codes or booleans in a closed range. */
   #rawRange(
     column: number,
@@ -223,13 +250,15 @@ export class FilterRun {
     const mark = scratch.mark();
     const table = scratch.take(count + 1);
     if (filter.kind === "texts") {
-      core.u8.fill(negated ? 1 : 0, table, table + count);
-      for (const text of filter.texts) {
-        const code = sorted
-          ? this.#codes.findSorted(dictionary, text)
-          : this.#codes.find(dictionary, filter.path, text);
-        if (code >= 0) core.u8[table + code] = negated ? 0 : 1;
-      }
+      const hasTable = segment.hot && core.u32[(column + COLUMN_DICT_TABLE) >>> 2] !== 0;
+      const hot = hasTable ? column : 0;
+      this.#codes.members(
+        filter.texts,
+        { ...dictionary, sorted, hot },
+        filter.path,
+        negated,
+        table,
+      );
     } else if (filter.kind === "prefix") {
       const text = this.#codes.literal(filter.text);
       kernels.matchPrefix(entries, count, text, filter.text.length, negated ? 1 : 0, table);

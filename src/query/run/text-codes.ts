@@ -13,6 +13,8 @@ export interface Dictionary {
 
 const segmentsMax = 4096;
 const textsMax = 4096;
+/** So many texts of a list are looked up one by one, and what was found is kept for the next query. */
+const fewTexts = 16;
 
 /**
  * Codes that texts were found to have in dictionaries that only grow. A thread keeps one for all its queries,
@@ -42,6 +44,7 @@ export class TextCodes {
   readonly #room: (size: number) => number;
   readonly #literals = new Map<Uint8Array, number>();
   readonly #codes = new Map<Uint8Array, Map<number, number>>();
+  readonly #sorted = new Map<readonly Uint8Array[], readonly Uint8Array[]>();
 
   /** `room`: memory for the texts of filters; without it scratch is taken, which is not released while this is used. */
   constructor(
@@ -102,6 +105,51 @@ export class TextCodes {
   findSorted(dictionary: Dictionary, text: Uint8Array): number {
     const code = this.#bound(dictionary, text, false);
     return code < this.#bound(dictionary, text, true) ? code : -1;
+  }
+
+  /**
+   * Sets a byte of `table` for each code: 1 where its text is one of `texts`, or, negated, where it is none of them.
+   * `hot` is the column of a hot slot, which has a hash table, or 0.
+   */
+  members(
+    texts: readonly Uint8Array[],
+    dictionary: Dictionary & { readonly sorted: boolean; readonly hot: number },
+    path: string,
+    negated: boolean,
+    table: number,
+  ): void {
+    const { kernels, core } = this.#run;
+    const { entries, count, sorted, hot } = dictionary;
+    // Looking up a text costs about as much as looking up some entries among the texts.
+    if (texts.length > fewTexts && hot === 0 && (!sorted || texts.length * 4 > count)) {
+      const list = this.#list(texts);
+      kernels.matchMembers(entries, count, list, texts.length, negated ? 1 : 0, table);
+      return;
+    }
+    core.u8.fill(negated ? 1 : 0, table, table + count);
+    for (const text of texts) {
+      let code: number;
+      if (sorted) code = this.findSorted(dictionary, text);
+      else if (hot === 0 || texts.length <= fewTexts) code = this.find(dictionary, path, text);
+      else code = kernels.dictionaryFind(hot, this.literal(text), text.length) | 0;
+      if (code >= 0 && code < count) core.u8[table + code] = negated ? 0 : 1;
+    }
+  }
+
+  /** Address and length of each text, in the order of their bytes; in scratch. */
+  #list(texts: readonly Uint8Array[]): number {
+    const { scratch, core } = this.#run;
+    let sorted = this.#sorted.get(texts);
+    if (sorted === undefined) {
+      sorted = [...texts].sort((a, b) => Buffer.compare(a, b));
+      this.#sorted.set(texts, sorted);
+    }
+    const list = scratch.take(sorted.length * 8);
+    sorted.forEach((text, i) => {
+      core.u32[(list >>> 2) + i * 2] = this.literal(text);
+      core.u32[(list >>> 2) + i * 2 + 1] = text.length;
+    });
+    return list;
   }
 
   /** Codes of a sorted dictionary whose texts stand so to `text`. */
