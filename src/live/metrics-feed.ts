@@ -4,7 +4,7 @@ import { shownValue } from "../query/run/shown.ts";
 import type { Rule } from "../stream/rule.ts";
 import type { RuleRecord } from "../stream/rule-record.ts";
 import type { Streams, Watch, WatchUpdate } from "../stream/streams.ts";
-import type { WindowRow } from "../stream/window-row.ts";
+import type { FinalPlace, WindowRow } from "../stream/window-row.ts";
 import { WindowLog } from "./metrics-log.ts";
 import { EntryTexts, type Place } from "./metrics-page.ts";
 
@@ -109,16 +109,17 @@ export class RuleFeed {
     return read;
   }
 
-  async #read(asOf: bigint | null, finalUs: bigint | null): Promise<Place> {
+  async #read(asOf: bigint | null, finalUs: bigint | null): Promise<Place | null> {
     const watch = await this.#streams.watch(
       { rule: this.rule.number, since: asOf },
       () => undefined,
     );
     watch.close();
-    const { snapshot } = watch;
+    const { snapshot, lost } = watch;
     // What is newer than the log goes into it, so that what comes next repeats nothing.
     const newer = snapshot.rows.filter((row) => row.changedAt > this.#asOf);
     this.#take({ rows: newer, asOf: snapshot.asOf });
+    if (asOf !== null && lost !== null && !isKnownFinal(lost, asOf, finalUs)) return null;
     const log = this.#newLog(unbounded);
     for (const row of snapshot.rows) {
       if (asOf === null || !isKnown(row, asOf, finalUs)) log.put(row);
@@ -149,8 +150,11 @@ const unbounded: FeedBounds = {
   finalsMax: Number.POSITIVE_INFINITY,
 };
 
-/** A final window that time alone has made final is of the sequence after that of the next row. */
-function isKnown(row: WindowRow, asOf: bigint, finalUs: bigint | null): boolean {
-  if (row.state !== "final" || finalUs === null) return false;
-  return row.changedAt === asOf + 1n && row.endUs <= finalUs;
+function isKnown({ state, changedAt, endUs }: WindowRow, asOf: bigint, finalUs: bigint | null) {
+  return state === "final" && isKnownFinal({ finalAt: changedAt, endUs }, asOf, finalUs);
+}
+
+/** A window that time alone has made final is of the sequence after that of the next row. */
+function isKnownFinal({ finalAt, endUs }: FinalPlace, asOf: bigint, finalUs: bigint | null) {
+  return finalUs !== null && finalAt === asOf + 1n && endUs <= finalUs;
 }

@@ -3,7 +3,7 @@
 
 import type { StreamWrite } from "../stream/messages.ts";
 import type { Rule } from "../stream/rule.ts";
-import type { FinalWindow, PartialGroup, TooLate } from "../stream/window-row.ts";
+import type { FinalPlace, FinalWindow, PartialGroup, TooLate } from "../stream/window-row.ts";
 
 /** Reads one table in key order, as the last commit left it. */
 export interface TableReader {
@@ -97,6 +97,11 @@ export interface WindowStore {
   groups(rule: number, tier: number): Iterable<number>;
   /** Windows that became final at sequences from `since` on, in that order. */
   finalSince(rule: number, since: bigint, tier?: number): Iterable<FinalGroups>;
+  /**
+   * The place of the last window that `expire` has taken out of `finalSince`, with the latest end of all those; null:
+   * it has taken none.
+   */
+  dropped(rule: number, tier: number): FinalPlace | null;
   /** The window that became final last; of several at once the one that starts last. For a first snapshot. */
   newest(rule: number, tier: number): FinalGroups | null;
   /**

@@ -2,7 +2,7 @@
 
 import type { StreamWrite } from "../stream/messages.ts";
 import type { Rule } from "../stream/rule.ts";
-import type { FinalWindow, PartialGroup, TooLate } from "../stream/window-row.ts";
+import type { FinalPlace, FinalWindow, PartialGroup, TooLate } from "../stream/window-row.ts";
 import { FinalList } from "./final-list.ts";
 import { dropRule } from "./group-directories.ts";
 import { timeMax, timeMin } from "./keys.ts";
@@ -191,6 +191,10 @@ class StoredWindows implements WindowStore {
 
   finalSince(rule: number, since: bigint, tier = 0): Iterable<FinalGroups> {
     return this.#finals.since(rule, tier, since);
+  }
+
+  dropped(rule: number, tier: number): FinalPlace | null {
+    return this.#finals.dropped(rule, tier);
   }
 
   newest(rule: number, tier: number): FinalGroups | null {

@@ -9,7 +9,7 @@ import type { QueryResult } from "../query/result.ts";
 import type { Config } from "../settings.ts";
 import type { PackedPiece } from "./packed-rows.ts";
 import type { RuleRecord } from "./rule-record.ts";
-import type { Recomputed, WindowRow } from "./window-row.ts";
+import type { FinalPlace, Recomputed, WindowRow } from "./window-row.ts";
 
 export interface StreamThreadData {
   readonly memory: WebAssembly.Memory;
@@ -147,7 +147,12 @@ export type StreamAnswer =
   | { readonly type: "rules" }
   | { readonly type: "windows"; readonly answer: WindowsAnswer }
   /** A snapshot. What it shows is in no update that is sent after it; what changes later, or is final later, is. */
-  | { readonly type: "watch"; readonly rows: readonly WindowRow[]; readonly asOf: bigint }
+  | {
+      readonly type: "watch";
+      readonly rows: readonly WindowRow[];
+      readonly asOf: bigint;
+      readonly lost: FinalPlace | null;
+    }
   | { readonly type: "unwatch" }
   | ({ readonly type: "rollup" } & RollupReply)
   | ({ readonly type: "recompute" } & Recomputed);

@@ -1,5 +1,5 @@
 import type { StoredGroup, WindowStore } from "../rollup/store.ts";
-import type { FinalWindow } from "./window-row.ts";
+import type { FinalPlace, FinalWindow } from "./window-row.ts";
 
 /** A day of minutes and more; who resumes after longer begins anew with the newest. */
 const FINAL_WINDOWS_MAX = 10_000;
@@ -19,21 +19,29 @@ export function windowsWithin(
   return asWindows(found);
 }
 
+/** Final windows of a rule; `lost` is the last of those that should be among them and can't be given. */
+export interface FinalsFound {
+  readonly windows: readonly FinalWindow[];
+  readonly lost: FinalPlace | null;
+}
+
 /** Windows whose `finalAt` is `since` or later and, unless that is null, before `before`. */
 export function windowsFinal(
   store: WindowStore,
   rule: number,
   since: bigint,
   before: bigint | null,
-): FinalWindow[] {
+): FinalsFound {
   const found: StoredGroup[] = [];
+  const dropped = store.dropped(rule, 0);
+  let lost = dropped !== null && dropped.finalAt >= since ? dropped : null;
   let count = 0;
-  for (const { finalAt, startUs, groupIds } of store.finalSince(rule, since)) {
+  for (const { finalAt, startUs, endUs, groupIds } of store.finalSince(rule, since)) {
     if (before !== null && finalAt >= before) break;
-    if (++count > FINAL_WINDOWS_MAX) break;
-    found.push(...groupsAt(store, rule, startUs, groupIds));
+    if (++count > FINAL_WINDOWS_MAX) lost = { finalAt, endUs };
+    else found.push(...groupsAt(store, rule, startUs, groupIds));
   }
-  return asWindows(found);
+  return { windows: asWindows(found), lost };
 }
 
 /** The newest stored window. */

@@ -110,12 +110,12 @@ export class StreamClient implements Streams {
     const watcher: Watcher = { listener, held: [], closed: false };
     try {
       // Joins in the turn of the answer: the next message may be an update.
-      const { rows, asOf } = await this.#ask({ type: "watch", watch: request }, () => {
+      const { rows, asOf, lost } = await this.#ask({ type: "watch", watch: request }, () => {
         watched.watchers.add(watcher);
       });
       // Who asked has the snapshot before the first update.
       setImmediate(() => release(watcher));
-      return { snapshot: { rows, asOf }, close: () => this.#leave(rule, watched, watcher) };
+      return { snapshot: { rows, asOf }, lost, close: () => this.#leave(rule, watched, watcher) };
     } finally {
       watched.opening--;
       this.#rest(rule, watched);

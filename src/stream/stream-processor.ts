@@ -24,12 +24,13 @@ import { reflectedFrom } from "./rollup-windows.ts";
 import type { RuleRecord } from "./rule-record.ts";
 import { RuleSet, type StoredBefore } from "./rule-set.ts";
 import type { RunningRule } from "./running-rule.ts";
-import { windowNewest, windowsFinal, windowsWithin } from "./stored-windows.ts";
+import { type FinalsFound, windowNewest, windowsFinal, windowsWithin } from "./stored-windows.ts";
 import type { StreamParts } from "./stream-parts.ts";
 import { StreamReport } from "./stream-report.ts";
 
 /** Rows that a read of windows waits for: some tens of milliseconds. */
 const CAUGHT_UP_ROWS = 262_144;
+const noFinals: FinalsFound = { windows: [], lost: null };
 /** Telling watchers takes at most one part in so many of the time. */
 const NEWS_SHARE = 5;
 
@@ -396,14 +397,14 @@ export class StreamProcessor {
     if (rule.watchers > 0) this.#tell(rule);
     else rule.forget();
     const { store } = this.#parts;
-    const finals = rule.isPassing
-      ? []
+    const { windows, lost } = rule.isPassing
+      ? noFinals
       : since === null
-        ? windowNewest(store, number)
+        ? { windows: windowNewest(store, number), lost: null }
         : windowsFinal(store, number, since + 1n, rule.pendingFrom);
-    const { rows, asOf } = rule.snapshot(this.#nextOf(rule), since ?? 0n, finals);
+    const { rows, asOf } = rule.snapshot(this.#nextOf(rule), since ?? 0n, windows);
     rule.watchers++;
-    return { type: "watch", rows, asOf };
+    return { type: "watch", rows, asOf, lost };
   }
 
   #rollup({ question }: Extract<StreamRequest, { type: "rollup" }>): StreamAnswer {

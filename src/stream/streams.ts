@@ -9,7 +9,7 @@ import type {
   WindowsRequest,
 } from "./messages.ts";
 import type { RuleRecord } from "./rule-record.ts";
-import type { Recomputed, WindowRow } from "./window-row.ts";
+import type { FinalPlace, Recomputed, WindowRow } from "./window-row.ts";
 
 export interface WatchUpdate {
   readonly rows: readonly WindowRow[];
@@ -19,6 +19,8 @@ export interface WatchUpdate {
 /** Ends with `close`. Updates come in order, none before the snapshot, none left out. */
 export interface Watch {
   readonly snapshot: WatchUpdate;
+  /** The last of the final windows that should be in the snapshot and are not stored any more; null: it has all. */
+  readonly lost: FinalPlace | null;
   close(): void;
 }
 

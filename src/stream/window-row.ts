@@ -69,3 +69,9 @@ export interface Recomputed {
   /** Windows that are as they were, or were left so for some of their groups: not all of their events are stored. */
   readonly kept: number;
 }
+
+/** Where a window is in the order of becoming final. */
+export interface FinalPlace {
+  readonly finalAt: bigint;
+  readonly endUs: bigint;
+}

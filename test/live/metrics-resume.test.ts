@@ -10,7 +10,7 @@ import { type MetricsRequest, readMetricsParams } from "../../src/live/metrics-p
 import type { Timers } from "../../src/live/metrics-timers.ts";
 import type { WatchRequest } from "../../src/stream/messages.ts";
 import type { Watch, WatchUpdate } from "../../src/stream/streams.ts";
-import type { WindowRow } from "../../src/stream/window-row.ts";
+import type { FinalPlace, WindowRow } from "../../src/stream/window-row.ts";
 import { FakeEngine } from "../support/fake-engine.ts";
 import { FakeStreams } from "../support/fake-streams.ts";
 import { mulberry32 } from "../support/random.ts";
@@ -28,10 +28,13 @@ class RunningStreams extends FakeStreams {
   #ready: WindowRow[] = [];
   #told = 0n;
   #minute = 0;
+  readonly #keptMinutes: number;
+  #dropped: FinalPlace | null = null;
 
-  constructor(random: Random) {
+  constructor(random: Random, keptMinutes: number) {
     super();
     this.#random = random;
+    this.#keptMinutes = keptMinutes;
   }
 
   #below(limit: number): number {
@@ -48,9 +51,8 @@ class RunningStreams extends FakeStreams {
       const row = countRow(minute, source, (was?.count ?? 0) + 1, Number(this.next), {
         revision: (was?.revision ?? -1) + 1,
       });
-      if (!this.#finals.concat(this.#pending).some(({ startUs }) => startUs === row.startUs)) {
-        this.#open.set(key, row);
-      }
+      const isFinal = this.#finals.concat(this.#pending).some((one) => one.startUs === row.startUs);
+      if (!isFinal && row.startUs >= this.#keptFromUs()) this.#open.set(key, row);
     }
   }
 
@@ -67,9 +69,22 @@ class RunningStreams extends FakeStreams {
   }
 
   commit(): void {
+    while (this.#finals[0] && this.#finals[0].startUs < this.#keptFromUs()) {
+      const { changedAt, endUs } = this.#finals.shift() as WindowRow;
+      this.#dropped = { finalAt: changedAt, endUs };
+    }
     this.#finals.push(...this.#pending);
     this.#ready.push(...this.#pending);
     this.#pending = [];
+  }
+
+  #keptFromUs(): bigint {
+    return countRow(this.#minute - 2 - this.#keptMinutes, "", 0, 0).startUs;
+  }
+
+  get newestFinal(): string {
+    const startUs = this.#finals.at(-1)?.startUs ?? 0n;
+    return new Date(Number(startUs / 1000n)).toISOString();
   }
 
   #asOf(): bigint {
@@ -97,6 +112,8 @@ class RunningStreams extends FakeStreams {
         : this.#finals.filter(({ changedAt }) => changedAt > since);
     const open = [...this.#open.values()].filter(({ changedAt }) => changedAt > (since ?? 0n));
     this.snapshot = { rows: [...finals, ...open], asOf: this.#asOf() };
+    const dropped = this.#dropped;
+    this.lost = since !== null && dropped !== null && dropped.finalAt > since ? dropped : null;
     return super.watch(request, listener);
   }
 }
@@ -156,6 +173,17 @@ class Client implements Subscriber {
   repeats = 0;
   readonly told: string[] = [];
   readonly windows = new Map<string, Shown>();
+  /** Start of the newest final window when it was told of a gap. */
+  gapAt = "";
+  readonly #streams: RunningStreams;
+
+  constructor(streams: RunningStreams) {
+    this.#streams = streams;
+  }
+
+  get hadGap(): boolean {
+    return this.told.includes("gap");
+  }
 
   isBehind(): boolean {
     return this.behind;
@@ -183,7 +211,11 @@ class Client implements Subscriber {
   begun(): void {}
 
   tell(message: object): void {
-    this.told.push((message as { type: string }).type);
+    const { type } = message as { type: string };
+    this.told.push(type);
+    if (type !== "gap") return;
+    this.windows.clear();
+    this.gapAt = this.#streams.newestFinal;
   }
 
   failed(error: unknown): void {
@@ -217,18 +249,22 @@ async function connect(hub: MetricsHub, client: Client): Promise<void> {
 
 describe("subscribers that come and go at random", () => {
   it.each([
-    [1, { entriesMax: 1000, finalsMax: 1000 }],
-    [2, { entriesMax: 1000, finalsMax: 3 }],
-    [3, { entriesMax: 6, finalsMax: 2 }],
-    [4, { entriesMax: 30, finalsMax: 10 }],
-  ])("end as one that never left (seed %i, %j)", async (seed, bounds) => {
+    [1, { entriesMax: 1000, finalsMax: 1000 }, 10_000],
+    [2, { entriesMax: 1000, finalsMax: 3 }, 10_000],
+    [3, { entriesMax: 6, finalsMax: 2 }, 10_000],
+    [4, { entriesMax: 30, finalsMax: 10 }, 10_000],
+    [5, { entriesMax: 1000, finalsMax: 10 }, 5],
+    [8, { entriesMax: 1000, finalsMax: 10 }, 5],
+    [9, { entriesMax: 1000, finalsMax: 10 }, 8],
+    [10, { entriesMax: 1000, finalsMax: 10 }, 8],
+  ])("end as one that never left (seed %i, %j, minutes kept: %i)", async (seed, bounds, kept) => {
     const random = mulberry32(seed);
-    const streams = new RunningStreams(random);
+    const streams = new RunningStreams(random, kept);
     const engine = new RunningEngine(streams);
     await streams.change([countRecord(1)], []);
     let [hub, timers] = openHub(engine, bounds);
-    const faithful = new Client();
-    const clients = Array.from({ length: 6 }, () => new Client());
+    const faithful = new Client(streams);
+    const clients = Array.from({ length: 6 }, () => new Client(streams));
     for (const client of [faithful, ...clients]) await connect(hub, client);
     for (let step = 0; step < 600; step++) {
       const dice = random();
@@ -273,11 +309,17 @@ describe("subscribers that come and go at random", () => {
       timers.run();
       await settled();
     }
-    expect(faithful.windows.size).toBeGreaterThan(100);
+    expect([faithful.hadGap, faithful.windows.size > 80]).toEqual([false, true]);
     for (const client of clients) {
-      expect([...client.windows].sort()).toEqual([...faithful.windows].sort());
-      expect(client.told.filter((type) => type === "gap")).toEqual([]);
+      // Who was told of a gap has what came after it; nobody lacks anything without a word.
+      const after = ({ windows }: Client) =>
+        [...windows].filter(([, { start }]) => start >= client.gapAt).sort();
+      expect(after(client)).toEqual(after(faithful));
+      for (const [key, window] of client.windows) {
+        expect(window).toEqual(faithful.windows.get(key));
+      }
     }
+    expect(clients.some(({ hadGap }) => hadGap)).toBe(kept < 10);
     const coalesced = clients.flatMap(({ told }) => told.filter((type) => type === "coalesced"));
     expect(coalesced.length).toBeGreaterThan(0);
     // A log without room is read again and again; otherwise nothing comes twice.

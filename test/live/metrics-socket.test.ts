@@ -1,9 +1,10 @@
 import { decode } from "@msgpack/msgpack";
 import { afterEach, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
+import { metricsCursorOf } from "../../src/live/metrics-cursor.ts";
 import type { RuleRecord } from "../../src/stream/rule-record.ts";
 import { eventually, type FrontServer, startFront } from "../support/front-server.ts";
-import { countRecord, countRow } from "../support/window-rows.ts";
+import { countRecord, countRow, noonUs } from "../support/window-rows.ts";
 
 interface Window {
   start: string;
@@ -188,6 +189,24 @@ describe("a subscription to a rule", () => {
     await again.heard(3);
     expect(again.messages[1]).toEqual({ type: "gap", id: "m1", reason: "other_version" });
     expect(again.messages[2]?.snapshot).toBe(true);
+  });
+
+  it("with a cursor after which windows were dropped is told so, and begins anew", async () => {
+    const server = await start([countRecord(1)]);
+    const { streams } = server.engine;
+    streams.snapshot = { rows: [countRow(9, "web", 1, 5)], asOf: 5n };
+    const cursor = metricsCursorOf({ rule: 1, run: "0", order: 0, asOf: 3n, finalUs: noonUs });
+    // The window ended at noon and became final by time alone: it is known to who has this cursor.
+    streams.lost = { finalAt: 4n, endUs: noonUs };
+    const knowing = await listen(server).subscribe({ rule: "counts", cursor });
+    await knowing.heard(2);
+    expect(knowing.types()).toEqual(["subscribed", "metrics"]);
+    expect(knowing.messages[1]?.snapshot).toBeUndefined();
+    streams.lost = { finalAt: 4n, endUs: noonUs + 1n };
+    const lacking = await listen(server).subscribe({ rule: "counts", cursor });
+    await lacking.heard(3);
+    expect(lacking.messages[1]).toEqual({ type: "gap", id: "m1", reason: "expired" });
+    expect(lacking.messages[2]).toMatchObject({ snapshot: true, windows: [{ values: { n: 1 } }] });
   });
 
   it("has the groups, the states and as many of each window as it asked for", async () => {

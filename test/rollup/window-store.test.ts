@@ -266,9 +266,23 @@ describe("expiry", () => {
     expect(left.filter((one) => one.endUs > endUs)).toHaveLength(50);
     expect(left.filter((one) => one.endUs <= endUs).length).toBeLessThan(64);
     expect([...store.finalSince(1, 0n)][0]?.startUs).toBe(endUs);
+    const dropped = { finalAt: 149n, endUs };
+    expect(store.dropped(1, 0)).toMatchObject(dropped);
     tables.commit(store.writes());
     store.committed();
     expect([...store.read(1, 0, 3, null, null)]).toEqual(left);
+    expect([store.dropped(1, 1), store.dropped(2, 0)]).toEqual([null, null]);
+    const again = openWindowStore({
+      windows: tables.reader("windows"),
+      finals: tables.reader("finals"),
+    });
+    expect(again.dropped(1, 0)).toMatchObject(dropped);
+    expect([...again.finalSince(1, 0n)]).toHaveLength(50);
+    while (again.expire(1, 0, 1_000_000n, 30));
+    expect(again.dropped(1, 0)).toMatchObject({ finalAt: 199n, endUs: 12_000n });
+    expect([again.newest(1, 0), ...again.finalSince(1, 0n)]).toEqual([null]);
+    while (again.drop(1, 1000));
+    expect(again.dropped(1, 0)).toBe(null);
   });
 });
 

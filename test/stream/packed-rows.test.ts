@@ -46,7 +46,11 @@ function sent(message: FromStream): FromStream {
 test.each<FromStream>([
   { type: "updates", rule: 3, rows, asOf: 9n },
   { type: "updates", rule: 3, rows: [], asOf: 9n },
-  { type: "answer", id: 4, answer: { type: "watch", rows, asOf: 9n } },
+  {
+    type: "answer",
+    id: 4,
+    answer: { type: "watch", rows, asOf: 9n, lost: { finalAt: 4n, endUs: -5n } },
+  },
   {
     type: "answer",
     id: 4,

@@ -120,6 +120,29 @@ describe("watchers", () => {
     expect(bed.ask({ type: "watch", watch: { rule: 1, since: asOf } }).rows).toEqual([]);
   });
 
+  it("who resumes from before what retention has dropped is told what that was", () => {
+    const story = new Story();
+    const { bed } = story;
+    bed.put(rule({ retentionUs: 120n * second }));
+    story.send([1, "a"], [61, "a"]);
+    const { asOf } = bed.ask({ type: "watch", watch: { rule: 1, since: null } });
+    bed.ask({ type: "unwatch", rule: 1 });
+    const since = (sequence: bigint) => {
+      const answer = bed.ask({ type: "watch", watch: { rule: 1, since: sequence } });
+      bed.ask({ type: "unwatch", rule: 1 });
+      return answer.lost;
+    };
+    story.send([121, "a"], [122, "a"]);
+    bed.pass(2000);
+    expect(since(asOf)).toBe(null);
+    story.send([200, "b"], [300, "b"]);
+    bed.pass(2000);
+    bed.checkpoint();
+    bed.restart();
+    expect(since(asOf)).toMatchObject({ endUs: startUs + 180n * second });
+    expect(since(bed.next)).toBe(null);
+  });
+
   it("of a passing rule get final windows at once, and nothing of it is stored", () => {
     const story = new Story();
     const { bed } = story;

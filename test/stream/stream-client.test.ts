@@ -116,7 +116,7 @@ it("who watches has a snapshot of its own and all updates after it, none before 
     port.say({ type: "updates", rule: 1, rows: [row(changedAt)], asOf: changedAt });
   const first = client.watch({ rule: 1, since: null }, listener("first"));
   update(1n);
-  port.answer({ type: "watch", rows: [row(2n)], asOf: 3n });
+  port.answer({ type: "watch", rows: [row(2n)], asOf: 3n, lost: null });
   // In the same turn as the answer: kept until who asked has the snapshot.
   update(4n);
   expect(seen).toEqual([]);
@@ -130,7 +130,7 @@ it("who watches has a snapshot of its own and all updates after it, none before 
   ]);
   const second = client.watch({ rule: 1, since: 2n }, listener("second"));
   update(6n);
-  port.answer({ type: "watch", rows: [], asOf: 7n });
+  port.answer({ type: "watch", rows: [], asOf: 7n, lost: null });
   const two = await second;
   await turn();
   update(8n);
@@ -154,12 +154,12 @@ it("the last one leaves while another comes: the thread goes on sending", async 
   const { port, client } = bed();
   const seen: bigint[] = [];
   const first = client.watch({ rule: 1, since: null }, () => {});
-  port.answer({ type: "watch", rows: [], asOf: 1n });
+  port.answer({ type: "watch", rows: [], asOf: 1n, lost: null });
   const one = await first;
   const second = client.watch({ rule: 1, since: null }, ({ asOf }) => seen.push(asOf));
   one.close();
   expect(port.types()).toEqual(["watch"]);
-  port.answer({ type: "watch", rows: [], asOf: 2n });
+  port.answer({ type: "watch", rows: [], asOf: 2n, lost: null });
   const two = await second;
   await turn();
   port.say({ type: "updates", rule: 1, rows: [], asOf: 3n });
@@ -169,7 +169,7 @@ it("the last one leaves while another comes: the thread goes on sending", async 
     seen.push(99n);
     void third.then((watch) => watch.close());
   });
-  port.answer({ type: "watch", rows: [], asOf: 4n });
+  port.answer({ type: "watch", rows: [], asOf: 4n, lost: null });
   (await third).close();
   port.say({ type: "updates", rule: 1, rows: [], asOf: 5n });
   await turn();

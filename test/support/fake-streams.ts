@@ -7,7 +7,7 @@ import type {
 } from "../../src/stream/messages.ts";
 import type { RuleRecord } from "../../src/stream/rule-record.ts";
 import type { Streams, Watch, WatchUpdate } from "../../src/stream/streams.ts";
-import type { Recomputed } from "../../src/stream/window-row.ts";
+import type { FinalPlace, Recomputed } from "../../src/stream/window-row.ts";
 
 /** Rules without windows, in memory: tests put in what is to be answered. */
 export class FakeStreams implements Streams {
@@ -17,6 +17,7 @@ export class FakeStreams implements Streams {
   #next = 1;
   answer: WindowsAnswer = { rows: [], more: false, asOf: 1n, executionUs: 1 };
   snapshot: WatchUpdate = { rows: [], asOf: 1n };
+  lost: FinalPlace | null = null;
   readonly asked: WindowsRequest[] = [];
   readonly watches: WatchRequest[] = [];
   figures: StreamStats | null = null;
@@ -57,7 +58,11 @@ export class FakeStreams implements Streams {
     this.watches.push(request);
     const listeners = this.#watchers.get(request.rule) ?? new Set();
     this.#watchers.set(request.rule, listeners.add(listener));
-    return { snapshot: this.snapshot, close: () => void listeners.delete(listener) };
+    return {
+      snapshot: this.snapshot,
+      lost: this.lost,
+      close: () => void listeners.delete(listener),
+    };
   }
 
   /** Tells those who watch the rule. */
