@@ -57,6 +57,8 @@ export class StreamProcessor {
   /** Milliseconds that the live rules took and background work has not. */
   #credit = 0;
   #changed = false;
+  /** Somebody has watched a rule since it began. */
+  #wasWatched = false;
   #stopping = false;
   /** When watchers are told again. */
   #newsDueMs = Number.NEGATIVE_INFINITY;
@@ -68,7 +70,7 @@ export class StreamProcessor {
     this.#followers = {
       scope: parts.scope,
       duplicates: parts.table("duplicates"),
-      gone: (from, to) => this.#gone(from, to),
+      gone: (from, to) => this.#report.gone(from, to),
       noRoom: (rule, error) => this.#noRoom(rule, error),
     };
     const stored = this.#storedTime();
@@ -393,6 +395,9 @@ export class StreamProcessor {
 
   #watch(number: number, since: bigint | null): StreamAnswer {
     const rule = this.#rule(number);
+    // Who watched before the process ended was told of all that was published then: no window goes back.
+    if (!this.#wasWatched) this.#catchUp(Number.POSITIVE_INFINITY, () => null);
+    this.#wasWatched = true;
     // Those who watch already are told what the snapshot has: what follows is news for all.
     if (rule.watchers > 0) this.#tell(rule);
     else rule.forget();
@@ -462,10 +467,6 @@ export class StreamProcessor {
       }),
     );
     return null;
-  }
-
-  #gone(from: bigint, to: bigint): void {
-    this.#report.warn("gone", `events ${from} to ${to - 1n} were dropped before rules took them`);
   }
 
   #noRoom(rule: RunningRule, error: LimitError): void {

@@ -37,6 +37,10 @@ export class StreamReport {
     this.#parts.emit({ type: "warning", message });
   }
 
+  gone(from: bigint, to: bigint): void {
+    this.warn("gone", `events ${from} to ${to - 1n} were dropped before rules took them`);
+  }
+
   send(live: Follower, rules: RuleSet, backfills: Backfills, checkpoints: Checkpoints): void {
     this.#reportedMs = this.#parts.clock.monotonicMs();
     const stats = this.stats(live, rules, backfills, checkpoints);
