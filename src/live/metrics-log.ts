@@ -168,6 +168,8 @@ export class WindowLog {
     for (const other of this.#sessions.get(group) ?? []) {
       const { row: was, key: otherKey } = other.entry;
       if (otherKey === key || was.startUs >= row.endUs || was.endUs <= row.startUs) continue;
+      // One that began after this one was final, which is told once it is on disk, is no part of it.
+      if (was.changedAt >= row.changedAt) continue;
       replaced.push(was.startUs, ...other.entry.replaces);
       this.#remove(other);
     }

@@ -78,4 +78,16 @@ describe("a log of windows", () => {
     log.put(session(10, 20, 1, 6));
     expect(log.size).toBe(3);
   });
+
+  it("a session that began after one was final is none of its parts, though it is told before", () => {
+    const log = new WindowLog(true, 100, 100);
+    const session = (from: number, to: number, n: number, at: number) =>
+      countRow(from, "web", n, at, { endUs: noonUs + BigInt(to) * minuteUs });
+    log.put(session(0, 5, 1, 1));
+    log.put(session(4, 9, 1, 8));
+    log.put({ ...session(0, 5, 1, 7), state: "final" });
+    const entries = [...log.after(0, log.order)];
+    expect(shown(entries)).toEqual(["4 web 1", "0 web 1"]);
+    expect(entries[1]?.replaces).toEqual([]);
+  });
 });

@@ -1,5 +1,5 @@
-// Subscribers of rules that leave and come again at random, while the process ends and begins: what they know in the end
-// is what one who never left knows, which is what the plain way has.
+// Subscribers of rules that leave and come again at random, while the process ends and begins: what they know in the
+// end is what one who never left knows, which is what the plain way has.
 
 import { expect, it } from "vitest";
 import type { Rule } from "../../src/stream/rule.ts";
@@ -62,7 +62,8 @@ class Subscriber {
   #join(row: WindowRow): void {
     for (const [key, one] of this.windows) {
       const overlaps = one.startUs < row.endUs && row.startUs < one.endUs;
-      if (!overlaps || one.state === "final") continue;
+      // One may have begun after this one was final, which is told once it is on disk.
+      if (!overlaps || one.state === "final" || one.changedAt >= row.changedAt) continue;
       if (groupText(one.group) === groupText(row.group)) this.windows.delete(key);
     }
   }
