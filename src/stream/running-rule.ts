@@ -44,6 +44,9 @@ export class RunningRule implements RuleSink {
   /** The last final window of a passing rule, which is stored nowhere else. */
   #passed: FinalWindow | null = null;
   #toldTo = 0n;
+  /** What time has come to without a row, and whether that was after watchers were told. */
+  #watermarkUs = noWatermark;
+  #isLater = false;
   #busyMs = 0;
   #batches = 0;
   #finalWindows = 0;
@@ -124,6 +127,10 @@ export class RunningRule implements RuleSink {
   /** `sequence` is that of the next row. */
   advance(watermarkUs: bigint, sequence: bigint): void {
     if (watermarkUs === noWatermark) return;
+    if (watermarkUs > this.#watermarkUs) {
+      this.#watermarkUs = watermarkUs;
+      this.#isLater = true;
+    }
     this.#state?.advance(watermarkUs, sequence);
     this.#advanceTiers(watermarkUs);
   }
@@ -208,15 +215,17 @@ export class RunningRule implements RuleSink {
 
   /** There may be something that watchers have not been told; `next` is the next sequence. */
   hasNews(next: bigint): boolean {
-    return this.#ready.length > 0 || this.#toldTo < next;
+    return this.#ready.length > 0 || this.#isLater || this.#toldTo < next;
   }
 
   /** What watchers have not been told; `next` is the next sequence. Null: nothing. */
   news(next: bigint): RuleNews | null {
     const ready = this.#ready;
     this.#ready = [];
-    const open = this.#toldTo < next ? (this.#state?.open(this.#toldTo) ?? []) : [];
+    const mayDiffer = this.#isLater || this.#toldTo < next;
+    const open = mayDiffer ? (this.#state?.open(this.#toldTo) ?? []) : [];
     this.#toldTo = next;
+    this.#isLater = false;
     if (ready.length === 0 && open.length === 0) return null;
     const rows = ready.length === 0 ? open : [...this.#parts.rows(this.rule, ready), ...open];
     return { rows, asOf: this.#toldAsOf(next) };

@@ -88,7 +88,8 @@ export class SessionRule implements RuleState {
 
   advance(watermarkUs: bigint, sequence: bigint): void {
     const next = Number(sequence);
-    this.#reach(watermarkUs, next);
+    // As the next row would find it: who knows all that was before that row may not know this.
+    this.#reach(watermarkUs, next + 1);
     // A chunk without rows: whatever W has passed it has passed before the next row.
     const judge = new SessionJudge(
       {
