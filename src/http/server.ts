@@ -10,6 +10,7 @@ import { MetricsHub } from "../live/metrics-hub.ts";
 import { openSockets, type Sockets } from "../live/sockets.ts";
 import { openApp } from "./app.ts";
 import { expectationFailed, ingestListener, writeRefusal } from "./ingest.ts";
+import { UnfinishedRequests } from "./unfinished-requests.ts";
 
 /** A server that listens. */
 export interface RunningServer {
@@ -30,6 +31,7 @@ export async function startServer(parts: FrontParts): Promise<RunningServer> {
   const hub = new MetricsHub(front);
   const streams = new EventStreams(front, hub);
   const server = createHttpServer(front, streams);
+  const unfinished = new UnfinishedRequests(server);
   const sockets = openSockets(front, hub, streams);
   server.on("upgrade", (req, socket, head) => sockets.upgrade(req, socket, head));
   const { host, port } = front.config;
@@ -46,7 +48,7 @@ export async function startServer(parts: FrontParts): Promise<RunningServer> {
     url: `http://${shown}:${address.port}`,
     port: address.port,
     front,
-    stop: (timeoutMs) => stop(front, server, sockets, timeoutMs),
+    stop: (timeoutMs) => stop(front, server, unfinished, sockets, timeoutMs),
   };
 }
 
@@ -118,6 +120,7 @@ function clientError(error: Error & { code?: string }): InputError {
 async function stop(
   front: Front,
   server: Server,
+  unfinished: UnfinishedRequests,
   sockets: Sockets,
   timeoutMs: number,
 ): Promise<boolean> {
@@ -125,7 +128,10 @@ async function stop(
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   server.closeIdleConnections();
   // Connections that fall idle later are closed by the answers they wait for, or here.
-  const sweep = setInterval(() => server.closeIdleConnections(), 50);
+  const sweep = setInterval(() => {
+    server.closeIdleConnections();
+    unfinished.cut(front.clock.monotonicMs());
+  }, 50);
   let timer: NodeJS.Timeout | undefined;
   const deadline = new Promise<false>((resolve) => {
     timer = setTimeout(() => resolve(false), timeoutMs);

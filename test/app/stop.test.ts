@@ -75,6 +75,26 @@ test("SIGTERM with many connections of every kind ends all of them, and keeps wh
   expect(receipts).toHaveLength(20);
 }, 60_000);
 
+test("a body that stops coming does not hold the stop, and what is being answered is answered", async () => {
+  const data = dataFolder();
+  const server = await startServer(data, "--shutdown-timeout", "1h");
+  expect((await postBatch(server.url, withIds(0, 1000))).status).toBe(200);
+  const socket = stalledBody(server.url, 1_000_000, 1000);
+  let text = "";
+  socket.on("data", (chunk: Buffer) => {
+    text += chunk;
+  });
+  const gone = new Promise((resolve) => socket.once("close", resolve));
+  // Only the beginning of a head.
+  const half = stalledBody(server.url, 10, 0, "POST /api/v1/ev");
+  await until("the connections", async () => (await count(server.url)) === 1000);
+  expect(await server.stop()).toEqual({ code: 0, signal: null });
+  await gone;
+  expect(text).toMatch(/^HTTP\/1\.1 503 /);
+  expect(text).toContain('"code":"stopping"');
+  half.destroy();
+}, 60_000);
+
 test("a second signal ends it at once, and what was acknowledged is there", async () => {
   const data = dataFolder();
   const server = await startServer(data, "--shutdown-timeout", "1h");

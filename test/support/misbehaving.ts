@@ -4,8 +4,8 @@ import { WebSocket } from "ws";
 
 // Clients that a server must survive.
 
-/** Begins to send a body of `length` bytes, stops after `sent` of them and keeps the connection. */
-export function stalledBody(url: string, length: number, sent: number): Socket {
+/** Begins to send a body of `length` bytes (or `start`), stops after `sent` of them and keeps the connection. */
+export function stalledBody(url: string, length: number, sent: number, start?: string): Socket {
   const { hostname, port } = new URL(url);
   const socket = connect(Number(port), hostname);
   socket.on("error", () => {});
@@ -15,7 +15,7 @@ export function stalledBody(url: string, length: number, sent: number): Socket {
     "Content-Type: application/json",
     `Content-Length: ${length}`,
   ];
-  socket.write(`${headers.join("\r\n")}\r\n\r\n`);
+  socket.write(start ?? `${headers.join("\r\n")}\r\n\r\n`);
   socket.write(Buffer.alloc(sent, 0x20));
   onTestFinished(() => {
     socket.destroy();
