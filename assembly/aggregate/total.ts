@@ -7,8 +7,9 @@
 // Product", SIAM J. Sci. Comput. 26, 2005: the proof holds for every tree of additions).
 
 import {
-  COLUMN_BASE, PAGE_U16, PAGE_U8, TOTAL_DOUBLES, TOTAL_ERROR, TOTAL_F64, TOTAL_HIGH, TOTAL_INTEGERS, TOTAL_LOW,
-  TOTAL_SIZE, VECTOR_COLUMN, VECTOR_COUNT, VECTOR_F64, VECTOR_GROUPS, VECTOR_KIND, VECTOR_RAW, VECTOR_VALUES,
+  COLUMN_BASE, COLUMN_EXPONENT, PAGE_U16, PAGE_U8, ROOT_POWERS_OF_TEN, TOTAL_DOUBLES, TOTAL_ERROR, TOTAL_F64,
+  TOTAL_HIGH, TOTAL_INTEGERS, TOTAL_LOW, TOTAL_SIZE, VECTOR_COLUMN, VECTOR_COUNT, VECTOR_F64, VECTOR_GROUPS,
+  VECTOR_KIND, VECTOR_RAW, VECTOR_VALUES,
 } from "../layout";
 import { BLOCK, isUniform } from "./uniform";
 import { nextVector } from "./vectors";
@@ -22,8 +23,11 @@ export function addTotals(v: usize, totals: usize): i32 {
     const values = <usize>load<u32>(v, VECTOR_VALUES);
     const kind = load<u32>(v, VECTOR_KIND);
     if (kind >= <u32>VECTOR_RAW) {
-      const base = load<i64>(load<u32>(v, VECTOR_COLUMN), COLUMN_BASE);
-      addRaw(rawSum(values, kind - VECTOR_RAW, count), base, count, totals);
+      const column = <usize>load<u32>(v, VECTOR_COLUMN);
+      const base = load<i64>(column, COLUMN_BASE);
+      const exponent = load<u32>(column, COLUMN_EXPONENT);
+      if (exponent) runScaled(values, count, <f64>base, exponent, totals);
+      else addRaw(rawSum(values, kind - VECTOR_RAW, count), base, count, totals);
     } else if (kind == VECTOR_F64) {
       if (groups) scatterDoubles(values, groups, count, totals);
       else runDoubles(values, count, totals);
@@ -130,25 +134,61 @@ function runDoubles(values: usize, count: u32, total: usize): void {
   let at = values;
   for (; at < quads; at += 32) {
     const x = v128.load(at);
-    const aAfter = f64x2.add(a, x);
-    const aPart = f64x2.sub(aAfter, a);
-    const aError = f64x2.add(f64x2.sub(a, f64x2.sub(aAfter, aPart)), f64x2.sub(x, aPart));
-    a = aAfter;
     const y = v128.load(at, 16);
+    const aAfter = f64x2.add(a, x);
     const bAfter = f64x2.add(b, y);
-    const bPart = f64x2.sub(bAfter, b);
-    const bError = f64x2.add(f64x2.sub(b, f64x2.sub(bAfter, bPart)), f64x2.sub(y, bPart));
+    errors = f64x2.add(errors, f64x2.add(errorOf(a, x, aAfter), errorOf(b, y, bAfter)));
+    a = aAfter;
     b = bAfter;
-    errors = f64x2.add(errors, f64x2.add(aError, bError));
   }
+  addLanes(a, b, errors, total);
+  for (const end = values + (<usize>count << 3); at < end; at += 8) addDouble(total, load<f64>(at));
+  store<u64>(total, load<u64>(total, TOTAL_DOUBLES) + count, TOTAL_DOUBLES);
+}
+
+/** As `runDoubles`, of (base + raw) / 10^exponent for u32 `raws`: no sum of base and raw is rounded. */
+function runScaled(raws: usize, count: u32, base: f64, exponent: u32, total: usize): void {
+  const scale = load<f64>(<usize>ROOT_POWERS_OF_TEN + (<usize>exponent << 3));
+  const bases = f64x2.splat(base);
+  const scales = f64x2.splat(scale);
+  let a = f64x2.splat(0);
+  let b = f64x2.splat(0);
+  let errors = f64x2.splat(0);
+  const quads = raws + (<usize>(count & ~3) << 2);
+  let at = raws;
+  for (; at < quads; at += 16) {
+    const quad = v128.load(at);
+    const high = v128.shuffle<u64>(quad, quad, 1, 1);
+    const x = f64x2.div(f64x2.add(bases, f64x2.convert_low_i32x4_u(quad)), scales);
+    const y = f64x2.div(f64x2.add(bases, f64x2.convert_low_i32x4_u(high)), scales);
+    const aAfter = f64x2.add(a, x);
+    const bAfter = f64x2.add(b, y);
+    errors = f64x2.add(errors, f64x2.add(errorOf(a, x, aAfter), errorOf(b, y, bAfter)));
+    a = aAfter;
+    b = bAfter;
+  }
+  addLanes(a, b, errors, total);
+  for (const end = raws + (<usize>count << 2); at < end; at += 4) {
+    addDouble(total, (base + <f64>load<u32>(at)) / scale);
+  }
+  store<u64>(total, load<u64>(total, TOTAL_DOUBLES) + count, TOTAL_DOUBLES);
+}
+
+/** What `after` lacks of before + value. */
+@inline
+function errorOf(before: v128, value: v128, after: v128): v128 {
+  const part = f64x2.sub(after, before);
+  return f64x2.add(f64x2.sub(before, f64x2.sub(after, part)), f64x2.sub(value, part));
+}
+
+@inline
+function addLanes(a: v128, b: v128, errors: v128, total: usize): void {
   addDouble(total, f64x2.extract_lane(a, 0));
   addDouble(total, f64x2.extract_lane(a, 1));
   addDouble(total, f64x2.extract_lane(b, 0));
   addDouble(total, f64x2.extract_lane(b, 1));
-  for (const end = values + (<usize>count << 3); at < end; at += 8) addDouble(total, load<f64>(at));
   const error = f64x2.extract_lane(errors, 0) + f64x2.extract_lane(errors, 1);
   store<f64>(total, load<f64>(total, TOTAL_ERROR) + error, TOTAL_ERROR);
-  store<u64>(total, load<u64>(total, TOTAL_DOUBLES) + count, TOTAL_DOUBLES);
 }
 
 @inline

@@ -174,7 +174,8 @@ function gather(v: usize, page: usize): bool {
     } else {
       const exponent = load<u32>(column, COLUMN_EXPONENT);
       const base = load<i64>(column, COLUMN_BASE);
-      if (!exponent && !rows && load<u32>(v, VECTOR_WANTED) & VECTOR_WANT_RAW) {
+      const plain = !exponent || (encoding == PAGE_U32 && base >= -EXACT && base <= EXACT);
+      if (plain && !rows && load<u32>(v, VECTOR_WANTED) & VECTOR_WANT_RAW) {
         const shift: u32 = encoding == PAGE_U8 ? 0 : encoding == PAGE_U16 ? 1 : 2;
         kind = VECTOR_RAW + encoding;
         values = page + PAGE_VALUES + (<usize>first << shift);

@@ -18,7 +18,10 @@ export function groupNumbers(of: Expression, read: AggregateNumbers): Float64Arr
   if (of.fn === "time_difference" && first && second) return differences(first, second, read);
   if (of.fn !== "extract" || first?.kind !== "literal" || second?.kind !== "call") return null;
   if (fieldName(String(first.value)) !== "epoch" || second.fn !== "time_difference") return null;
-  return groupNumbers(second, read)?.map((us) => us / 1e6) ?? null;
+  const spans = groupNumbers(second, read);
+  if (spans === null) return null;
+  for (let i = 0; i < spans.length; i++) spans[i] = (spans[i] as number) / 1e6;
+  return spans;
 }
 
 function differences(
@@ -29,11 +32,10 @@ function differences(
   const a = groupNumbers(first, read);
   const b = a && groupNumbers(second, read);
   if (!a || !b) return null;
-  const found = new Float64Array(a.length);
-  for (let i = 0; i < found.length; i++) {
+  for (let i = 0; i < a.length; i++) {
     const us = (a[i] as number) - (b[i] as number);
     if (!Number.isSafeInteger(us)) return null;
-    found[i] = us;
+    a[i] = us;
   }
-  return found;
+  return a;
 }
