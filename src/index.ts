@@ -34,6 +34,16 @@ export {
 } from "./library/millrace.ts";
 export type { Settings } from "./library/options.ts";
 export { type Cell, type JsonObject, type JsonValue, Table } from "./library/table.ts";
+export type {
+  LiveWindow,
+  LiveWindowState,
+  Watch,
+  Watching,
+  WatchListener,
+  WatchMessage,
+  WatchOptions,
+  WindowsUpdate,
+} from "./library/watch.ts";
 export {
   type PredicateForm,
   parsePredicate,

@@ -1,4 +1,5 @@
 import { type Question, Questions } from "../api/ask.ts";
+import { type FrontParts, openFront } from "../api/front.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
 import { type Log, silentLog } from "../base/log.ts";
 import type { Engine, EngineStats, QueryInfo } from "../engine/engine.ts";
@@ -7,6 +8,7 @@ import { checkMemory } from "../engine/memory-plan.ts";
 import { openEngine } from "../engine/open.ts";
 import { MillraceError } from "../errors.ts";
 import { type RunningServer, startServer } from "../http/server.ts";
+import { MetricsHub } from "../live/metrics-hub.ts";
 import type { QueryForm } from "../query/form/schema.ts";
 import type { Config } from "../settings.ts";
 import { RuleBook } from "../stream/rule-book.ts";
@@ -24,6 +26,14 @@ import { type Listener, Live, type LiveSubscription, type SubscribeOptions } fro
 import { configFrom, type Settings } from "./options.ts";
 import { objectsOf, piecesOf } from "./stream.ts";
 import { type Cell, Table } from "./table.ts";
+import {
+  listenTo,
+  type Watch,
+  Watches,
+  type Watching,
+  type WatchListener,
+  type WatchOptions,
+} from "./watch.ts";
 
 export interface OpenOptions extends Settings {
   /** Where lines about the engine's life go; nowhere by default. */
@@ -89,6 +99,8 @@ export class Millrace {
   readonly #ruleBook: RuleBook;
   readonly #questions: Questions;
   readonly #live: Live;
+  readonly #watches: Watches;
+  #hub: MetricsHub | null = null;
   readonly #servers = new Set<RunningServer>();
   readonly #closed = new AbortController();
   #closing: Promise<void> | null = null;
@@ -102,6 +114,7 @@ export class Millrace {
     this.#live = new Live(engine, config.subscriberLagMax);
     this.#ruleBook = new RuleBook(engine, clock, log);
     this.#ruleBook.watch();
+    this.#watches = new Watches(() => this.#openHub());
     this.aggregations = new Aggregations(this.#ruleBook, () => this.#refuseClosed());
   }
 
@@ -191,6 +204,25 @@ export class Millrace {
     );
   }
 
+  /**
+   * Windows of a rule, or of a question, as they change: first a snapshot, then only what is new. They are taken with
+   * `for await`, or given to `listener`; a function is the `windows` of one. One that is slow is not waited for: it
+   * finds each window once, in its newest state. Ends with `close`, with its rule, and with the engine.
+   *
+   * @throws InputError for options that are none; a rule that is not there is told by the first `next`, or by `failed`
+   */
+  watch(options: WatchOptions): Watching;
+  watch(options: WatchOptions, listener: WatchListener | WatchListener["windows"]): Watch;
+  watch(
+    options: WatchOptions,
+    listener?: WatchListener | WatchListener["windows"],
+  ): Watching | Watch {
+    this.#refuseClosed();
+    const watching = this.#watches.watch(options);
+    if (listener === undefined) return watching;
+    return listenTo(watching, typeof listener === "function" ? { windows: listener } : listener);
+  }
+
   /** Figures of the engine; counters begin at 0 when it is opened. */
   stats(): EngineStats {
     return this.engine.stats();
@@ -210,14 +242,7 @@ export class Millrace {
   async listen(options: ListenOptions = {}): Promise<RunningServer> {
     this.#refuseClosed();
     const config = Object.freeze({ ...this.config, ...options });
-    const server = await startServer({
-      config,
-      engine: this.engine,
-      log: this.#log,
-      clock: this.#clock,
-      version,
-      ruleBook: this.#ruleBook,
-    });
+    const server = await startServer(this.#frontParts(config));
     this.#servers.add(server);
     return {
       ...server,
@@ -241,9 +266,28 @@ export class Millrace {
   async #close(): Promise<void> {
     this.#closed.abort(closedError());
     this.#live.close();
+    this.#watches.close();
+    this.#hub?.close();
     this.#ruleBook.close();
     await Promise.all([...this.#servers].map((server) => server.stop(stopMs)));
     await this.engine.close();
+  }
+
+  /** What servers share with their sockets, this shares with its watches. */
+  #openHub(): MetricsHub {
+    this.#hub ??= new MetricsHub(openFront(this.#frontParts(this.config)));
+    return this.#hub;
+  }
+
+  #frontParts(config: Config): FrontParts {
+    return {
+      config,
+      engine: this.engine,
+      log: this.#log,
+      clock: this.#clock,
+      version,
+      ruleBook: this.#ruleBook,
+    };
   }
 
   #refuseClosed(): void {

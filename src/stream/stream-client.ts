@@ -47,6 +47,8 @@ export class StreamClient implements Streams {
   readonly #rules = new Map<number, RuleRecord>();
   /** What was last said of a rule: how far it is, which who changes it can't know. It may come before the answer. */
   readonly #told = new Map<number, RuleRecord>();
+  /** Rules that are being changed, once for each change: nobody sees half of one. */
+  readonly #changing: number[] = [];
   #sorted: readonly RuleRecord[] | null = null;
   #requestId = 0;
   #nextNumber = 1;
@@ -72,8 +74,14 @@ export class StreamClient implements Streams {
   }
 
   async change(put: readonly RuleRecord[], gone: readonly number[]): Promise<void> {
-    for (const { rule } of put) this.#told.delete(rule.number);
-    await this.#ask({ type: "rules", put, gone }, () => {
+    const numbers = put.map(({ rule }) => rule.number);
+    for (const number of numbers) this.#told.delete(number);
+    this.#changing.push(...numbers);
+    const settle = (): void => {
+      for (const number of numbers) this.#changing.splice(this.#changing.indexOf(number), 1);
+    };
+    const asked = this.#ask({ type: "rules", put, gone }, () => {
+      settle();
       let changed = false;
       for (const record of put) {
         const { number } = record.rule;
@@ -86,6 +94,17 @@ export class StreamClient implements Streams {
       }
       if (changed) this.#changed();
     });
+    try {
+      await asked;
+    } catch (error) {
+      settle();
+      // What was said meanwhile holds all the same.
+      const said = numbers.flatMap((number) => this.#told.get(number) ?? []);
+      const known = said.filter(({ rule }) => this.#rules.has(rule.number));
+      for (const record of known) this.#put(record);
+      if (known.length > 0) this.#changed();
+      throw error;
+    }
   }
 
   async windows(request: WindowsRequest): Promise<WindowsAnswer> {
@@ -139,6 +158,8 @@ export class StreamClient implements Streams {
         this.#told.set(message.record.rule.number, message.record);
         // One that is gone meanwhile does not come back.
         if (!this.#rules.has(message.record.rule.number)) break;
+        // The version that is replaced is told of before the one that takes its place is there.
+        if (this.#changing.includes(message.record.rule.number)) break;
         this.#put(message.record);
         this.#changed();
         break;

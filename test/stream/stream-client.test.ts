@@ -49,6 +49,26 @@ class Port {
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
+it("a rule and the one that takes its place change in one step", async () => {
+  const { port, client } = bed();
+  port.say({ type: "ready", rules: [record(1)], asOf: 1n, nextNumber: 2 });
+  const states: string[][] = [];
+  client.onRules(() => states.push(client.rules().map(({ state }) => state)));
+  const change = client.change([record(1, "replaced"), record(2)], []);
+  const told = { ...record(1, "replaced"), complete: true };
+  port.say({ type: "rule", record: told });
+  expect(states).toEqual([]);
+  port.answer({ type: "rules" });
+  await change;
+  expect(states).toEqual([["replaced", "live"]]);
+  expect(client.rules()[0]).toEqual(told);
+  const refused = client.change([record(2, "replaced"), record(3)], []);
+  port.say({ type: "rule", record: { ...record(2), complete: true } });
+  port.fail(new InputError("no", "not now"));
+  await expect(refused).rejects.toThrow("not now");
+  expect(client.rules()[1], "what was said meanwhile holds").toMatchObject({ complete: true });
+});
+
 it("rules are what the thread has said and what was changed since, without passing ones", async () => {
   const { port, client } = bed();
   let told = 0;
