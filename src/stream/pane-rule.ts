@@ -6,6 +6,7 @@ import { PartialWriter } from "../query/aggregate/partial-bytes.ts";
 import { opened, Pane, sealed, spanOfPane } from "./pane.ts";
 import { type BatchParts, batchFrom, type PaneBatch, paneBatches } from "./pane-batches.ts";
 import { paneKernels } from "./pane-kernels.ts";
+import { PaneSlides } from "./pane-slides.ts";
 import {
   groupsOfPane,
   MergedGroups,
@@ -167,15 +168,19 @@ export class PaneRule implements RuleState {
   }
 
   /** Calls `use` with the groups of a window. */
-  #groups<T>(window: OpenWindow, use: (groups: WindowGroups) => T): T {
+  #groups<T>(
+    window: OpenWindow,
+    use: (groups: WindowGroups) => T,
+    slides: PaneSlides | null = null,
+  ): T {
     const { scratch } = this.#context.run;
-    const panes = this.#panesOf(window.startUs);
+    const panes = slides?.panes(window) ?? this.#panesOf(window.startUs);
     const [only] = panes;
     const mark = scratch.mark();
     const merged =
       panes.length === 1 && this.#isPaneEnough
         ? null
-        : new MergedGroups(this.#context, this.#rows, window, panes);
+        : (slides?.groups(window) ?? new MergedGroups(this.#context, this.#rows, window, panes));
     try {
       return use(merged ?? groupsOfPane(only as Pane, window.startUs));
     } finally {
@@ -196,10 +201,11 @@ export class PaneRule implements RuleState {
     return count;
   }
 
-  #partials(window: OpenWindow, finalAt: bigint): FinalWindow {
+  #partials(window: OpenWindow, finalAt: bigint, slides: PaneSlides | null = null): FinalWindow {
     const { startUs, endUs } = window;
     const duplicate = this.#duplicatesIn(startUs);
-    const groups = this.#groups(window, (own) => partialsOf(this.#context, own, duplicate));
+    const partials = (own: WindowGroups) => partialsOf(this.#context, own, duplicate);
+    const groups = this.#groups(window, partials, slides);
     return { startUs, endUs, finalAt, groups };
   }
 
@@ -317,30 +323,44 @@ export class PaneRule implements RuleState {
     }
   }
 
+  /** Calls `use` with each of the windows, with its panes, and `groups` to read them. */
+  #each(
+    windows: readonly OpenWindow[],
+    use: (window: OpenWindow, panes: readonly Pane[], slides: PaneSlides | null) => void,
+  ): void {
+    if (this.#shape.perWindow === 1) {
+      for (const window of windows) use(window, this.#panesOf(window.startUs), null);
+      return;
+    }
+    const slides = new PaneSlides(this.#context, this.#rows, this.#panes.values(), windows.length);
+    try {
+      for (const window of windows) use(window, slides.panes(window), slides);
+    } finally {
+      slides.free();
+    }
+  }
+
   open(since: bigint, wanted?: WantedWindows): WindowRow[] {
     const rows: WindowRow[] = [];
-    for (const window of this.#windows) {
-      if (wanted && !overlaps(window, wanted)) continue;
-      const changed = this.#panesOf(window.startUs).some(({ changedAt }) => changedAt > since);
-      if (!changed && window.endedAt <= since) continue;
+    const windows = wanted ? this.#windows.filter((one) => overlaps(one, wanted)) : this.#windows;
+    this.#each(windows, (window, panes, slides) => {
+      const changed = panes.findLast(({ changedAt }) => changedAt > since) !== undefined;
+      if (!changed && window.endedAt <= since) return;
       const shown = (groups: WindowGroups) =>
         this.#shown.of(groups, this.#facts(window), since, wanted?.groups);
-      rows.push(...this.#groups(window, shown));
-    }
+      for (const row of this.#groups(window, shown, slides)) rows.push(row);
+    });
     return rows;
   }
 
   openPartials(fromUs: bigint | null, toUs: bigint | null): FinalWindow[] {
-    return this.#windows
-      .filter((window) => overlaps(window, { fromUs, toUs }))
-      .map((window) => {
-        const panes = this.#panesOf(window.startUs);
-        const changedAt = panes.reduce(
-          (max, one) => (one.changedAt > max ? one.changedAt : max),
-          0n,
-        );
-        return this.#partials(window, changedAt);
-      });
+    const found: FinalWindow[] = [];
+    const windows = this.#windows.filter((window) => overlaps(window, { fromUs, toUs }));
+    this.#each(windows, (window, panes, slides) => {
+      const changedAt = panes.reduce((max, one) => (one.changedAt > max ? one.changedAt : max), 0n);
+      found.push(this.#partials(window, changedAt, slides));
+    });
+    return found;
   }
 
   dirtyParts(): StatePart[] {

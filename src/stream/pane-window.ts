@@ -46,6 +46,22 @@ export function groupsOfPane(pane: Pane, startUs: bigint): WindowGroups {
   };
 }
 
+/** Groups that others may merge. */
+export interface GroupsPart {
+  readonly content: Uint8Array;
+  /** Of all groups beyond the limit; null: there are none. */
+  readonly other: Uint8Array | null;
+  changedAtOf(group: number): bigint;
+}
+
+export function partOfPane(pane: Pane): GroupsPart {
+  return {
+    content: pane.content(),
+    other: pane.other && contentOf(pane.other),
+    changedAtOf: (group) => pane.changedAtOf(group),
+  };
+}
+
 /** The groups of several panes, with memory of their own until `free`. */
 export class MergedGroups implements WindowGroups {
   readonly fold: GroupFold;
@@ -55,30 +71,57 @@ export class MergedGroups implements WindowGroups {
   readonly #revised = new Map<number, number>();
   readonly #newOther: () => GroupFold;
 
-  constructor(context: RuleContext, rows: ChunkRows, window: BucketSpan, panes: readonly Pane[]) {
+  /** `parts` are what the panes are together; `isWindow` false: they are themselves a part. */
+  constructor(
+    context: RuleContext,
+    rows: ChunkRows,
+    window: BucketSpan,
+    panes: readonly Pane[],
+    parts: readonly GroupsPart[] = panes.map(partOfPane),
+    isWindow = true,
+  ) {
     this.#scratch = new PaneScratch(context.arena, context.run.scratch);
     const run: QueryRun = paneRun(context, this.#scratch);
     this.fold = newFold(context, rows, run, window, false);
     this.#newOther = () => newFold(context, rows, run, window, true);
     try {
-      for (const pane of panes) this.#merge(pane, window.startUs);
-      this.#limit(context);
+      for (const part of parts) this.add(part);
+      for (const pane of panes) this.#revise(pane, window.startUs);
+      if (isWindow) this.#limit(context);
     } catch (error) {
       this.free();
       throw error;
     }
   }
 
-  #merge(pane: Pane, startUs: bigint): void {
-    const groups = this.fold.merge(new PartialReader(pane.content()));
-    const revised = pane.revised.get(startUs);
-    for (const [from, group] of groups.entries()) {
-      this.#note(group, pane.changedAtOf(from), revised?.get(from) ?? 0);
-    }
-    if (pane.other === null) return;
+  /** Merges more, which comes after all that was merged. */
+  add(part: GroupsPart): void {
+    const groups = this.fold.merge(new PartialReader(part.content));
+    for (const [from, group] of groups.entries()) this.#note(group, part.changedAtOf(from), 0);
+    if (part.other === null) return;
     this.other ??= this.#newOther();
-    this.other.merge(new PartialReader(contentOf(pane.other)));
-    this.#note(otherGroup, pane.otherChangedAt, revised?.get(otherGroup) ?? 0);
+    this.other.merge(new PartialReader(part.other));
+    this.#note(otherGroup, part.changedAtOf(otherGroup), 0);
+  }
+
+  /** Its groups are there already. */
+  #revise(pane: Pane, startUs: bigint): void {
+    const revised = pane.revised.get(startUs);
+    if (revised === undefined) return;
+    const groups = this.fold.mergeGroups(new PartialReader(pane.content()));
+    for (const [from, count] of revised) {
+      this.#note(from === otherGroup ? otherGroup : (groups[from] ?? 0), 0n, count);
+    }
+  }
+
+  /** As it is now; what is added later is not in it. */
+  part(): GroupsPart {
+    const changed = new Map(this.#changed);
+    return {
+      content: contentOf(this.fold),
+      other: this.other && contentOf(this.other),
+      changedAtOf: (group) => changed.get(group) ?? 0n,
+    };
   }
 
   #note(group: number, changedAt: bigint, revised: number): void {
