@@ -2,9 +2,9 @@
 //
 // Of the panes of a window the first ones come from a stack, in which each pane is merged with all after it up to where
 // the stack began; the others are added to one merge as they are reached. When the stack is used up it is made anew, of
-// all panes of the window. So each pane is merged three times, in how many windows it may be (the two stacks of
-// Tangwongsan, Hirzel, Schneider, "Low-latency sliding-window aggregation in worst-case constant time", 2017, where they
-// describe the work before theirs). Panes are merged in the order of time, as always.
+// all panes of the window. So each pane is merged three times, in how many windows it may be: the "two stacks" of
+// Tangwongsan, Hirzel, Schneider, "Low-latency sliding-window aggregation in worst-case constant time", 2017. Panes are
+// merged in the order of time, as always.
 
 import type { Pane } from "./pane.ts";
 import { type GroupsPart, MergedGroups, partOfPane } from "./pane-window.ts";
