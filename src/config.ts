@@ -44,7 +44,15 @@ export function parseConfig(flags: readonly string[], environment: Environment):
   }
   const complete = Object.freeze(config) as Config;
   checkTogether(complete);
+  givenOf.set(complete, new Set(given.keys()));
   return complete;
+}
+
+const givenOf = new WeakMap<Config, ReadonlySet<keyof Config>>();
+
+/** Which settings of a parsed configuration were given; the others have their defaults. */
+export function givenSettings(config: Config): ReadonlySet<keyof Config> {
+  return givenOf.get(config) ?? new Set(rows.map(([key]) => key));
 }
 
 /** The configuration of this process: its flags and its environment. */

@@ -2,8 +2,8 @@ import { resolve } from "node:path";
 import { systemClock } from "./base/clock.ts";
 import { endProcess } from "./base/exit.ts";
 import { type Log, openLog } from "./base/log.ts";
-import { type Config, processConfig } from "./config.ts";
-import { checkMemory } from "./engine/memory-plan.ts";
+import { type Config, givenSettings, processConfig } from "./config.ts";
+import { fitMemory } from "./engine/memory-plan.ts";
 import { ConfigError, MillraceError } from "./errors.ts";
 import type { RunningServer } from "./http/server.ts";
 import { type Millrace, openWith } from "./library/millrace.ts";
@@ -13,8 +13,8 @@ import { version } from "./version.ts";
 export async function serve(flags: readonly string[]): Promise<number> {
   let config: Config;
   try {
-    config = processConfig(flags);
-    checkMemory(config);
+    const asked = processConfig(flags);
+    config = fitMemory(asked, givenSettings(asked));
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     process.stderr.write(`millrace serve: ${error.message}\n`);

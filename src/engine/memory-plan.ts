@@ -46,12 +46,63 @@ export function planMemory(config: Config): RegionSizes {
 /** What WebAssembly can address, less the root block and the rounding of regions to pages. */
 const PLAN_BYTES_MAX = 4096 * MIB - 4 * MIB;
 
-/** @throws ConfigError that names the settings whose regions do not fit one memory together */
-export function checkMemory(config: Config): void {
+type SizeSetting = "queryCacheBytes" | "streamMemoryBytes" | "queryMemoryBytes" | "hotMemoryBytes";
+
+/** Defaults that give way to what was given, in this order, and how far. */
+const givingWay: readonly (readonly [key: SizeSetting, name: string, leastBytes: number])[] = [
+  ["queryCacheBytes", "--query-cache", 64 * MIB],
+  ["streamMemoryBytes", "--stream-memory", 64 * MIB],
+  ["queryMemoryBytes", "--query-memory", 32 * MIB],
+  ["hotMemoryBytes", "--hot-memory", 96 * MIB],
+];
+
+/**
+ * The settings with defaults that have given way, as far as it takes, where the regions would not fit one memory
+ * otherwise. What is in `given` stays as it is.
+ *
+ * @throws ConfigError that names the settings whose regions do not fit one memory together, and what would
+ */
+export function fitMemory(config: Config, given: ReadonlySet<keyof Config>): Config {
+  let fitted = config;
+  for (const [key, , least] of givingWay) {
+    if (given.has(key) || fits(fitted)) continue;
+    fitted = { ...fitted, [key]: mostThatFits(fitted, key, least) ?? least };
+  }
+  if (!fits(fitted)) throw conflict(fitted, given);
+  return Object.freeze(fitted);
+}
+
+function fits(config: Config): boolean {
+  return planBytes(config) <= PLAN_BYTES_MAX;
+}
+
+function planBytes(config: Config): number {
+  return sum(Object.values(planMemory(config)).flat());
+}
+
+const sum = (sizes: readonly number[]): number => sizes.reduce((total, size) => total + size, 0);
+
+/**
+ * The most of a setting in whole MiB, or whole slots, up to what it is, with which all fits; null where `least` is too
+ * much.
+ */
+function mostThatFits(config: Config, key: SizeSetting, least: number): number | null {
+  if (!fits({ ...config, [key]: least })) return null;
+  const step = key === "hotMemoryBytes" ? SLOT_BYTES_USUAL : MIB;
+  let low = Math.ceil(least / step);
+  let high = Math.ceil(config[key] / step);
+  while (low < high - 1) {
+    const middle = Math.floor((low + high) / 2);
+    if (fits({ ...config, [key]: middle * step })) low = middle;
+    else high = middle;
+  }
+  return low * step;
+}
+
+/** `config` has given way as far as it may. */
+function conflict(config: Config, given: ReadonlySet<keyof Config>): ConfigError {
   const plan = planMemory(config);
-  const sum = (sizes: readonly number[]): number => sizes.reduce((total, size) => total + size, 0);
-  const total = sum(Object.values(plan).flat());
-  if (total <= PLAN_BYTES_MAX) return;
+  const total = planBytes(config);
   const shares: [string, number][] = [
     ["--hot-memory", plan.slots],
     ["--dedup-ids", plan.dedup],
@@ -63,10 +114,15 @@ export function checkMemory(config: Config): void {
     return `${name} ${name.includes(" and ") ? "take" : "takes"} ${Math.ceil(bytes / MIB)} MiB`;
   });
   const rest = total - sum(shares.map(([, bytes]) => bytes));
-  throw new ConfigError(
+  const would = givingWay.flatMap(([key, name, least]) => {
+    const most = given.has(key) ? mostThatFits(config, key, Math.min(least, config[key])) : null;
+    return most === null ? [] : [`${name} ${most / MIB}MiB`];
+  });
+  const instead = would.length > 0 ? `; ${would.join(" or ")} would fit` : "";
+  return new ConfigError(
     "conflicting_settings",
     `${list.join(", ")}, and ${Math.ceil(rest / MIB)} MiB are fixed: got ${Math.ceil(total / MIB)} MiB of address ` +
-      `space in all, want at most ${PLAN_BYTES_MAX / MIB} MiB`,
+      `space in all, want at most ${PLAN_BYTES_MAX / MIB} MiB${instead}`,
   );
 }
 

@@ -2,9 +2,10 @@ import { type Question, Questions } from "../api/ask.ts";
 import { type FrontParts, openFront } from "../api/front.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
 import { type Log, silentLog } from "../base/log.ts";
+import { givenSettings } from "../config.ts";
 import type { Engine, EngineStats, QueryInfo } from "../engine/engine.ts";
 import type { Receipt } from "../engine/ingest.ts";
-import { checkMemory } from "../engine/memory-plan.ts";
+import { fitMemory } from "../engine/memory-plan.ts";
 import { openEngine } from "../engine/open.ts";
 import { MillraceError } from "../errors.ts";
 import { type RunningServer, startServer } from "../http/server.ts";
@@ -73,8 +74,7 @@ const stopMs = 5_000;
 export async function openMillrace(options: OpenOptions = {}): Promise<Millrace> {
   const { log = silentLog, ...settings } = options;
   const config = configFrom(settings);
-  checkMemory(config);
-  return openWith(config, log, systemClock);
+  return openWith(fitMemory(config, givenSettings(config)), log, systemClock);
 }
 
 /** The same for settings that have been read and checked. */
