@@ -34,9 +34,10 @@ export class FinalList {
     }
   }
 
-  newest(rule: number, tier: number): FinalGroups | null {
+  newest(rule: number, tier: number, before: bigint | null): FinalGroups | null {
     const { from, to } = tierRange(rule, tier);
-    const last = this.#table.last(from, to);
+    const end = before === null ? to : finalKey(rule, tier, before, timeMin, timeMin);
+    const last = this.#table.last(from, end);
     return last === undefined || isMark(last.value) ? null : read(last.key, last.value);
   }
 

@@ -102,8 +102,11 @@ export interface WindowStore {
    * it has taken none.
    */
   dropped(rule: number, tier: number): FinalPlace | null;
-  /** The window that became final last; of several at once the one that starts last. For a first snapshot. */
-  newest(rule: number, tier: number): FinalGroups | null;
+  /**
+   * The window that became final last, before the sequence `before` unless that is null; of several at once the one
+   * that starts last. For a first snapshot.
+   */
+  newest(rule: number, tier: number, before?: bigint | null): FinalGroups | null;
   /**
    * Forgets blocks of which every window had ended by `endUs`, so up to a block's windows of a group may stay for
    * longer. Goes through at most `limit` groups and blocks, and on from there the next time; answers whether there are

@@ -197,8 +197,8 @@ class StoredWindows implements WindowStore {
     return this.#finals.dropped(rule, tier);
   }
 
-  newest(rule: number, tier: number): FinalGroups | null {
-    return this.#finals.newest(rule, tier);
+  newest(rule: number, tier: number, before: bigint | null = null): FinalGroups | null {
+    return this.#finals.newest(rule, tier, before);
   }
 
   expire(rule: number, tier: number, endUs: bigint, limit: number): boolean {

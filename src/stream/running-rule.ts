@@ -37,7 +37,7 @@ export class RunningRule implements RuleSink {
   #state: RuleState | null;
   #tiers: Tiers | null;
   #last: RuleStateStats | null = null;
-  /** Final windows for watchers: since the last checkpoint was begun, and those that the one on its way has. */
+  /** Final windows that are not on disk: since the last checkpoint was begun, and those that the one on its way has. */
   #finals: FinalWindow[] = [];
   #leaving: FinalWindow[] = [];
   #ready: FinalWindow[] = [];
@@ -85,12 +85,12 @@ export class RunningRule implements RuleSink {
     }
     this.#parts.store.put(rule, 0, window);
     this.#tiers?.final(window);
-    if (this.watchers > 0) this.#finals.push(window);
+    this.#finals.push(window);
   }
 
   /** A stored window was computed again. */
   recomputed(window: FinalWindow): void {
-    if (this.watchers > 0) this.#finals.push(window);
+    this.#finals.push(window);
   }
 
   tooLate(rule: Rule, late: TooLate): void {
@@ -200,7 +200,7 @@ export class RunningRule implements RuleSink {
 
   /** It has arrived. */
   committed(): void {
-    this.#ready.push(...this.#leaving);
+    if (this.watchers > 0) this.#ready.push(...this.#leaving);
     this.#leaving = [];
   }
 
@@ -231,11 +231,9 @@ export class RunningRule implements RuleSink {
     return { rows, asOf: this.#toldAsOf(next) };
   }
 
-  /** Nobody watches: what nobody was told is in the first watcher's snapshot. */
+  /** Nobody watches: what is on disk and nobody was told is in the first watcher's snapshot. */
   forget(): void {
     this.#ready = [];
-    this.#finals = [];
-    this.#leaving = [];
   }
 
   /** What a new watcher begins with; `finals` are those that are on disk. */

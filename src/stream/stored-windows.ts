@@ -44,9 +44,13 @@ export function windowsFinal(
   return { windows: asWindows(found), lost };
 }
 
-/** The newest stored window. */
-export function windowNewest(store: WindowStore, rule: number): FinalWindow[] {
-  const newest = store.newest(rule, 0);
+/** The newest window whose `finalAt` is, unless that is null, before `before`. */
+export function windowNewest(
+  store: WindowStore,
+  rule: number,
+  before: bigint | null,
+): FinalWindow[] {
+  const newest = store.newest(rule, 0, before);
   return newest === null ? [] : asWindows(groupsAt(store, rule, newest.startUs, newest.groupIds));
 }
 

@@ -405,7 +405,7 @@ export class StreamProcessor {
     const { windows, lost } = rule.isPassing
       ? noFinals
       : since === null
-        ? { windows: windowNewest(store, number), lost: null }
+        ? { windows: windowNewest(store, number, rule.pendingFrom), lost: null }
         : windowsFinal(store, number, since + 1n, rule.pendingFrom);
     const { rows, asOf } = rule.snapshot(this.#nextOf(rule), since ?? 0n, windows);
     rule.watchers++;

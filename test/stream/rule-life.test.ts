@@ -120,6 +120,24 @@ describe("watchers", () => {
     expect(bed.ask({ type: "watch", watch: { rule: 1, since: asOf } }).rows).toEqual([]);
   });
 
+  it("who comes before a final window is on disk is told of it afterwards", () => {
+    const story = new Story();
+    const { bed } = story;
+    bed.put(rule());
+    story.send([1, "a"], [61, "b"]);
+    bed.pass(2000);
+    story.send([62, "b"], [121, "c"], [122, "c"]);
+    // Nobody has watched so far; the first minute is on disk, the second one final in memory alone.
+    const first = bed.ask({ type: "watch", watch: { rule: 1, since: null } });
+    expect(first.rows.map(brief)).toEqual(["0 a 1,1 1 final", "120 c 2,2 2 early"]);
+    bed.ask({ type: "watch", watch: { rule: 1, since: first.asOf } });
+    bed.told.length = 0;
+    bed.pass(2000);
+    expect(updates(bed.told)).toEqual(["60 b 2,2 2 final"]);
+    const last = bed.ask({ type: "watch", watch: { rule: 1, since: null } });
+    expect(last.rows.map(brief)).toEqual(["60 b 2,2 2 final", "120 c 2,2 2 early"]);
+  });
+
   it("who resumes from before what retention has dropped is told what that was", () => {
     const story = new Story();
     const { bed } = story;
