@@ -6,19 +6,8 @@ import {
   COLUMN_DICT,
   COLUMN_DICT_COUNT,
   COLUMN_EXPONENT,
-  GROUP_LANE_ARRAY,
-  GROUP_LANE_BASE,
-  GROUP_LANE_EXPONENT,
-  GROUP_LANE_FIRST,
-  GROUP_LANE_KIND,
-  GROUP_LANE_SIZE,
-  GROUP_LANE_STEP,
   GROUP_NONE,
-  GROUP_SOURCE_CARDINALITY,
   GROUP_SOURCE_KNOWN,
-  GROUP_SOURCE_LANES,
-  GROUP_SOURCE_SIZE,
-  GROUP_SOURCE_TABLE,
   LANE_BOOLEAN,
   LANE_ID,
   LANE_JSON,
@@ -42,6 +31,7 @@ import type { Expression } from "../expression/expression.ts";
 import { isTotal } from "../plan/filter.ts";
 import type { GroupKey } from "../query.ts";
 import type { Segment } from "../segments/source.ts";
+import { filled, type SourceLane, writeSource } from "./group-source.ts";
 import type { GroupTable } from "./group-table.ts";
 
 /** The selected rows of a segment: `count` u32 at `rows`, ascending; `mask` is the same as a selection. */
@@ -70,16 +60,6 @@ interface LocalIds {
   readonly cardinality: number;
   /** The source has kept texts, nothing but NULL beside them, and no memory for what its ids are known as. */
   readonly numbered?: boolean;
-}
-
-/** A range of ids that stand for values of one kind. */
-interface SourceLane {
-  readonly first: number;
-  readonly kind: number;
-  readonly array?: number;
-  readonly exponent?: number;
-  readonly base?: bigint;
-  readonly step?: bigint;
 }
 
 export class GroupIds {
@@ -158,18 +138,6 @@ export class GroupIds {
     return this.#run.core.u32[address >>> 2] as number;
   }
 
-  #set(address: number, value: number): void {
-    this.#run.core.u32[address >>> 2] = value;
-  }
-
-  /** `count` u32, all of them 0 or GROUP_NONE. */
-  #filled(count: number, value: 0 | typeof GROUP_NONE): number {
-    const { kernels, scratch } = this.#run;
-    const address = scratch.take(count * 4);
-    kernels.groupFill(address, count * 4, value & 0xff);
-    return address;
-  }
-
   /** From ids to indexes in the table of the key. */
   #translate({ source, ids, cardinality, numbered }: LocalIds, count: number): void {
     const { kernels, scratch, cancel } = this.#run;
@@ -203,7 +171,7 @@ export class GroupIds {
     const sources = this.#addresses(locals.map(({ source }) => source));
     const pairs = this.#addresses(this.#table.pairs);
     const work = scratch.take(locals.length * 4);
-    const known = this.#filled(product, GROUP_NONE);
+    const known = filled(this.#run, product, GROUP_NONE);
     this.#table.complete(count, (from) =>
       kernels.groupCombine(
         sources,
@@ -261,12 +229,12 @@ export class GroupIds {
 
   /** One lane whose values are looked up row by row: ids are indexes at once. */
   #indexes(column: LaneColumn, table: number, list: RowList): LocalIds {
-    const ids = this.#filled(list.count, GROUP_NONE);
+    const ids = filled(this.#run, list.count, GROUP_NONE);
     this.#intern(column, ids, 0, table, list);
     const { kernels } = this.#run;
     this.#table.complete(list.count, (from) => kernels.groupNulls(ids, from, list.count, table));
     const cardinality = this.#indexCount(table);
-    return { source: this.#source(table, [], cardinality, false), ids, cardinality };
+    return { source: writeSource(this.#run, table, [], cardinality, false), ids, cardinality };
   }
 
   #indexCount(table: number): number {
@@ -286,7 +254,7 @@ export class GroupIds {
   /** Id 0 is NULL, unless every row has a value; then each lane has a range of ids, the last one without an end. */
   #variant(columns: readonly LaneColumn[], of: Expression, table: number, list: RowList): LocalIds {
     const total = of.kind === "path" && isTotal(of.path) && columns.length > 0;
-    const ids = total ? this.#run.scratch.take(list.count * 4) : this.#filled(list.count, 0);
+    const ids = total ? this.#run.scratch.take(list.count * 4) : filled(this.#run, list.count, 0);
     const lanes: SourceLane[] = total ? [] : [{ first: 0, kind: SOURCE_NULL }];
     let first = total ? 0 : 1;
     let last: LaneColumn | undefined;
@@ -320,7 +288,7 @@ export class GroupIds {
       once &&
       lanes.at(-1)?.kind === SOURCE_NUMBERED &&
       (lanes.length === 1 || (lanes.length === 2 && lanes[0]?.kind === SOURCE_NULL));
-    const source = this.#source(table, lanes, cardinality, !numbered);
+    const source = writeSource(this.#run, table, lanes, cardinality, !numbered);
     return { source, ids, cardinality, numbered };
   }
 
@@ -431,11 +399,11 @@ export class GroupIds {
       const step = fixed.widthUs;
       const values = (range.high - base) / step + 1n;
       if (values > BigInt(denseMax)) return null;
-      const ids = this.#filled(count, 0);
+      const ids = filled(this.#run, count, 0);
       finished(kernels.groupBuckets(address, rows, count, ids, first, base, step, cancel));
       const cardinality = first + Number(values);
       const lanes = [...nulls, { first, kind: SOURCE_INTEGER, base, step }];
-      return { source: this.#source(table, lanes, cardinality, true), ids, cardinality };
+      return { source: writeSource(this.#run, table, lanes, cardinality, true), ids, cardinality };
     }
     const starts: bigint[] = [];
     for (let at = range.low; at <= range.high; ) {
@@ -448,11 +416,11 @@ export class GroupIds {
     starts.forEach((start, i) => {
       this.#run.core.view.setBigInt64(array + i * 8, start, true);
     });
-    const ids = this.#filled(count, 0);
+    const ids = filled(this.#run, count, 0);
     finished(kernels.groupStarts(address, rows, count, ids, first, array, starts.length, cancel));
     const cardinality = first + starts.length;
     const lanes = [...nulls, { first, kind: SOURCE_STARTS, array }];
-    return { source: this.#source(table, lanes, cardinality, true), ids, cardinality };
+    return { source: writeSource(this.#run, table, lanes, cardinality, true), ids, cardinality };
   }
 
   #times(column: number, { rows, count }: RowList): { low: bigint; high: bigint } | null {
@@ -462,31 +430,5 @@ export class GroupIds {
     const low = core.view.getBigInt64(out, true);
     const high = core.view.getBigInt64(out + 8, true);
     return low > high ? null : { low, high };
-  }
-
-  /** A GROUP SOURCE; `translated`: ids are not indexes yet. */
-  #source(
-    table: number,
-    lanes: readonly SourceLane[],
-    cardinality: number,
-    translated: boolean,
-  ): number {
-    const { core, scratch } = this.#run;
-    const source = scratch.take(GROUP_SOURCE_SIZE + lanes.length * GROUP_LANE_SIZE);
-    this.#set(source + GROUP_SOURCE_TABLE, table);
-    this.#set(source + GROUP_SOURCE_LANES, lanes.length);
-    const known = translated ? this.#filled(cardinality, GROUP_NONE) : 0;
-    this.#set(source + GROUP_SOURCE_KNOWN, known);
-    this.#set(source + GROUP_SOURCE_CARDINALITY, cardinality);
-    lanes.forEach(({ first, kind, array, exponent, base, step }, i) => {
-      const lane = source + GROUP_SOURCE_SIZE + i * GROUP_LANE_SIZE;
-      this.#set(lane + GROUP_LANE_FIRST, first);
-      this.#set(lane + GROUP_LANE_KIND, kind);
-      this.#set(lane + GROUP_LANE_ARRAY, array ?? 0);
-      this.#set(lane + GROUP_LANE_EXPONENT, exponent ?? 0);
-      core.view.setBigInt64(lane + GROUP_LANE_BASE, base ?? 0n, true);
-      core.view.setBigInt64(lane + GROUP_LANE_STEP, step ?? 0n, true);
-    });
-    return source;
   }
 }
