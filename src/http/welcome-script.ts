@@ -1,6 +1,4 @@
-import { createHash } from "node:crypto";
-
-// What runs in the page at `/`: the query box, and nothing else. It is text here because it is the browser's.
+// What runs in the page at `/`: the query box. It is text here because it is the browser's.
 
 export const welcomeScript = `
 "use strict";
@@ -82,6 +80,3 @@ box.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) { event.preventDefault(); run(); }
 });
 `;
-
-/** The page's policy names the script by what it is, so that nothing else runs in it. */
-export const scriptSource = `'sha256-${createHash("sha256").update(welcomeScript).digest("base64")}'`;

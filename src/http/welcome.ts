@@ -1,6 +1,7 @@
 import type { Front } from "../api/front.ts";
-import { streamPath } from "../api/routes.ts";
-import { scriptSource, welcomeScript } from "./welcome-script.ts";
+import { aggregationsPath, metricsStreamPath, streamPath } from "../api/routes.ts";
+import { escapeHtml } from "./escape.ts";
+import { pageScript, rulesSection, scriptSource } from "./welcome-rules.ts";
 
 /** Where to go, for programs. */
 export function welcomeDocument(front: Front): object {
@@ -11,6 +12,8 @@ export function welcomeDocument(front: Front): object {
     events: "/api/v1/events",
     query: "/api/v1/analytics/events",
     stream: streamPath,
+    rules: aggregationsPath,
+    windows: metricsStreamPath,
     health: "/api/v1/health",
     metrics: "/api/v1/metrics",
   };
@@ -39,7 +42,9 @@ table { border-collapse: collapse; font-size: .85rem } td, th { padding: .2rem .
   border-bottom: 1px solid var(--line); white-space: pre; max-width: 24rem; overflow: hidden; text-overflow: ellipsis }
 th { position: sticky; top: 0; background: var(--paper); font-weight: 600 }
 .number { text-align: right; font-variant-numeric: tabular-nums } .null { color: var(--soft) }
-.error { color: light-dark(#a02020, #ff9a8a) }`;
+.error { color: light-dark(#a02020, #ff9a8a) } small { color: var(--soft) }
+details { padding: .4rem 0; border-bottom: 1px solid var(--line) } summary { cursor: pointer }
+.windows { max-height: 24rem; overflow: auto; margin-top: .4rem } .windows p { font-size: .85rem }`;
 
 const question =
   "SELECT event_type, count(*) AS n FROM events GROUP BY event_type ORDER BY n DESC LIMIT 20";
@@ -70,6 +75,12 @@ export function welcomePage(front: Front, origin: string): string {
     ],
     ["Read events", `curl '${base}/analytics/events?event_type=purchase&limit=10'`],
     ["Ask from the command line", `millrace query --url ${origin} "SELECT count(*) FROM events"`],
+    [
+      "Keep an answer up to date as events come",
+      `millrace rules create --url ${origin} --name per_minute --backfill \\\n` +
+        `  "SELECT time_bucket('1 minute', timestamp), count(*) AS n FROM events GROUP BY 1"\n` +
+        `millrace tail --url ${origin} --rule per_minute`,
+    ],
     ["Watch events as they are stored", `millrace tail --url ${origin}`],
   ];
   const sections = parts.map(
@@ -89,23 +100,11 @@ export function welcomePage(front: Front, origin: string): string {
 <p><button id="run">Run</button><span id="note" role="status">Ctrl+Enter runs it too</span></p>
 </form>
 <div id="out" role="region" aria-label="Answer"></div>
-${sections.join("\n")}
+${rulesSection(front.ruleBook)}${sections.join("\n")}
 <nav><a href="/api/v1/openapi.json">API (OpenAPI 3.1)</a><a href="/api/v1/health">Health</a>
 <a href="/api/v1/metrics">Metrics</a><a href="/api/v1/analytics/events?order=desc">Newest events</a></nav>
-<script>${welcomeScript}</script>
+<script>${pageScript}</script>
 </body>
 </html>
 `;
-}
-
-const entities: Readonly<Record<string, string>> = {
-  "&": "&amp;",
-  "<": "&lt;",
-  ">": "&gt;",
-  '"': "&quot;",
-  "'": "&#39;",
-};
-
-function escapeHtml(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => entities[character] as string);
 }

@@ -1,51 +1,10 @@
 import { createContext, Script } from "node:vm";
 import { beforeEach, expect, test } from "vitest";
 import { welcomeScript } from "../../src/http/welcome-script.ts";
+import { FakeElement } from "../support/fake-element.ts";
 import { until } from "../support/server.ts";
 
 // The query box of the page at `/`, run over as much of a document as it needs.
-
-class FakeElement {
-  readonly name: string;
-  readonly children: FakeElement[] = [];
-  readonly listeners: Record<string, (event: object) => void> = {};
-  textContent = "";
-  className = "";
-  title = "";
-  value = "";
-
-  constructor(name: string) {
-    this.name = name;
-  }
-
-  append(child: FakeElement): void {
-    this.children.push(child);
-  }
-
-  replaceChildren(child: FakeElement): void {
-    this.children.splice(0, Infinity, child);
-  }
-
-  addEventListener(name: string, listener: (event: object) => void): void {
-    this.listeners[name] = listener;
-  }
-
-  createTHead = (): FakeElement => this.#add("thead");
-  createTBody = (): FakeElement => this.#add("tbody");
-  insertRow = (): FakeElement => this.#add("tr");
-
-  #add(name: string): FakeElement {
-    const child = new FakeElement(name);
-    this.append(child);
-    return child;
-  }
-
-  /** The texts of all cells and of nothing else, row by row. */
-  rows(): string[][] {
-    if (this.name === "tr") return [this.children.map(({ textContent }) => textContent)];
-    return this.children.flatMap((child) => child.rows());
-  }
-}
 
 let elements: Record<string, FakeElement>;
 let asked: { address: string; body: string }[];
