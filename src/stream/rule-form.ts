@@ -234,6 +234,11 @@ function draftOf(
         ? durationAt(["tiers", i, "retention"], one.retention)
         : null,
   }));
+  for (const [i, tier] of tiers.entries()) {
+    if (tier.retentionUs === null || tier.retentionUs >= roughUs(tier.size)) continue;
+    const problem = `got ${form.tiers?.[i]?.retention}, want at least the length of a window`;
+    refuse(["tiers", i, "retention"], problem, code);
+  }
   const blameTier = (i: number): Blame =>
     i < 0 ? (_, problem) => refuse(["tiers"], problem, code) : blameAt(["tiers", i]);
   const { name, backfill = false, paused = false } = form;

@@ -78,6 +78,7 @@ describe("windows of a rule", () => {
       '#/group.sorce: the rule has no group "sorce"; did you mean "source"',
     ],
     [{ window: "soon" }, "#/window"],
+    [{ window: "0s" }, "#/window"],
     [{ limit: "0" }, "#/limit"],
     [{ form: "x" }, 'unknown key "form"'],
     [{ from: "2026-01-02T00:00:00Z", to: "2026-01-01T00:00:00Z" }, "#/from"],

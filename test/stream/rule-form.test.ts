@@ -213,6 +213,7 @@ describe("what is refused", () => {
     [form({ allowed_lateness: "soon" }), "#/allowed_lateness", /soon/],
     [form({ retention: "1s" }), "#/retention", /at least the length/],
     [form({ tiers: [{ size: "90s" }] }), "#/tiers/0/size", /multiple/],
+    [form({ tiers: [{ size: "1h", retention: "59m" }] }), "#/tiers/0/retention", /at least/],
     [form({ tiers: [{ size: "1h" }, { size: "1h" }] }), "#/tiers/1/size", /multiple/],
     [
       form({ window: { type: "session", gap: "1m" }, tiers: [{ size: "1h" }] }),

@@ -320,6 +320,23 @@ describe("reads", () => {
     expect(wide.at(-1)?.state).toBe("early");
   });
 
+  it("of open windows look at no more of them than are asked for", () => {
+    const story = new Story();
+    const { bed } = story;
+    const window = { kind: "hopping", originUs: null, zone: "UTC" } as const;
+    const us = (seconds: number) => ({ months: 0, days: 0, us: BigInt(seconds) * second });
+    bed.put(rule({ window: { ...window, size: us(60), slide: us(1) } }));
+    for (let i = 0; i < 90; i++) story.send([i, i % 2 === 0 ? "a" : "b"]);
+    const all = bed.windows(1);
+    const back = all.toSorted((a, b) => Number(b.startUs - a.startUs));
+    const starts = (rows: readonly WindowRow[]): bigint[] => rows.map(({ startUs: at }) => at);
+    for (const limit of [1, 2, 7, 50, 150]) {
+      expect(starts(bed.windows(1, { limit }))).toEqual(starts(all.slice(0, limit)));
+      const last = bed.windows(1, { limit, descending: true });
+      expect(starts(last)).toEqual(starts(back.slice(0, limit)));
+    }
+  });
+
   it("answers a query from windows as scanning does, or says why not", () => {
     const story = new Story();
     const { bed } = story;

@@ -71,11 +71,13 @@ function rangeOf(form: { from?: string | undefined; to?: string | undefined }): 
 
 function widthOf(text: string | undefined): bigint | null {
   if (text === undefined) return null;
+  let widthUs: bigint;
   try {
-    return parseDuration(text);
+    widthUs = parseDuration(text);
   } catch (error) {
     return refuse(["window"], (error as Error).message);
   }
+  return widthUs > 0n ? widthUs : refuse(["window"], "want a window that is longer than nothing");
 }
 
 /** What larger windows are merged from, so that they hold whole ones, each once: else their values would be wrong. */
