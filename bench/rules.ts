@@ -1,15 +1,17 @@
 // `npm run bench:rules`: what aggregation rules cost and how soon their windows are known. Ingest with 0, 10 and 100
 // rules in turn, reading a day of minutes and the way from a POST to a subscriber while events stream in, and the time
-// until rules are there again after a kill.
+// until rules are there again after a kill; and what one more rule costs the stream thread.
 
 import { rmSync } from "node:fs";
+import { join } from "node:path";
 import { WebSocket } from "ws";
 import type { LoadResult } from "./generator.ts";
 import { isProgram } from "./listener.ts";
 import { generateOutside, pathOf, type Scenario } from "./load.ts";
 import { machine, median, percentile, scaled, table } from "./machine.ts";
-import { type RunningServer, startMillrace } from "./servers.ts";
+import { projectRoot, type RunningServer, startMillrace } from "./servers.ts";
 import { fill, streamOutside, Wire } from "./stream.ts";
+import { type RuleBody, StreamRig, type Taken } from "./stream-rig.ts";
 
 interface Plan {
   readonly counts: readonly number[];
@@ -20,6 +22,9 @@ interface Plan {
   readonly probes: number;
   readonly perSecond: number;
   readonly storedRows: number;
+  /** Events of the rig, each so many times. */
+  readonly rigEvents: number;
+  readonly rigRepeats: number;
 }
 
 type Body = Readonly<Record<string, unknown>>;
@@ -328,7 +333,61 @@ async function restart(plan: Plan): Promise<string[][]> {
   ];
 }
 
-const parts = { ingest, read: readDay, latency, restart };
+const sharers = 20;
+/** Near enough to each other that about as many events pass each. */
+const bound = (i: number): number => 500 + i / 10;
+
+/** The i-th rule of those with a filter on the same field. */
+function sharer(i: number, isSame: boolean): RuleBody {
+  return {
+    event_filter: `source != 'api' AND properties.duration_ms > ${bound(isSame ? 0 : i)}`,
+    window: { type: "tumbling", size: "1m" },
+    aggregations: [{ fn: "count", as: "n" }],
+    allowed_lateness: "1m",
+  };
+}
+
+/** Rules with one filter against as many with filters of their own: what the stream thread spends on each row. */
+function shared(plan: Plan): string[][] {
+  // Compiled, the core module is two folders further away than it thinks.
+  process.env.MILLRACE_WASM ??= join(projectRoot, "build/core.wasm");
+  const rig = new StreamRig(plan.rigEvents, plan.rigRepeats);
+  const list = (count: number, isSame: boolean): RuleBody[] =>
+    Array.from({ length: count }, (_, i) => sharer(i, isSame));
+  const passes = (i: number): number =>
+    plan.rigRepeats *
+    rig.events.filter(({ source, properties }) => {
+      return source !== "api" && properties.duration_ms > bound(i);
+    }).length;
+  const check = (taken: Taken, isSame: boolean): void => {
+    for (let i = 0; i < sharers; i++) {
+      const [got, want] = [taken.rowsOf(i), passes(isSame ? 0 : i)];
+      if (got !== want) throw new Error(`rule ${i} counts ${got} events, want ${want}`);
+    }
+  };
+  check(rig.take(list(sharers, true)), true);
+  check(rig.take(list(sharers, false)), false);
+  const times: Record<"one" | "same" | "other", number[]> = { one: [], same: [], other: [] };
+  for (let round = 0; round < plan.rounds; round++) {
+    times.one.push(rig.take(list(1, true)).nsPerRow);
+    times.same.push(rig.take(list(sharers, true)).nsPerRow);
+    times.other.push(rig.take(list(sharers, false)).nsPerRow);
+  }
+  const more = (own: number[]): number =>
+    median(own.map((ns, i) => (ns - (times.one[i] as number)) / (sharers - 1)));
+  const [same, other] = [more(times.same), more(times.other)];
+  const ns = (value: number): string => `${value.toFixed(2)} ns a row`;
+  return [
+    [
+      `one more rule, of ${sharers} that filter on the same fields: with the same filter`,
+      `${ns(same)}, ${(same / other).toFixed(2)}×`,
+      "shared work is done once",
+    ],
+    [`the same with filters of their own`, `${ns(other)}, 1.00×`, ""],
+  ];
+}
+
+const parts = { ingest, read: readDay, latency, restart, shared };
 
 async function main(flags: readonly string[]): Promise<void> {
   const value = (name: string): string | undefined =>
@@ -343,6 +402,8 @@ async function main(flags: readonly string[]): Promise<void> {
         probes: 3,
         perSecond: 5000,
         storedRows: 20_000,
+        rigEvents: 2000,
+        rigRepeats: 2,
       }
     : {
         counts: (value("rules") ?? "0,10,100").split(",").map(Number),
@@ -352,6 +413,8 @@ async function main(flags: readonly string[]): Promise<void> {
         probes: 200,
         perSecond: 100_000,
         storedRows: Number(value("events") ?? 10_000_000),
+        rigEvents: 20_000,
+        rigRepeats: 20,
       };
   console.log(`${machine()}\n`);
   const only = value("only")?.split(",");
