@@ -432,6 +432,10 @@ export class PaneRule implements RuleState {
     for (let n = from.u32(); n > 0; n--) this.#duplicates.set(from.i64(), from.f64());
   }
 
+  get dropped(): number {
+    return this.#counts.dropped;
+  }
+
   get stats(): RuleStateStats {
     const openWindows = this.#windows.length;
     const { bytes: memoryBytes } = this.#tally;

@@ -56,6 +56,8 @@ export interface RuleState {
   /** Into an empty state: everything that `dirtyParts` said last of each key. */
   restore(parts: readonly StatePart[]): void;
   readonly stats: RuleStateStats;
+  /** That of `stats`, which is asked for at every chunk. */
+  readonly dropped: number;
   /** Gives back all memory. */
   close(): void;
 }

@@ -110,10 +110,10 @@ export class RunningRule implements RuleSink {
       this.incomplete();
       this.advance(chunk.watermarkAfterUs, next);
     } else {
-      const { dropped } = state.stats;
+      const { dropped } = state;
       state.add(chunk);
       this.#advanceTiers(chunk.watermarkAfterUs);
-      if (state.stats.dropped > dropped) this.incomplete();
+      if (state.dropped > dropped) this.incomplete();
       this.#batches++;
     }
     this.#busyMs += clock.monotonicMs() - startMs;

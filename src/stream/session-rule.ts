@@ -393,6 +393,10 @@ export class SessionRule implements RuleState {
     this.#intervals.overflowed = head.overflowed;
   }
 
+  get dropped(): number {
+    return this.#intervals.dropped;
+  }
+
   get stats(): RuleStateStats {
     const { open, openGroups, dropped, overflowed } = this.#intervals;
     return {
