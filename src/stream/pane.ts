@@ -39,6 +39,11 @@ export interface PaneRows {
   readonly list: number;
 }
 
+interface Parted {
+  readonly kept: PaneRows & GroupRows;
+  readonly rest: PaneRows;
+}
+
 export class Pane {
   readonly startUs: bigint;
   readonly endUs: bigint;
@@ -93,8 +98,8 @@ export class Pane {
   }
 
   /**
-   * Adds rows, which revise the windows that begin at `revises`. Groups from `groupsMax` on go to `other`; answers how
-   * many rows did.
+   * Adds rows, which revise the windows that begin at `revises`. The groups that come when there are `groupsMax` go to
+   * `other`; answers how many rows did.
    */
   add(rows: PaneRows, revises: readonly bigint[], groupsMax: number): number {
     const { scratch } = this.#run;
@@ -103,15 +108,18 @@ export class Pane {
     const mark = scratch.mark();
     const before = rows.segment.firstSequence;
     const { table } = this.fold;
-    const mayOverflow = table !== null && table.count + rows.count > groupsMax;
+    const known = this.fold.count;
+    const mayOverflow = table !== null && known + rows.count > groupsMax;
     const tableMark = mayOverflow ? table.mark() : null;
     const assigned = this.#assign(rows);
     let kept: GroupRows | null = assigned;
     let rest = 0;
     if (tableMark !== null && table !== null && table.count > groupsMax) {
+      const isFull = known >= groupsMax;
+      if (!isFull) this.#renumber(assigned, known);
       const parted = this.#part(assigned, groupsMax);
-      table.cut(tableMark, groupsMax);
-      kept = parted.kept;
+      table.cut(tableMark, known);
+      kept = isFull ? parted.kept : this.#assign(parted.kept);
       rest = parted.rest.count;
       this.#addOther(parted.rest, before);
     }
@@ -129,8 +137,22 @@ export class Pane {
     return this.fold.assign(segment, mask, count);
   }
 
+  /** Numbers groups from `known` on as they came: a table has those of a chunk in an order of its own. */
+  #renumber({ groups, count, groupCount }: GroupRows, known: number): void {
+    const numbers = new Uint32Array(groupCount - known);
+    let next = known;
+    const first = groups >>> 2;
+    const list = this.#run.core.u32.subarray(first, first + count);
+    for (let i = 0; i < count; i++) {
+      const at = (list[i] as number) - known;
+      if (at < 0) continue;
+      if (numbers[at] === 0) numbers[at] = ++next;
+      list[i] = (numbers[at] as number) - 1;
+    }
+  }
+
   /** Rows of groups below `groupsMax`, and the others. */
-  #part(all: GroupRows, groupsMax: number): { kept: GroupRows; rest: PaneRows } {
+  #part(all: GroupRows, groupsMax: number): Parted {
     const { scratch, core } = this.#run;
     const { segment, count } = all;
     const words = selectionWords(segment.rows);
@@ -158,9 +180,7 @@ export class Pane {
       return { segment, mask, ...one };
     });
     const [own, rest] = masks as [PaneRows, PaneRows];
-    const { mask } = own;
-    const groupCount = groupsMax;
-    return { kept: { segment, mask, count: kept, rows: () => rows, groups, groupCount }, rest };
+    return { kept: { ...own, rows: () => rows, groups, groupCount: groupsMax }, rest };
   }
 
   #addOther(rest: PaneRows, before: bigint): void {

@@ -106,6 +106,53 @@ describe("limits of a rule", () => {
     taken.state.close();
   });
 
+  it.each([1, 2, 3])("keeps the groups that came first, in chunks of any size, seed %i", (seed) => {
+    const random = mulberry32(seed);
+    const users = seed === 1 ? 40 : 9000;
+    const groupsMax = seed === 1 ? 7 : 3000;
+    const user = (): string => `user ${Math.floor(random() * users)}`;
+    // Beginning with one that a dictionary has last, and in two windows at once.
+    const count = seed === 1 ? 600 : 12_000;
+    const rows = Array.from({ length: count }, (_, i): [number, string] => [
+      random() < 0.5 ? 1 : 11,
+      i < 2 ? "zz" : user(),
+    ]);
+    const firsts = [0, 10].map((at) => {
+      const seen = new Set<string>();
+      const counts = new Map<string | null, number>();
+      for (const [seconds, name] of rows) {
+        if (Math.floor(seconds / 10) * 10 !== at) continue;
+        if (seen.size < groupsMax) seen.add(name);
+        const key = seen.has(name) ? name : null;
+        counts.set(key, (counts.get(key) ?? 0) + 1);
+      }
+      return counts;
+    });
+    const sizes = [1 + Math.floor(random() * 30), 2500, rows.length];
+    for (const keys of [["user_id"], ["source", "user_id"]]) {
+      for (const size of sizes.slice(seed === 1 ? 0 : 1)) {
+        const sql = `SELECT ${keys.join()}, count(*) AS n FROM events GROUP BY ${keys.join()}`;
+        const mark = bed.bed.mark();
+        const taken = new Taken(
+          exampleRule(sql, { window: tumbling, groupsMax, allowedLatenessUs: 60n * second }),
+        );
+        for (let from = 0; from < rows.length; from += size) {
+          taken.take(rows.slice(from, from + size));
+        }
+        const open = taken.state.open(0n);
+        for (const [i, want] of firsts.entries()) {
+          const own = open.filter(({ startUs: at }) => at === startUs + BigInt(i * 10) * second);
+          const got = own.map(({ group, count }) => [group.at(-1) ?? null, count] as const);
+          const context = `${keys.join()}, chunks of ${size}`;
+          expect(new Map(got), context).toEqual(want);
+          expect(got.length, context).toBe(want.size);
+        }
+        taken.state.close();
+        bed.bed.release(mark);
+      }
+    }
+  });
+
   it("keeps to the limit where panes of a hopping window have other groups", () => {
     const taken = new Taken(rule({ groupsMax: 2, window: hopping }));
     taken.take([
