@@ -12,6 +12,8 @@ const blockMin = 2 ** orderMin;
 const overRead = 64;
 /** Of the region, this part is for windows that are open already. */
 const reservedShare = 1 / 16;
+/** With no free block of this part of the region, a rule may find no room for the rows of a chunk. */
+const lowShare = 1 / 8;
 
 export interface Block {
   readonly address: number;
@@ -51,6 +53,14 @@ export class Arena {
   /** Whether what is left is for windows that are open already: no new ones, and no new groups. */
   get isTight(): boolean {
     return this.#size - this.#used < this.#size * reservedShare;
+  }
+
+  /** Whether a chunk may want more than is left: whoever takes one keeps what it was before. */
+  get isLow(): boolean {
+    for (let order = this.#free.length - 1; 2 ** order >= this.#size * lowShare; order--) {
+      if (this.#free[order] !== undefined && this.#set(order).size > 0) return false;
+    }
+    return true;
   }
 
   /** At least `size` bytes, 16-byte aligned where the region is, with any content. Throws LimitError. */

@@ -2,10 +2,12 @@
 // docs/windows.md.
 
 import { assert } from "../base/assert.ts";
-import { PartialWriter } from "../query/aggregate/partial-bytes.ts";
-import { opened, Pane, sealed, spanOfPane } from "./pane.ts";
+import { LimitError } from "../errors.ts";
+import { HeldSink } from "./held-sink.ts";
+import { Pane, paneKey, spanOfPane } from "./pane.ts";
 import { type BatchParts, batchFrom, type PaneBatch, paneBatches } from "./pane-batches.ts";
 import { paneKernels } from "./pane-kernels.ts";
+import { decodePaneLedger, encodePaneLedger, type OpenWindow } from "./pane-ledger.ts";
 import { PaneSlides } from "./pane-slides.ts";
 import {
   groupsOfPane,
@@ -22,18 +24,16 @@ import type { RuleState, RuleStateStats, StatePart, WantedWindows } from "./rule
 import { noWatermark, type TimedChunk } from "./timed-chunk.ts";
 import { countTooLate } from "./too-late.ts";
 import type { FinalWindow, WindowRow } from "./window-row.ts";
-import { type PanedShape, WindowPanes } from "./window-shape.ts";
+import { overlaps, shapeKey, WindowPanes } from "./window-shape.ts";
 
 /** Panes that are remembered for their duplicates alone. */
 const duplicatesMax = 10_000;
-const magic = 0x4c50524d;
-const version = 1;
 const ledgerKey = Uint8Array.of(0);
 
-interface OpenWindow {
-  readonly startUs: bigint;
-  readonly endUs: bigint;
-  endedAt: bigint;
+/** What a rule was before it took a chunk; of panes, those that the chunk changes: null, there was none. */
+interface SavedRule {
+  readonly ledger: Uint8Array;
+  readonly panes: Map<bigint, { readonly bytes: Uint8Array; readonly rows: number } | null>;
 }
 
 export class PaneRule implements RuleState {
@@ -61,8 +61,13 @@ export class PaneRule implements RuleState {
   readonly #tally = { bytes: 0 };
   #openGroups = 0;
   #isDirty = true;
+  readonly #sink: HeldSink;
+  /** While a chunk is taken that there may be no room for. */
+  #saved: SavedRule | null = null;
 
-  constructor(context: RuleContext) {
+  constructor({ sink, ...parts }: RuleContext) {
+    this.#sink = new HeldSink(sink);
+    const context = { ...parts, sink: this.#sink };
     const { rule } = context;
     assert(rule.window.kind !== "session", "sessions are no panes");
     this.rule = rule;
@@ -82,9 +87,28 @@ export class PaneRule implements RuleState {
     };
   }
 
-  /** The chunk is the one that the context's filters have entered. */
+  /**
+   * The chunk is the one that the context's filters have entered. Throws LimitError when there is no room: then none of
+   * its rows was taken, unless a pane wanted an eighth of the arena at once.
+   */
   add(_: TimedChunk): void {
     const { chunk } = this.#context.filters;
+    if (!this.#context.arena.isLow) return this.#addRows(chunk);
+    const saved = { ledger: this.#encodeLedger(), panes: new Map() };
+    this.#saved = saved;
+    this.#sink.hold();
+    let isTaken = false;
+    try {
+      this.#addRows(chunk);
+      isTaken = true;
+    } finally {
+      this.#saved = null;
+      this.#sink.release(isTaken);
+      if (!isTaken) this.#undo(saved);
+    }
+  }
+
+  #addRows(chunk: TimedChunk): void {
     for (const batches of paneBatches(this.#batching, chunk)) {
       for (let i = 0; i < batches.length; i++) {
         const batch = batches[i] as PaneBatch;
@@ -94,6 +118,44 @@ export class PaneRule implements RuleState {
     }
     this.#finishIn(chunk, chunk.end);
     if (this.#watermarkUs !== chunk.watermarkAfterUs) this.#reach(chunk.watermarkAfterUs);
+  }
+
+  /** To be called before a pane changes, is opened or goes. */
+  #save(startUs: bigint): void {
+    if (this.#saved === null || this.#saved.panes.has(startUs)) return;
+    const pane = this.#panes.get(startUs);
+    this.#saved.panes.set(startUs, pane ? { bytes: pane.encode(), rows: pane.rowCount } : null);
+  }
+
+  #undo({ ledger, panes }: SavedRule): void {
+    for (const startUs of panes.keys()) this.#forget(this.#panes.get(startUs));
+    this.#windows.length = 0;
+    this.#starts.clear();
+    this.#ended = 0;
+    this.#duplicates.clear();
+    this.#restoreLedger(ledger);
+    for (const pane of panes.values()) {
+      try {
+        if (pane !== null) this.#restorePane(pane.bytes);
+      } catch (error) {
+        if (!(error instanceof LimitError)) throw error;
+        this.#counts.dropped += pane?.rows ?? 0;
+      }
+    }
+    this.#isDirty = true;
+  }
+
+  #restorePane(bytes: Uint8Array): Pane {
+    const pane = new Pane(this.#context, this.#rows, spanOfPane(bytes), this.#tally);
+    try {
+      pane.restore(bytes);
+    } catch (error) {
+      pane.free();
+      throw error;
+    }
+    this.#panes.set(pane.startUs, pane);
+    this.#openGroups += pane.groups;
+    return pane;
   }
 
   #reach(watermarkUs: bigint): void {
@@ -145,7 +207,9 @@ export class PaneRule implements RuleState {
   }
 
   #close(window: OpenWindow, finalAt: bigint): void {
-    this.#context.sink.final(this.rule, this.#partials(window, finalAt));
+    if (this.#saved !== null)
+      for (const { startUs } of this.#panesOf(window.startUs)) this.#save(startUs);
+    this.#sink.final(this.rule, this.#partials(window, finalAt));
     this.#windows.shift();
     this.#starts.delete(window.startUs);
     this.#ended--;
@@ -228,8 +292,17 @@ export class PaneRule implements RuleState {
     const revises = ended.map(({ startUs }) => startUs);
     const { groupsMax } = this.rule;
     const limit = this.#context.arena.isTight ? Math.min(groupsMax, pane.fold.count) : groupsMax;
+    this.#save(span.startUs);
     const before = pane.groups;
-    this.#counts.overflowed += pane.add(batch, revises, limit);
+    try {
+      this.#counts.overflowed += pane.add(batch, revises, limit);
+    } catch (error) {
+      // No half of a batch stays: the pane goes if it is not restored.
+      this.#counts.dropped += this.#saved === null ? pane.rowCount : 0;
+      this.#openGroups += pane.groups - before;
+      this.#forget(pane);
+      throw error;
+    }
     this.#openGroups += pane.groups - before;
   }
 
@@ -270,6 +343,7 @@ export class PaneRule implements RuleState {
     const { arena } = this.#context;
     const isFull = this.#windows.length + wanted.length > this.rule.windowsMax;
     if (wanted.length > 0 && (isFull || arena.isTight)) return null;
+    this.#save(span.startUs);
     const pane = new Pane(this.#context, this.#rows, span, this.#tally);
     this.#panes.set(span.startUs, pane);
     this.#openGroups += pane.groups;
@@ -381,26 +455,13 @@ export class PaneRule implements RuleState {
     return parts;
   }
 
-  // 0 magic 'MRPL' u32 │ version u32 │ checksum u32 │ W i64 µs │ rows, too late, dropped, overflowed: f64 each
-  //   windows u32 × { start i64, end i64, ended at i64 } │ panes u32 × { start i64, duplicates f64 }
   #encodeLedger(): Uint8Array {
-    const out = new PartialWriter();
-    out.u32(magic);
-    out.u32(version);
-    out.u32(0);
-    out.i64(this.#watermarkUs);
-    const { rows, tooLate, dropped, overflowed } = this.#counts;
-    for (const count of [rows, tooLate, dropped, overflowed]) out.f64(count);
-    out.u32(this.#windows.length);
-    for (const { startUs, endUs, endedAt } of this.#windows) {
-      for (const value of [startUs, endUs, endedAt]) out.i64(value);
-    }
-    out.u32(this.#duplicates.size);
-    for (const [startUs, count] of this.#duplicates) {
-      out.i64(startUs);
-      out.f64(count);
-    }
-    return sealed(this.#context.run, out);
+    return encodePaneLedger(this.#context.run, {
+      watermarkUs: this.#watermarkUs,
+      counts: this.#counts,
+      windows: this.#windows,
+      duplicates: this.#duplicates,
+    });
   }
 
   restore(parts: readonly StatePart[]): void {
@@ -408,10 +469,7 @@ export class PaneRule implements RuleState {
       if (bytes === null) continue;
       if (key[0] === ledgerKey[0]) this.#restoreLedger(bytes);
       else {
-        const pane = new Pane(this.#context, this.#rows, spanOfPane(bytes), this.#tally);
-        pane.restore(bytes);
-        this.#openGroups += pane.groups;
-        this.#panes.set(pane.startUs, pane);
+        const pane = this.#restorePane(bytes);
         this.#stored.add(pane.startUs);
       }
     }
@@ -419,17 +477,15 @@ export class PaneRule implements RuleState {
   }
 
   #restoreLedger(bytes: Uint8Array): void {
-    const from = opened(this.#context.run, bytes, magic, version);
-    this.#watermarkUs = from.i64();
-    const [rows, tooLate, dropped, overflowed] = [from.f64(), from.f64(), from.f64(), from.f64()];
-    this.#counts = { rows, tooLate, dropped, overflowed };
-    for (let n = from.u32(); n > 0; n--) {
-      const window = { startUs: from.i64(), endUs: from.i64(), endedAt: from.i64() };
+    const { watermarkUs, counts, windows, duplicates } = decodePaneLedger(this.#context.run, bytes);
+    this.#watermarkUs = watermarkUs;
+    this.#counts = { ...counts };
+    for (const window of windows) {
       this.#windows.push(window);
       this.#starts.add(window.startUs);
       if (window.endedAt > 0n) this.#ended = this.#windows.length;
     }
-    for (let n = from.u32(); n > 0; n--) this.#duplicates.set(from.i64(), from.f64());
+    for (const [startUs, count] of duplicates) this.#duplicates.set(startUs, count);
   }
 
   get dropped(): number {
@@ -448,24 +504,4 @@ export class PaneRule implements RuleState {
     this.#starts.clear();
     this.#rows.close();
   }
-}
-
-/** Panes in the order of their starts, after what they have in common. */
-function paneKey(startUs: bigint): Uint8Array {
-  const key = new Uint8Array(9);
-  key[0] = 1;
-  new DataView(key.buffer).setBigUint64(1, BigInt.asUintN(64, startUs) ^ (1n << 63n));
-  return key;
-}
-
-function shapeKey(shape: PanedShape): string {
-  const { months, days, us } = shape.kind === "tumbling" ? shape.size : shape.slide;
-  return `${months} ${days} ${us} ${shape.originUs} ${shape.zone}`;
-}
-
-function overlaps(
-  { startUs, endUs }: OpenWindow,
-  { fromUs, toUs }: { readonly fromUs: bigint | null; readonly toUs: bigint | null },
-): boolean {
-  return (fromUs === null || endUs > fromUs) && (toUs === null || startUs < toUs);
 }

@@ -22,7 +22,7 @@ import { paneKernels } from "./pane-kernels.ts";
 import { type BlockTally, PaneScratch } from "./pane-scratch.ts";
 import type { RuleContext } from "./rule-context.ts";
 import type { ChunkRows } from "./rule-filters.ts";
-import { ruleFold } from "./rule-fold.ts";
+import { foldCount, ruleFold } from "./rule-fold.ts";
 
 const magic = 0x4e50524d;
 const version = 1;
@@ -83,6 +83,14 @@ export class Pane {
   /** Null: no row went there. */
   get other(): GroupFold | null {
     return this.#other;
+  }
+
+  /** How many rows are in it. */
+  get rowCount(): number {
+    let rows = Number(this.#other?.values()[foldCount]?.(0) ?? 0);
+    const count = this.fold.values()[foldCount];
+    for (let group = 0; group < this.fold.count; group++) rows += Number(count?.(group) ?? 0);
+    return rows;
   }
 
   get groups(): number {
@@ -300,6 +308,14 @@ export function spanOfPane(bytes: Uint8Array): BucketSpan {
   if (bytes.length < headSize + 16)
     throw new CorruptionError("pane_corrupt", "a pane is cut short");
   return { startUs: view.getBigInt64(headSize, true), endUs: view.getBigInt64(20, true) };
+}
+
+/** The key of a pane's part of the state: in the order of their starts, after what they have in common. */
+export function paneKey(startUs: bigint): Uint8Array {
+  const key = new Uint8Array(9);
+  key[0] = 1;
+  new DataView(key.buffer).setBigUint64(1, BigInt.asUintN(64, startUs) ^ (1n << 63n));
+  return key;
 }
 
 /** Kernels as the thread's, memory of its own. Texts of earlier queries are not looked up: groups may be forgotten. */

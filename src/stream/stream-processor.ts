@@ -474,7 +474,8 @@ export class StreamProcessor {
     rule.record = { ...record, paused: true, complete: false };
     this.#report.warn(
       `room ${record.rule.number}`,
-      `rule ${JSON.stringify(record.rule.name)} is paused: ${error.message}`,
+      `rule ${JSON.stringify(record.rule.name)} is paused as of sequence ${this.#nextOf(rule)}: ` +
+        error.message,
     );
   }
 }

@@ -78,3 +78,16 @@ function slidesOf(size: Interval, slide: Interval): number {
 function usOf({ days, us }: Interval): bigint {
   return BigInt(days) * 86_400_000_000n + us;
 }
+
+/** Equal for shapes of the same panes. */
+export function shapeKey(shape: PanedShape): string {
+  const { months, days, us } = shape.kind === "tumbling" ? shape.size : shape.slide;
+  return `${months} ${days} ${us} ${shape.originUs} ${shape.zone}`;
+}
+
+export function overlaps(
+  { startUs, endUs }: BucketSpan,
+  { fromUs, toUs }: { readonly fromUs: bigint | null; readonly toUs: bigint | null },
+): boolean {
+  return (fromUs === null || endUs > fromUs) && (toUs === null || startUs < toUs);
+}

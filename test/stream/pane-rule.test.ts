@@ -1,6 +1,8 @@
 // What random-windows.test.ts doesn't reach: limits, what is open since a sequence, and chunks of many panes.
 
 import { describe, expect, it } from "vitest";
+import { LimitError } from "../../src/errors.ts";
+import { Arena } from "../../src/stream/arena.ts";
 import { PaneRule } from "../../src/stream/pane-rule.ts";
 import type { Rule } from "../../src/stream/rule.ts";
 import type { FinalWindow, TooLate } from "../../src/stream/window-row.ts";
@@ -27,11 +29,13 @@ class Taken {
   readonly #context;
   #next = 0;
 
-  constructor(rule: Rule) {
-    this.#context = bed.context(rule, this.directory, {
+  /** `room`: bytes of an arena of its own. */
+  constructor(rule: Rule, room = 0) {
+    const context = bed.context(rule, this.directory, {
       final: (_, window) => this.finals.push(window),
       tooLate: (_, late) => this.tooLate.push(late),
     });
+    this.#context = room > 0 ? { ...context, arena: new Arena(bed.bed.take(room), room) } : context;
     this.state = new PaneRule(this.#context);
   }
 
@@ -52,9 +56,16 @@ class Taken {
     const mark = scratch.mark();
     const { filters } = this.#context;
     const chunk = this.#time.chunk(segment, 0, made.length, scratch as never);
-    this.state.add(filters.enter(chunk));
-    filters.leave();
-    scratch.release(mark);
+    try {
+      this.state.add(filters.enter(chunk));
+    } finally {
+      filters.leave();
+      scratch.release(mark);
+    }
+  }
+
+  get used(): number {
+    return this.#context.arena.used;
   }
 
   /** start of each final window in seconds, and its counts by group number. */
@@ -215,6 +226,59 @@ describe("open windows", () => {
     expect(told(6n)).toEqual(["a 3 revised 7 1"]);
     expect(told(7n)).toEqual([]);
     taken.state.close();
+  });
+});
+
+describe("a chunk that there is no room for", () => {
+  it.each([2, 3, 4, 6])("leaves the rule as it was before it, seed %i", (seed) => {
+    const random = mulberry32(seed);
+    const sql = "SELECT user_id, approx_count_distinct(source) AS n FROM events GROUP BY user_id";
+    const window = seed % 2 === 0 ? hopping : tumbling;
+    const memory = bed.bed.mark();
+    const taken = new Taken(
+      exampleRule(sql, { window, allowedLatenessUs: 100n * second }),
+      (seed % 2 === 0 ? 6 : 3) * 1024 * 1024,
+    );
+    const now = () => {
+      const { stats } = taken.state;
+      const known = { finals: [...taken.finals], late: [...taken.tooLate], stats };
+      try {
+        return { ...known, open: taken.state.open(0n) };
+      } catch (error) {
+        // Panes are merged in the same room.
+        if (!(error instanceof LimitError)) throw error;
+        return known;
+      }
+    };
+    let refused = 0;
+    let at = 1;
+    for (let n = 0; n < 150; n++) {
+      const before = now();
+      const made = Array.from(
+        { length: 1 + Math.floor(random() * (seed % 2 === 0 ? 40 : 14)) },
+        (): [number, string] => {
+          at += random() * 0.4;
+          return [
+            Math.max(0, at - random() * (seed % 2 === 0 ? 20 : 1)),
+            `user ${Math.floor(random() * 60)}`,
+          ];
+        },
+      );
+      try {
+        taken.take(made);
+        expect(taken.state.stats.rows).toBe(before.stats.rows + made.length);
+      } catch (error) {
+        if (!(error instanceof LimitError)) throw error;
+        refused++;
+        const { memoryBytes: _, ...stats } = before.stats;
+        expect(now()).toMatchObject({ ...before, stats });
+      }
+    }
+    expect(refused).toBeGreaterThan(0);
+    expect(taken.finals.length).toBeGreaterThan(0);
+    taken.state.close();
+    expect(taken.used).toBe(0);
+    bed.bed.release(memory);
   });
 });
 
