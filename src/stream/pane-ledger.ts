@@ -30,6 +30,12 @@ export interface PaneLedger {
   readonly duplicates: ReadonlyMap<bigint, number>;
 }
 
+/** What a rule was before it took a chunk; of panes, those that the chunk changes: null, there was none. */
+export interface SavedRule {
+  readonly ledger: Uint8Array;
+  readonly panes: Map<bigint, { readonly bytes: Uint8Array; readonly rows: number } | null>;
+}
+
 export function encodePaneLedger(run: QueryRun, ledger: PaneLedger): Uint8Array {
   const out = new PartialWriter();
   out.u32(magic);

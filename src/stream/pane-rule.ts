@@ -7,15 +7,20 @@ import { HeldSink } from "./held-sink.ts";
 import { Pane, paneKey, spanOfPane } from "./pane.ts";
 import { type BatchParts, batchFrom, type PaneBatch, paneBatches } from "./pane-batches.ts";
 import { paneKernels } from "./pane-kernels.ts";
-import { decodePaneLedger, encodePaneLedger, type OpenWindow } from "./pane-ledger.ts";
+import {
+  decodePaneLedger,
+  encodePaneLedger,
+  type OpenWindow,
+  type SavedRule,
+} from "./pane-ledger.ts";
 import { PaneSlides } from "./pane-slides.ts";
 import {
-  groupsOfPane,
   MergedGroups,
   partialsOf,
   type WindowFacts,
   type WindowGroups,
   WindowRows,
+  withGroups,
 } from "./pane-window.ts";
 import type { Rule } from "./rule.ts";
 import type { RuleContext } from "./rule-context.ts";
@@ -29,12 +34,6 @@ import { overlaps, shapeKey, WindowPanes } from "./window-shape.ts";
 /** Panes that are remembered for their duplicates alone. */
 const duplicatesMax = 10_000;
 const ledgerKey = Uint8Array.of(0);
-
-/** What a rule was before it took a chunk; of panes, those that the chunk changes: null, there was none. */
-interface SavedRule {
-  readonly ledger: Uint8Array;
-  readonly panes: Map<bigint, { readonly bytes: Uint8Array; readonly rows: number } | null>;
-}
 
 export class PaneRule implements RuleState {
   readonly rule: Rule;
@@ -237,20 +236,11 @@ export class PaneRule implements RuleState {
     use: (groups: WindowGroups) => T,
     slides: PaneSlides | null = null,
   ): T {
-    const { scratch } = this.#context.run;
     const panes = slides?.panes(window) ?? this.#panesOf(window.startUs);
-    const [only] = panes;
-    const mark = scratch.mark();
-    const merged =
-      panes.length === 1 && this.#isPaneEnough
-        ? null
-        : (slides?.groups(window) ?? new MergedGroups(this.#context, this.#rows, window, panes));
-    try {
-      return use(merged ?? groupsOfPane(only as Pane, window.startUs));
-    } finally {
-      scratch.release(mark);
-      merged?.free();
-    }
+    const isOne = panes.length === 1 && this.#isPaneEnough;
+    const merge = (): MergedGroups =>
+      slides?.groups(window) ?? new MergedGroups(this.#context, this.#rows, window, panes);
+    return withGroups(this.#context.run, window, panes, isOne ? null : merge, use);
   }
 
   #facts({ startUs, endUs, endedAt }: OpenWindow): WindowFacts {

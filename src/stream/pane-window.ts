@@ -36,7 +36,7 @@ export interface WindowFacts extends BucketSpan {
   readonly endedAt: bigint;
 }
 
-export function groupsOfPane(pane: Pane, startUs: bigint): WindowGroups {
+function groupsOfPane(pane: Pane, startUs: bigint): WindowGroups {
   const revised = pane.revised.get(startUs);
   return {
     fold: pane.fold,
@@ -153,6 +153,24 @@ export class MergedGroups implements WindowGroups {
 
   free(): void {
     this.#scratch.reset();
+  }
+}
+
+/** Calls `use` with the groups of a window, of its only pane where there is nothing to merge. */
+export function withGroups<T>(
+  { scratch }: QueryRun,
+  { startUs }: BucketSpan,
+  panes: readonly Pane[],
+  merge: (() => MergedGroups) | null,
+  use: (groups: WindowGroups) => T,
+): T {
+  const mark = scratch.mark();
+  const merged = merge?.() ?? null;
+  try {
+    return use(merged ?? groupsOfPane(panes[0] as Pane, startUs));
+  } finally {
+    scratch.release(mark);
+    merged?.free();
   }
 }
 
