@@ -198,3 +198,46 @@ test("queries that a crash cuts off are answered by the next start", async () =>
     [1, 2],
   ]);
 });
+
+test("rows by time or by sequence are sent however many they are, and no longer than they are read", async () => {
+  const flags = ["--query-rows-max", "1000", "--query-workers", "1"];
+  const { url } = await startServer(dataFolder(), ...flags);
+  const count = 60_000;
+  for (let from = 0; from < count; from += 10_000) {
+    const events = Array.from({ length: 10_000 }, (_, i) => ({
+      event_type: "t",
+      timestamp: new Date(Date.UTC(2026, 10, 23) + from + i).toISOString(),
+      properties: { n: from + i, word: "w".repeat(200) },
+    }));
+    expect((await postBatch(url, events)).status).toBe(200);
+  }
+  const ask = (text: string, accept: string, signal: AbortSignal | null = null) =>
+    fetch(`${url}${queryPath}`, {
+      method: "POST",
+      headers: { "content-type": "application/json", accept },
+      body: JSON.stringify({ sql: text }),
+      signal,
+    });
+  const all = "SELECT * FROM events ORDER BY timestamp DESC";
+  const lines = (await (await ask(all, "application/x-ndjson")).text()).trimEnd().split("\n");
+  expect(lines.length).toBe(count);
+  const numbers = lines.map((line) => JSON.parse(line).properties.n);
+  expect(numbers).toEqual(Array.from({ length: count }, (_, i) => count - 1 - i));
+  const sorted = await ask("SELECT id FROM events ORDER BY properties.n", "text/csv");
+  expect(sorted.status).toBe(413);
+  expect(await sorted.text()).toContain("ordered by timestamp or by sequence");
+  // The rest of what is not read is not made, and what is given up is not listed any more.
+  const gone = new AbortController();
+  const response = await ask("SELECT *, properties.word FROM events", "text/csv", gone.signal);
+  const reader = response.body?.getReader();
+  expect((await reader?.read())?.done).toBe(false);
+  const listed = async () =>
+    (await get<{ queries: Running[] }>(url, "/api/v1/queries")).body.queries;
+  const waits = await until("a client that is waited for", async () => {
+    const [one] = await listed();
+    return one?.state === "sending" && one;
+  });
+  expect(waits.rows_scanned).toBeLessThan(count);
+  gone.abort();
+  await until("nothing to run", async () => (await listed()).length === 0);
+}, 60_000);
