@@ -102,9 +102,11 @@ test("a slow reader finds each window once, in its newest state, and is told", a
   await db.aggregations.pause("sums");
   await db.aggregations.resume("sums");
   await db.aggregations.replace("sums", { sql: sums.sql, allowed_lateness: "0s" });
-  const next = await updates.next();
+  // The windows of the first version may become final before.
+  let next = await updates.next();
+  while (next.value?.rule === "sums@1") next = await updates.next();
   expect(next.value).toMatchObject({ rule: "sums@2", snapshot: true, windows: [] });
-  expect(told.slice(1)).toEqual([
+  expect(told.filter(({ type }) => type !== "coalesced")).toEqual([
     { type: "paused" },
     { type: "resumed" },
     { type: "version", rule: "sums@2" },
