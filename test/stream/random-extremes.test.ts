@@ -1,6 +1,6 @@
 // Values at the ends of what there is, in stored windows and those merged from them, against the plain way.
 
-import { it } from "vitest";
+import { expect, it } from "vitest";
 import { barePath, type Expression } from "../../src/query/expression/expression.ts";
 import type { Aggregate, AggregateFunction } from "../../src/query/query.ts";
 import type { Rule } from "../../src/stream/rule.ts";
@@ -130,4 +130,36 @@ it.each([1, 2, 3, 4])("values at their ends, in windows and tiers, seed %i", (se
       toldOf(rule, `tier ${i + 1}`, () => compareRows(rule, got, want));
     }
   }
+});
+
+it("sums that no number holds are null; of integers only where the whole sum is one", () => {
+  const huge = [1.7e308, 1.7e308, -1.7e308, -1.7e308];
+  const whole = [most, 1n, -1n, -1n];
+  const rule = ruleOf(1, false);
+  const own = [aggregate("sum", "double", true), aggregate("sum", "integer", true)];
+  const bed = new StreamBed({ rules: time });
+  bed.put({ ...rule, aggregates: own, values: rule.values.slice(0, 2) });
+  const startUs = 1_790_000_040_000_000n;
+  // Two rows in each window of two seconds, both windows in one of eight.
+  for (const [i, double] of [...huge, 1].entries()) {
+    const timestampUs = startUs + BigInt(i === 4 ? 60 : i) * 1_000_000n;
+    const cells = new Map<string, OracleCell>([
+      ["event_type", "x"],
+      ["properties.double", double],
+      ["properties.integer", whole[i] ?? 0n],
+    ]);
+    const id = "018f3c5e-0000-7000-8000-000000000001";
+    const row = { sequence: 0n, timestampUs, receivedAtUs: 0n, latenessUs: 0n, id, cells };
+    bed.publish([row], timestampUs);
+    bed.take();
+  }
+  const read = (tier: number) => bed.windows(1, { tier }).map(({ values }) => values.map(String));
+  expect(read(0).slice(0, 2)).toEqual([
+    ["null", "null"],
+    ["null", "-2"],
+  ]);
+  expect(read(1)[0]).toEqual(["null", String(most - 1n)]);
+  bed.checkpoint();
+  bed.restart();
+  expect(read(1)[0]).toEqual(["null", String(most - 1n)]);
 });
