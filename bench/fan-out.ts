@@ -139,6 +139,8 @@ async function startBare() {
       res.end();
     });
   });
+  // As long as Millrace's: the connection that posts rests while subscribers come.
+  server.keepAliveTimeout = 65_000;
   const sockets = new WebSocketServer({ server, perMessageDeflate: false });
   sockets.on("connection", (socket) => socket.on("message", () => {}));
   return listen(server, 0);
