@@ -4,7 +4,7 @@
 import { assert } from "../base/assert.ts";
 import { LimitError } from "../errors.ts";
 import { HeldSink } from "./held-sink.ts";
-import { Pane, paneKey, spanOfPane } from "./pane.ts";
+import { Pane, paneKey, restoredPane } from "./pane.ts";
 import { type BatchParts, batchFrom, type PaneBatch, paneBatches } from "./pane-batches.ts";
 import { paneKernels } from "./pane-kernels.ts";
 import {
@@ -111,12 +111,19 @@ export class PaneRule implements RuleState {
     for (const batches of paneBatches(this.#batching, chunk)) {
       for (let i = 0; i < batches.length; i++) {
         const batch = batches[i] as PaneBatch;
-        this.#finishIn(chunk, batch.first);
+        if (!this.#canWait(batch)) this.#finishIn(chunk, batch.first);
         this.#take(chunk, batch, batches, i);
       }
     }
     this.#finishIn(chunk, chunk.end);
     if (this.#watermarkUs !== chunk.watermarkAfterUs) this.#reach(chunk.watermarkAfterUs);
+  }
+
+  /** Windows that share panes are closed together: before rows for one of them, or for which there is no room. */
+  #canWait({ final, ended }: PaneBatch): boolean {
+    const { perWindow } = this.#shape;
+    if (perWindow === 1 || final.length + ended.length > 0) return false;
+    return this.#windows.length + perWindow <= this.rule.windowsMax && !this.#context.arena.isLow;
   }
 
   /** To be called before a pane changes, is opened or goes. */
@@ -145,13 +152,7 @@ export class PaneRule implements RuleState {
   }
 
   #restorePane(bytes: Uint8Array): Pane {
-    const pane = new Pane(this.#context, this.#rows, spanOfPane(bytes), this.#tally);
-    try {
-      pane.restore(bytes);
-    } catch (error) {
-      pane.free();
-      throw error;
-    }
+    const pane = restoredPane(this.#context, this.#rows, bytes, this.#tally);
     this.#panes.set(pane.startUs, pane);
     this.#openGroups += pane.groups;
     return pane;
@@ -196,19 +197,20 @@ export class PaneRule implements RuleState {
       this.#ended++;
       this.#isDirty = true;
     }
-    for (;;) {
-      const [window] = this.#windows;
-      if (window === undefined) break;
-      const finalAt = sequenceAt(window.endUs + this.rule.allowedLatenessUs);
-      if (finalAt === null) break;
-      this.#close(window, finalAt);
-    }
+    const finalAt = (window: OpenWindow | undefined): bigint | null =>
+      window === undefined ? null : sequenceAt(window.endUs + this.rule.allowedLatenessUs);
+    let count = 0;
+    while (finalAt(this.#windows[count]) !== null) count++;
+    // A window that closes takes nothing from those after it.
+    this.#each(this.#windows.slice(0, count), (window, _, slides) =>
+      this.#close(window, finalAt(window) as bigint, slides),
+    );
   }
 
-  #close(window: OpenWindow, finalAt: bigint): void {
+  #close(window: OpenWindow, finalAt: bigint, slides: PaneSlides | null): void {
     if (this.#saved !== null)
       for (const { startUs } of this.#panesOf(window.startUs)) this.#save(startUs);
-    this.#sink.final(this.rule, this.#partials(window, finalAt));
+    this.#sink.final(this.rule, this.#partials(window, finalAt, slides));
     this.#windows.shift();
     this.#starts.delete(window.startUs);
     this.#ended--;
@@ -392,7 +394,7 @@ export class PaneRule implements RuleState {
     windows: readonly OpenWindow[],
     use: (window: OpenWindow, panes: readonly Pane[], slides: PaneSlides | null) => void,
   ): void {
-    if (this.#shape.perWindow === 1) {
+    if (this.#shape.perWindow === 1 || windows.length === 0) {
       for (const window of windows) use(window, this.#panesOf(window.startUs), null);
       return;
     }

@@ -302,6 +302,23 @@ export class Pane {
   }
 }
 
+/** The pane that was stored. Throws CorruptionError, and LimitError when there is no room for it. */
+export function restoredPane(
+  context: RuleContext,
+  rows: ChunkRows,
+  bytes: Uint8Array,
+  tally: BlockTally,
+): Pane {
+  const pane = new Pane(context, rows, spanOfPane(bytes), tally);
+  try {
+    pane.restore(bytes);
+  } catch (error) {
+    pane.free();
+    throw error;
+  }
+  return pane;
+}
+
 /** Start and end of the pane that was stored. */
 export function spanOfPane(bytes: Uint8Array): BucketSpan {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
