@@ -1,8 +1,12 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 
-const manifest = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
-  version: string;
-};
+/** Beside the folder of this file; two folders further up where benchmarks are compiled. */
+function manifestPath(): URL {
+  const near = new URL("../package.json", import.meta.url);
+  return existsSync(near) ? near : new URL("../../../package.json", import.meta.url);
+}
+
+const manifest = JSON.parse(readFileSync(manifestPath(), "utf8")) as { version: string };
 
 /** The version of the package. */
 export const version = manifest.version;
