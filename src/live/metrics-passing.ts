@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { Questions } from "../api/ask.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Engine } from "../engine/engine.ts";
-import { formatTime } from "../query/time.ts";
+import { formatTime, parseTime } from "../query/time.ts";
 import type { Rule } from "../stream/rule.ts";
 import { type NewRule, roughUs } from "../stream/rule-parts.ts";
 import type { RuleRecord } from "../stream/rule-record.ts";
@@ -31,8 +31,9 @@ export async function passingRule(
   question: NewRule,
 ): Promise<PassingRule> {
   const nowUs = clock.nowUs();
-  const watermarkUs = engine.streams.stats()?.watermarkUs ?? nowUs;
-  const seenUs = watermarkUs < nowUs ? watermarkUs : nowUs;
+  // The watermark is told about once a second: right after the first events there is none yet.
+  const reachedUs = engine.streams.stats()?.watermarkUs ?? (await newestUs(questions)) ?? nowUs;
+  const seenUs = reachedUs < nowUs ? reachedUs : nowUs;
   const fromUs = seenUs - spanUs(question) - question.allowedLatenessUs;
   const sql = "SELECT min(sequence) AS first FROM events WHERE timestamp >= $1::timestamptz";
   const { rows, asOf } = await questions.rows({ sql, params: [formatTime(fromUs)] });
@@ -58,6 +59,17 @@ export async function passingRule(
     state: "passing",
   };
   return { record, fromUs };
+}
+
+/** The newest timestamp that is stored; null: nothing is. */
+async function newestUs(questions: Questions): Promise<bigint | null> {
+  const { rows } = await questions.rows({
+    sql: "SELECT max(timestamp) AS newest FROM events",
+    params: [],
+  });
+  const newest = rows[0]?.[0];
+  const us = typeof newest === "string" ? parseTime(newest) : null;
+  return typeof us === "bigint" ? us : null;
 }
 
 /** How far before an event a window that holds it may begin. */

@@ -93,6 +93,17 @@ describe("WS /stream/metrics", () => {
     await window(socket, { start, group: {}, values: { n: 3 } });
   });
 
+  test("has what was stored of a question long ago, asked right after it came", async () => {
+    const { url } = await startServer(dataFolder());
+    const start = "2024-05-01T10:00:00.000Z";
+    const socket = await openSocket(url, path);
+    await postBatch(url, [at("old", "web", start), at("old", "app", start)]);
+    const sql =
+      "SELECT time_bucket('1 minute', timestamp) AS t, count(*) AS n FROM events GROUP BY 1";
+    socket.send({ type: "subscribe", id: "m1", sql, pace: "50ms" });
+    await window(socket, { start, group: {}, values: { n: 2 } });
+  });
+
   test("asks a question without windows again", async () => {
     const name = freshName();
     const socket = await openSocket(server.url, path);
