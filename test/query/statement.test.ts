@@ -1,3 +1,4 @@
+import { parseSync } from "libpg-query";
 import { describe, expect, test } from "vitest";
 import { InputError } from "../../src/errors.ts";
 import { parseStatement, type StatementContext } from "../../src/query/sql/prepare.ts";
@@ -118,6 +119,10 @@ describe("statements", () => {
       ...["millrace", "millrace", "millrace", "millrace"],
     ]);
     expect(rowsOf("SHOW server_version")).toEqual([[names.at(-1)]]);
+    // The version is that of the grammar which reads the text.
+    const number = parseSync("SELECT 1").version ?? 0;
+    expect(rowsOf("SHOW server_version_num")).toEqual([[String(number)]]);
+    expect(names.at(-1)).toMatch(`${Math.floor(number / 10_000)}.${number % 10_000} (Millrace `);
     expect(rowsOf("SHOW timezone")).toEqual([["UTC"]]);
     expect(rowsOf("SHOW TRANSACTION ISOLATION LEVEL")).toEqual([["repeatable read"]]);
     expect(rowsOf("SHOW ALL")).toContainEqual(["client_encoding", "UTF8"]);

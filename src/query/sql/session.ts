@@ -6,7 +6,7 @@ import { coerce } from "../typing/coerce.ts";
 import type { Place, Term } from "../typing/term.ts";
 
 /** The version of PostgreSQL whose grammar is read: tools look at it to know what they may write. */
-const grammarVersion = "18.1";
+const grammarVersion = "18.4";
 
 /** Settings as PostgreSQL names them, with what is so here. */
 const settings: ReadonlyMap<string, string> = new Map([
@@ -20,7 +20,7 @@ const settings: ReadonlyMap<string, string> = new Map([
   ["search_path", "public"],
   ["server_encoding", "UTF8"],
   ["server_version", `${grammarVersion} (Millrace ${version})`],
-  ["server_version_num", "180001"],
+  ["server_version_num", "180004"],
   ["standard_conforming_strings", "on"],
   ["TimeZone", "UTC"],
   ["transaction_isolation", "repeatable read"],
