@@ -413,8 +413,10 @@ export class StreamProcessor {
   }
 
   #rollup({ question }: Extract<StreamRequest, { type: "rollup" }>): StreamAnswer {
-    const rule = this.#rule(question.rule);
     const none = (why: string): StreamAnswer => ({ type: "rollup", result: null, part: null, why });
+    // Who asks about events has chosen the rule, and doesn't mind that it was removed meanwhile.
+    const rule = this.#rules.get(question.rule);
+    if (rule === undefined) return none("the rule was removed");
     // Everything that is published when the question comes is in its answer.
     const oldest = this.#catchUp(Number.POSITIVE_INFINITY, oldestOf);
     const reflectedFromUs = reflectedFrom(rule.record, {

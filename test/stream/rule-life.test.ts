@@ -362,6 +362,9 @@ describe("reads", () => {
     const late = ask("select count(*) from events");
     expect(late).toMatchObject({ result: null, part: { asOf: 13n, rest: [{}] } });
     expect(late.why).toContain("too late");
+    bed.ask({ type: "rules", put: [], gone: [1] });
+    const removed = { result: null, part: null, why: "the rule was removed" };
+    expect(ask("select count(*) from events")).toMatchObject(removed);
   });
 });
 
