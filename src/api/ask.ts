@@ -45,7 +45,7 @@ export class Questions {
     const shown = withText(question, options);
     const query = this.#resolved(prepared.query);
     const isRun = prepared.kind === "select" || prepared.analyze;
-    const { choice, result, part } = await this.#fromRollup(query, isRun);
+    const { choice, result, part } = await this.#fromRollup(query, isRun, options);
     const done = result ?? (part && (await this.#rest(query, shown, part)));
     if (prepared.kind === "select") return done ?? this.#engine.query(query, shown);
     const { analyze, format } = prepared;
@@ -103,10 +103,12 @@ export class Questions {
   }
 
   /** What a rule's windows say to a question. */
-  async #fromRollup(query: Query, isRun: boolean): Promise<FromRollup> {
+  async #fromRollup(query: Query, isRun: boolean, options: QueryOptions): Promise<FromRollup> {
     const { rule, ...choice } = chooseRollup(query, this.#rollups());
     if (rule === null || !isRun) return { choice, result: null, part: null };
-    const { why, ...reply } = await this.#engine.streams.rollup({ query, rule: rule.number });
+    const limits = this.#engine.resultLimits(options);
+    const question = { query, rule: rule.number, limits };
+    const { why, ...reply } = await this.#engine.streams.rollup(question);
     if (reply.result === null && reply.part === null) {
       return { choice: { rollup: null, why: `${rule.name}: ${why}` }, ...reply };
     }

@@ -3,6 +3,7 @@ import type { RollupAnswer, RollupPart } from "../query/plan/rollup.ts";
 import type { Query } from "../query/query.ts";
 import type { EventsPage, EventsRequest, QueryResult } from "../query/result.ts";
 import type { ResultFormat } from "../query/result-text.ts";
+import type { QueryLimits } from "../query/run/execution.ts";
 import type { CatalogPath } from "../query/sql/catalog.ts";
 import type { Streams } from "../stream/streams.ts";
 import type { BodyPlace, IngestDone, IngestRequest } from "./ingest.ts";
@@ -203,6 +204,8 @@ export interface Engine {
   answer(query: Query, format: ResultFormat, options?: QueryOptions): Promise<ResultText>;
   /** How the query would be run, as rows of text; with `analyze` it is run, and what happened stands beside it. */
   explain(query: Query, explain: Explain, options?: QueryOptions): Promise<QueryResult>;
+  /** How many groups and rows the result of a query with these options may have. */
+  resultLimits(options: QueryOptions): QueryLimits;
   /** The property paths that are stored now, and the types of their values. */
   catalog(): CatalogPath[];
   /** The queries that wait or run, oldest first. */

@@ -7,6 +7,7 @@ import type { RollupPart } from "../query/plan/rollup.ts";
 import type { Query } from "../query/query.ts";
 import type { EventsPage, EventsRequest, QueryResult } from "../query/result.ts";
 import type { ResultFormat } from "../query/result-text.ts";
+import type { QueryLimits } from "../query/run/execution.ts";
 import type { CatalogPath } from "../query/sql/catalog.ts";
 import type { Config } from "../settings.ts";
 import { type FolderLock, lockFolder } from "../storage/lock.ts";
@@ -32,6 +33,7 @@ import type { Answers, EngineThreadData, FromEngine, ToEngine } from "./messages
 import { noFigures } from "./query-figures.ts";
 import { QueryPool } from "./query-pool.ts";
 import { RingWriter } from "./ring.ts";
+import { limitsOf, type QueryBounds } from "./running-query.ts";
 import type { SealerThreadData } from "./sealer-thread.ts";
 import { StreamWorker } from "./stream-worker.ts";
 
@@ -59,6 +61,15 @@ const sealerUrl = new URL(`./sealer-thread.${extension}`, import.meta.url);
 type SegmentsMessage = Extract<FromEngine, { type: "segments" }>;
 
 /** The HTTP thread's side: bodies into the ring, answers out of messages, reads through the pool. */
+function boundsOf(config: Config): QueryBounds {
+  return {
+    memoryBytes: config.queryMemoryBytes,
+    timeoutMs: config.queryTimeoutMs,
+    rows: config.queryRowsMax,
+    groups: config.queryGroupsMax,
+  };
+}
+
 class ThreadedEngine implements Engine {
   readonly readable: Promise<void>;
   readonly #lock: FolderLock;
@@ -177,6 +188,10 @@ class ThreadedEngine implements Engine {
     return (await this.#pool).explain(query, explain, options);
   }
 
+  resultLimits(options: QueryOptions): QueryLimits {
+    return limitsOf(options, boundsOf(this.#config)).query ?? {};
+  }
+
   catalog(): CatalogPath[] {
     return this.#livePool?.catalog() ?? [];
   }
@@ -288,13 +303,8 @@ class ThreadedEngine implements Engine {
   /** The store is open and its segments are known: readers may start. */
   #readable(): void {
     if (this.#openPool === null) return;
-    const { data, queryWorkers, ...config } = this.#config;
-    const bounds = {
-      memoryBytes: config.queryMemoryBytes,
-      timeoutMs: config.queryTimeoutMs,
-      rows: config.queryRowsMax,
-      groups: config.queryGroupsMax,
-    };
+    const { data, queryWorkers } = this.#config;
+    const bounds = boundsOf(this.#config);
     const pool = new QueryPool({ core: this.#core, folder: data, workers: queryWorkers, bounds });
     for (const { added, dropped, end } of this.#early.splice(0)) pool.segments(added, dropped, end);
     this.#openPool(pool);

@@ -6,6 +6,7 @@ import type { FailureMessage } from "../engine/failure.ts";
 import type { RollupPart } from "../query/plan/rollup.ts";
 import type { Query } from "../query/query.ts";
 import type { QueryResult } from "../query/result.ts";
+import type { QueryLimits } from "../query/run/execution.ts";
 import type { Config } from "../settings.ts";
 import type { PackedPiece } from "./packed-rows.ts";
 import type { RuleRecord } from "./rule-record.ts";
@@ -113,6 +114,8 @@ export interface RollupQuestion {
   readonly query: Query;
   /** The rule whose windows are to answer it, as `chooseRollup` has chosen. */
   readonly rule: number;
+  /** What the result may have, whoever answers; by default what any may. */
+  readonly limits?: QueryLimits;
 }
 
 /** All of the answer, or a part of it, or neither. `why`: what it is made of, or what is lacking. */

@@ -4,7 +4,7 @@
 
 import { crc32c } from "../base/crc32c.ts";
 import { KEY_I64, KEY_NULL, KEY_STRING } from "../core/layout.ts";
-import { CorruptionError } from "../errors.ts";
+import { CorruptionError, LimitError } from "../errors.ts";
 import { sharedStateKey } from "../query/aggregate/create.ts";
 import { Buckets } from "../query/expression/bucket.ts";
 import { expressionKey } from "../query/expression/expression.ts";
@@ -12,6 +12,7 @@ import { predicateKey, type TimeSpan } from "../query/plan/rollup.ts";
 import type { Aggregate, Query } from "../query/query.ts";
 import type { QueryResult } from "../query/result.ts";
 import { startQuery } from "../query/run/execute.ts";
+import type { QueryLimits } from "../query/run/execution.ts";
 import { joinParts, type SplitGroup } from "../query/run/fold-bytes.ts";
 import { foldFilters } from "../query/run/group-fold.ts";
 import type { QueryThreadState } from "../query/run/scan.ts";
@@ -33,6 +34,7 @@ export interface RollupParts {
   readonly directory: GroupDirectory;
   /** Its scratch is empty between questions. */
   readonly state: QueryThreadState;
+  readonly limits: QueryLimits;
 }
 
 type KeyMaker = (key: readonly Uint8Array[], startUs: bigint) => Uint8Array;
@@ -136,7 +138,11 @@ function partialOf(content: Uint8Array, asOf: bigint): Uint8Array {
   return bytes;
 }
 
-/** What the rule's windows say that are exact. Every row that is published is in them. */
+/**
+ * What the rule's windows say that are exact. Every row that is published is in them.
+ *
+ * @throws LimitError where the result has more groups or rows than it may
+ */
 export function rollupAnswer(
   parts: RollupParts,
   rule: Rule,
@@ -153,7 +159,9 @@ export function rollupAnswer(
     const why = [text, spansText(rest), lack].filter((one) => one !== "");
     return { result, part: partial && { partial, asOf, oldest, rest }, why: why.join("; ") };
   } catch (error) {
-    if (!(error instanceof CorruptionError)) throw error;
+    // Threads that scan have more memory.
+    const isMemory = error instanceof LimitError && error.code === "query_memory";
+    if (!isMemory && !(error instanceof CorruptionError)) throw error;
     return { result: null, part: null, why: error.message };
   }
 }
@@ -169,7 +177,7 @@ function spansText(rest: readonly TimeSpan[]): string {
 
 /** The whole answer where nothing is left to be read, else what there is of it. */
 function mergeWindows(
-  { directory, state }: RollupParts,
+  { directory, state, limits }: RollupParts,
   rule: Rule,
   query: Query,
   from: Iterable<WindowGroup>,
@@ -179,7 +187,7 @@ function mergeWindows(
   const { scratch } = state.run;
   scratch.reset();
   try {
-    const execution = startQuery(query, state);
+    const execution = startQuery(query, state, limits);
     const conversion = new Conversion(rule, query);
     let groups: SplitGroup[] = [];
     const flush = (): void => {

@@ -157,9 +157,9 @@ function storeParts(
     },
     rows: (rule, some) => reader.rows(rule, some),
     read: (rule, request, watermarkUs, next) => reader.read(rule, request, watermarkUs, next),
-    rollup: (rule, open, { query }, bounds) =>
+    rollup: (rule, open, { query, limits = {} }, bounds) =>
       rollupAnswer(
-        { store: windows, directory: directory(rule.number), state },
+        { store: windows, directory: directory(rule.number), state, limits },
         rule,
         open,
         query,

@@ -63,3 +63,17 @@ test("an unaligned range and a late event are scanned, the rest comes from windo
   const csv = await post(url, "/api/v1/analytics/custom-query", asked, { accept: "text/csv" });
   expect(csv.text.split("\r\n")[0]).toBe("source,n,s");
 });
+
+test("a result has no more groups and rows than the question allows, whoever answers", async () => {
+  const { url } = shared;
+  const text = question("timestamp >= '2026-01-01T00:03:00Z'");
+  expect(await planOf(text)).toMatch(/Rollup: sold; groups in windows: \d+ of 00:01:00$/m);
+  for (const [limits, code] of [
+    [{ max_groups: 1 }, "query_groups"],
+    [{ max_rows: 1 }, "query_rows"],
+  ] as const) {
+    const body = JSON.stringify({ sql: text, ...limits });
+    const answer = await post(url, "/api/v1/analytics/custom-query", body);
+    expect([answer.status, JSON.parse(answer.text).code]).toEqual([413, code]);
+  }
+});

@@ -23,6 +23,7 @@ import { InputError, MillraceError } from "../../src/errors.ts";
 import type { Query } from "../../src/query/query.ts";
 import type { EventsPage, EventsRequest, QueryResult } from "../../src/query/result.ts";
 import { type ResultFormat, resultBytes } from "../../src/query/result-text.ts";
+import type { QueryLimits } from "../../src/query/run/execution.ts";
 import type { CatalogPath } from "../../src/query/sql/catalog.ts";
 import { FakeStreams } from "./fake-streams.ts";
 
@@ -191,6 +192,10 @@ export class FakeEngine implements Engine {
 
   async explain(query: Query, _explain: Explain, options?: QueryOptions): Promise<QueryResult> {
     return this.query(query, options);
+  }
+
+  resultLimits(): QueryLimits {
+    return {};
   }
 
   catalog(): CatalogPath[] {
