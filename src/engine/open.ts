@@ -60,7 +60,6 @@ const sealerUrl = new URL(`./sealer-thread.${extension}`, import.meta.url);
 
 type SegmentsMessage = Extract<FromEngine, { type: "segments" }>;
 
-/** The HTTP thread's side: bodies into the ring, answers out of messages, reads through the pool. */
 function boundsOf(config: Config): QueryBounds {
   return {
     memoryBytes: config.queryMemoryBytes,
@@ -70,6 +69,7 @@ function boundsOf(config: Config): QueryBounds {
   };
 }
 
+/** The HTTP thread's side: bodies into the ring, answers out of messages, reads through the pool. */
 class ThreadedEngine implements Engine {
   readonly readable: Promise<void>;
   readonly #lock: FolderLock;
