@@ -254,7 +254,9 @@ export class QueryPool {
     options: QueryOptions,
     started: { us: bigint; ms: number },
   ): Promise<ReadAnswer | ResultText> {
-    if (this.#waiting.length >= waitingMax) {
+    // A result that has begun goes on: there are few of them.
+    const isBegun = job.type === "rows" && job.request.asOf !== null;
+    if (this.#waiting.length >= waitingMax && !isBegun) {
       throw new OverloadError("query_queue_full", `${waitingMax} queries wait already`, 1, 503);
     }
     return new Promise((resolve, reject) => {

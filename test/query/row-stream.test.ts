@@ -1,5 +1,6 @@
 // Rows that go out as they are found: page by page, they are the rows of the whole result.
 
+import { setMaxListeners } from "node:events";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { ResultText } from "../../src/engine/engine.ts";
 import type { QueryPool } from "../../src/engine/query-pool.ts";
@@ -118,6 +119,22 @@ describe("rows page by page", () => {
     await expect(
       pool.answer(parseSql(`${bad} ORDER BY sequence DESC`), "ndjson"),
     ).rejects.toThrow();
+  });
+
+  test("a result that has begun goes on while so many wait that others are turned away", async () => {
+    const text = await pool.answer(parseSql(wide), "ndjson");
+    const stop = new AbortController();
+    setMaxListeners(0, stop.signal);
+    const count = parseSql("SELECT count(*) FROM events");
+    const others = Array.from({ length: 1100 }, () =>
+      pool.query(count, { signal: stop.signal }).catch((error: { code: string }) => error.code),
+    );
+    const page = text.rest?.next();
+    stop.abort();
+    expect(await Promise.all(others)).toContain("query_queue_full");
+    expect((await page)?.length).toBeGreaterThan(0);
+    await readAll(text);
+    expect(pool.queries()).toEqual([]);
   });
 
   test("segments may be merged meanwhile, and rows that come later are not seen", async () => {
