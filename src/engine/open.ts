@@ -350,6 +350,19 @@ class ThreadedEngine implements Engine {
     });
   }
 
+  /** A thread that is stopped while it opens its store takes the process with it, so others are asked to end. */
+  async #endThreads(): Promise<void> {
+    await this.#thread.terminate();
+    const asked = Promise.all([this.#stream.close(), this.#livePool?.close()]);
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise((resolve) => {
+      timer = setTimeout(resolve, END_MS_MAX);
+    });
+    await Promise.race([asked, late]);
+    clearTimeout(timer);
+    await this.#sealer.terminate();
+  }
+
   /** An engine that can't go on: nobody knows what is on disk, so nothing more is acknowledged. */
   #fail(error: unknown): void {
     const failure =
@@ -363,11 +376,10 @@ class ThreadedEngine implements Engine {
           );
     this.#readiness = { reads: false, ingest: false, reason: failure.message };
     if (this.#settled !== null) {
-      this.#settled.reject(failure);
+      const { reject } = this.#settled;
       this.#settled = null;
       this.#failure = failure;
-      void this.#livePool?.close();
-      for (const one of [this.#thread, this.#sealer, this.#stream]) void one.terminate();
+      void this.#endThreads().finally(() => reject(failure));
       return;
     }
     if (this.#failure) return;
@@ -377,6 +389,9 @@ class ThreadedEngine implements Engine {
     });
   }
 }
+
+/** How long threads may take to close what they opened when a start has failed, milliseconds. */
+const END_MS_MAX = 5000;
 
 const noStats: EngineStats = {
   eventsProcessed: 0,
