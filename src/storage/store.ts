@@ -1,6 +1,7 @@
 import { existsSync, statfsSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { type Database, open, type RootDatabase } from "lmdb";
+import { uncut } from "../base/exit.ts";
 import { CorruptionError, MillraceError } from "../errors.ts";
 import type { TableReader } from "../rollup/store.ts";
 import type { StreamTable, StreamWrite } from "../stream/messages.ts";
@@ -81,13 +82,16 @@ export class Store {
     this.#path = join(folder, "millrace.mdb");
     const options = { keyEncoding: "binary", encoding: "binary" } as const;
     try {
-      this.#root = open<Buffer, Buffer>({
-        path: this.#path,
-        noSubdir: true,
-        maxDbs: TABLES_MAX,
-        overlappingSync: false,
-        ...options,
-      });
+      const path = this.#path;
+      this.#root = uncut(() =>
+        open<Buffer, Buffer>({
+          path,
+          noSubdir: true,
+          maxDbs: TABLES_MAX,
+          overlappingSync: false,
+          ...options,
+        }),
+      );
       this.#meta = this.#root.openDB("meta", options);
       this.#journal = this.#root.openDB("journal", options);
       this.#segments = this.#root.openDB("segments", options);

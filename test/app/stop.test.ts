@@ -104,7 +104,7 @@ test("a second signal ends it at once, and what was acknowledged is there", asyn
   await until("its connection", async () => (await count(server.url)) === 1000);
   server.process.kill("SIGTERM");
   await until("the first signal to be told", () => server.output.includes("stopping"));
-  expect(await server.stop()).toEqual({ code: 1, signal: null });
+  expect(await server.stop(), server.output).toEqual({ code: 1, signal: null });
   expect(server.output).toMatch(/asked to stop again/);
   expect(await count((await startServer(data)).url)).toBe(1000);
 }, 60_000);
