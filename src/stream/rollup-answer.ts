@@ -2,7 +2,6 @@
 // states that the query's aggregates derive from, and the query merges them as it would those of other threads. What
 // they don't say, or not exactly, is left as spans of time to whoever scans.
 
-import { crc32c } from "../base/crc32c.ts";
 import { KEY_I64, KEY_NULL, KEY_STRING } from "../core/layout.ts";
 import { CorruptionError, LimitError } from "../errors.ts";
 import { sharedStateKey } from "../query/aggregate/create.ts";
@@ -11,12 +10,11 @@ import { expressionKey } from "../query/expression/expression.ts";
 import { predicateKey, type TimeSpan } from "../query/plan/rollup.ts";
 import type { Aggregate, Query } from "../query/query.ts";
 import type { QueryResult } from "../query/result.ts";
-import { startQuery } from "../query/run/execute.ts";
 import type { QueryLimits } from "../query/run/execution.ts";
 import { joinParts, type SplitGroup } from "../query/run/fold-bytes.ts";
 import { foldFilters } from "../query/run/group-fold.ts";
+import { GroupedExecution } from "../query/run/grouped.ts";
 import type { QueryThreadState } from "../query/run/scan.ts";
-import { stages } from "../query/run/stages.ts";
 import { kindAt } from "../query/states/kinds.ts";
 import { StateBytes } from "../query/states/state-bytes.ts";
 import type { GroupDirectory, WindowStore } from "../rollup/store.ts";
@@ -119,25 +117,6 @@ function keyParts(key: Uint8Array): Uint8Array[] {
   return parts;
 }
 
-/** A partial as `QueryExecution.merge` takes it; see docs/formats/partial.md. */
-function partialOf(content: Uint8Array, asOf: bigint): Uint8Array {
-  const figures = 8 + (4 + stages.length) * 8;
-  const bytes = new Uint8Array(16 + figures + content.length);
-  const view = new DataView(bytes.buffer);
-  view.setUint32(0, 0x5051524d, true);
-  view.setUint16(4, 1, true);
-  view.setUint16(6, 1, true);
-  view.setUint32(12, bytes.length, true);
-  view.setBigInt64(16, asOf, true);
-  bytes.set(content, 16 + figures);
-  const pieces: number[] = [];
-  for (let at = 16; at < bytes.length; at += 1 << 20) {
-    pieces.push(crc32c(bytes.subarray(at, at + (1 << 20))));
-  }
-  view.setUint32(8, crc32c(new Uint8Array(Uint32Array.from(pieces).buffer)), true);
-  return bytes;
-}
-
 /**
  * What the rule's windows say that are exact. Every row that is published is in them.
  *
@@ -187,12 +166,12 @@ function mergeWindows(
   const { scratch } = state.run;
   scratch.reset();
   try {
-    const execution = startQuery(query, state, limits);
+    const execution = new GroupedExecution(query, state, limits);
     const conversion = new Conversion(rule, query);
     let groups: SplitGroup[] = [];
     const flush = (): void => {
       for (const content of joinParts(groups, query.groupBy.length)) {
-        execution.merge(partialOf(content, asOf));
+        execution.mergeJoined(content, asOf);
       }
       groups = [];
     };

@@ -2,6 +2,7 @@
 
 import { LimitError } from "../../errors.ts";
 import { resultGroupsMax } from "../../limits.ts";
+import { PartialReader } from "../aggregate/partial-bytes.ts";
 import { planFilter } from "../plan/filter.ts";
 import type { Query } from "../query.ts";
 import type { QueryResult } from "../result.ts";
@@ -96,11 +97,20 @@ export class GroupedExecution implements QueryExecution {
     this.#scan.stages.in("merge", () => {
       const { run } = this.#state;
       const { asOf, content } = readPartial(run, groupsKind, bytes, this.#scan);
-      const groups = this.#fold.mergeGroups(content);
-      this.#checkGroups();
-      this.#fold.mergeStates(content, groups);
-      this.#reach(asOf);
+      this.#mergeContent(content, asOf);
     });
+  }
+
+  /** Adds groups as `joinParts` puts them together, which reflect every row below `asOf`. */
+  mergeJoined(content: Uint8Array, asOf: bigint): void {
+    this.#scan.stages.in("merge", () => this.#mergeContent(new PartialReader(content), asOf));
+  }
+
+  #mergeContent(content: PartialReader, asOf: bigint): void {
+    const groups = this.#fold.mergeGroups(content);
+    this.#checkGroups();
+    this.#fold.mergeStates(content, groups);
+    this.#reach(asOf);
   }
 
   finish(asOf: bigint = this.#asOf): QueryResult {
