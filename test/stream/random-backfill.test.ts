@@ -5,11 +5,10 @@ import { expect, it } from "vitest";
 import type { Rule } from "../../src/stream/rule.ts";
 import type { WindowRow } from "../../src/stream/window-row.ts";
 import type { TimeRules } from "../oracle/event-time.ts";
-import { coarserOf, windowsOf } from "../oracle/windows.ts";
-import { compareRows, toldOf } from "../support/compare-rows.ts";
+import { compareTiered } from "../support/compare-rows.ts";
 import { mulberry32 } from "../support/random.ts";
 import { pick, type Random } from "../support/random-queries.ts";
-import { makeRule, makeShape, makeTieredShape } from "../support/random-rules.ts";
+import { makeRule, makeShapes } from "../support/random-rules.ts";
 import { makeStream, type StreamShape, type StreamStep } from "../support/random-streams.ts";
 import { asRecord, StreamBed } from "../support/stream-bed.ts";
 
@@ -28,11 +27,7 @@ const below = (random: Random, end: number): number => Math.floor(random() * end
 
 function makeRules(random: Random): Rule[] {
   const unitUs = second * pick(random, [1, 5, 30]);
-  const shapes = [
-    makeTieredShape(random, unitUs),
-    { window: makeShape(random, unitUs), tiers: [] },
-    { window: { kind: "session", gapUs: BigInt(unitUs * (1 + below(random, 4))) }, tiers: [] },
-  ] as const;
+  const shapes = makeShapes(random, unitUs);
   return shapes.map(({ window, tiers }, i) => ({
     ...makeRule(random, i + 1, window, unitUs),
     tiers,
@@ -59,24 +54,11 @@ function upkeep(bed: StreamBed, random: Random): void {
 
 function end(bed: StreamBed, steps: readonly StreamStep[]): void {
   bed.tell();
-  bed.take();
-  const last = steps.at(-1);
-  if (last) bed.processor.tick(bed.next, last.receivedAtUs);
-  bed.take();
+  bed.end(steps);
 }
 
 function compareAll(bed: StreamBed, rules: readonly Rule[], steps: readonly StreamStep[]): void {
-  for (const rule of rules) {
-    const { windows } = windowsOf(rule, steps, time);
-    toldOf(rule, "windows", () => compareRows(rule, bed.windows(rule.number), windows));
-    const { window } = rule;
-    if (window.kind !== "tumbling") continue;
-    for (const [i, { size }] of rule.tiers.entries()) {
-      const want = coarserOf(rule, steps, time, { ...window, width: size });
-      const got = bed.windows(rule.number, { tier: i + 1 });
-      toldOf(rule, `tier ${i + 1}`, () => compareRows(rule, got, want));
-    }
-  }
+  for (const rule of rules) compareTiered(bed, rule, steps, time);
 }
 
 it.each(Array.from({ length: 8 }, (_, i) => i + 1))(

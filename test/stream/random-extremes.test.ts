@@ -6,8 +6,7 @@ import type { Aggregate, AggregateFunction } from "../../src/query/query.ts";
 import type { Rule } from "../../src/stream/rule.ts";
 import type { TimeRules } from "../oracle/event-time.ts";
 import type { OracleCell } from "../oracle/query.ts";
-import { coarserOf, windowsOf } from "../oracle/windows.ts";
-import { compareRows, toldOf } from "../support/compare-rows.ts";
+import { compareTiered } from "../support/compare-rows.ts";
 import { mulberry32 } from "../support/random.ts";
 import { pick, type Random } from "../support/random-queries.ts";
 import { makeStream, type StreamStep } from "../support/random-streams.ts";
@@ -115,21 +114,8 @@ it.each([1, 2, 3, 4])("values at their ends, in windows and tiers, seed %i", (se
     if (random() < 0.2) bed.checkpoint();
     if (random() < 0.1) bed.restart();
   }
-  bed.take();
-  const last = steps.at(-1) as StreamStep;
-  bed.processor.tick(bed.next, last.receivedAtUs);
-  bed.take();
-  for (const rule of rules) {
-    const { windows } = windowsOf(rule, steps, time);
-    toldOf(rule, "windows", () => compareRows(rule, bed.windows(rule.number), windows));
-    const { window } = rule;
-    if (window.kind !== "tumbling") continue;
-    for (const [i, { size }] of rule.tiers.entries()) {
-      const want = coarserOf(rule, steps, time, { ...window, width: size });
-      const got = bed.windows(rule.number, { tier: i + 1 });
-      toldOf(rule, `tier ${i + 1}`, () => compareRows(rule, got, want));
-    }
-  }
+  bed.end(steps);
+  for (const rule of rules) compareTiered(bed, rule, steps, time);
 });
 
 it("sums that no number holds are null; of integers only where the whole sum is one", () => {

@@ -3,11 +3,11 @@
 import { expect, it } from "vitest";
 import type { Rule } from "../../src/stream/rule.ts";
 import type { TimeRules } from "../oracle/event-time.ts";
-import { coarserOf, type OracleRecompute, windowsOf } from "../oracle/windows.ts";
-import { compareRows, toldOf } from "../support/compare-rows.ts";
+import type { OracleRecompute } from "../oracle/windows.ts";
+import { compareTiered } from "../support/compare-rows.ts";
 import { mulberry32 } from "../support/random.ts";
 import { pick, type Random } from "../support/random-queries.ts";
-import { makeRule, makeShape, makeTieredShape } from "../support/random-rules.ts";
+import { makeRule, makeShapes } from "../support/random-rules.ts";
 import { makeStream, type StreamShape, type StreamStep } from "../support/random-streams.ts";
 import { StreamBed } from "../support/stream-bed.ts";
 
@@ -57,10 +57,7 @@ function play(
       }
     }
   }
-  bed.take();
-  const last = steps.at(-1);
-  if (last) bed.processor.tick(bed.next, last.receivedAtUs);
-  bed.take();
+  bed.end(steps);
 }
 
 it.each(Array.from({ length: 16 }, (_, i) => i + 1))(
@@ -69,11 +66,7 @@ it.each(Array.from({ length: 16 }, (_, i) => i + 1))(
     const random = mulberry32(seed);
     const steps = makeStream(random, { ...usual, sources: pick(random, [1, 3, 8]) });
     const unitUs = second * pick(random, [1, 5, 10]);
-    const shapes = [
-      makeTieredShape(random, unitUs),
-      { window: makeShape(random, unitUs), tiers: [] },
-      { window: { kind: "session", gapUs: BigInt(unitUs * (1 + below(random, 4))) }, tiers: [] },
-    ] as const;
+    const shapes = makeShapes(random, unitUs);
     const rules = shapes.map(({ window, tiers }, i): Rule => {
       const rule = makeRule(random, i + 1, window, unitUs);
       return { ...rule, tiers, allowedLatenessUs: BigInt(below(random, unitUs)) };
@@ -82,16 +75,6 @@ it.each(Array.from({ length: 16 }, (_, i) => i + 1))(
     const bed = new StreamBed({ rules: time, chunkRows: 1 + below(random, 200) });
     bed.put(...rules);
     play(bed, random, steps, rules, recomputes);
-    for (const rule of rules) {
-      const { windows } = windowsOf(rule, steps, time, recomputes);
-      toldOf(rule, "windows", () => compareRows(rule, bed.windows(rule.number), windows));
-      const { window } = rule;
-      if (window.kind !== "tumbling") continue;
-      for (const [i, { size }] of rule.tiers.entries()) {
-        const want = coarserOf(rule, steps, time, { ...window, width: size }, recomputes);
-        const got = bed.windows(rule.number, { tier: i + 1 });
-        toldOf(rule, `tier ${i + 1}`, () => compareRows(rule, got, want));
-      }
-    }
+    for (const rule of rules) compareTiered(bed, rule, steps, time, recomputes);
   },
 );

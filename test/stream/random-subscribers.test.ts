@@ -9,7 +9,7 @@ import { groupText, type OracleWindow, windowsOf } from "../oracle/windows.ts";
 import { compareRows, toldOf } from "../support/compare-rows.ts";
 import { mulberry32 } from "../support/random.ts";
 import { pick, type Random } from "../support/random-queries.ts";
-import { makeRule, makeShape, makeTieredShape } from "../support/random-rules.ts";
+import { makeRule, makeShapes } from "../support/random-rules.ts";
 import { makeStream, type StreamShape } from "../support/random-streams.ts";
 import { StreamBed } from "../support/stream-bed.ts";
 
@@ -132,11 +132,7 @@ it.each(Array.from({ length: 12 }, (_, i) => i + 1))(
     const random = mulberry32(seed);
     const steps = makeStream(random, { ...usual, sources: pick(random, [1, 3, 8]) });
     const unitUs = second * pick(random, [1, 5, 20]);
-    const shapes = [
-      makeTieredShape(random, unitUs),
-      { window: makeShape(random, unitUs), tiers: [] },
-      { window: { kind: "session", gapUs: BigInt(unitUs * (1 + below(random, 4))) }, tiers: [] },
-    ] as const;
+    const shapes = makeShapes(random, unitUs);
     const rules = shapes.map(({ window, tiers }, i): Rule => {
       return { ...makeRule(random, i + 1, window, unitUs), tiers };
     });
@@ -170,10 +166,7 @@ it.each(Array.from({ length: 12 }, (_, i) => i + 1))(
       }
     }
     for (const audience of audiences) for (const one of audience.all) audience.come(one);
-    bed.take();
-    const last = steps.at(-1);
-    if (last) bed.processor.tick(bed.next, last.receivedAtUs);
-    bed.take();
+    bed.end(steps);
     bed.checkpoint();
     bed.pass(1000);
     bed.pass(1000);

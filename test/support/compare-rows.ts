@@ -3,9 +3,17 @@
 import { expect } from "vitest";
 import type { Rule } from "../../src/stream/rule.ts";
 import type { WindowRow } from "../../src/stream/window-row.ts";
-import type { OracleWindow } from "../oracle/windows.ts";
+import type { TimeRules } from "../oracle/event-time.ts";
+import {
+  coarserOf,
+  type OracleRecompute,
+  type OracleWindow,
+  windowsOf,
+} from "../oracle/windows.ts";
 import { rounded, roundedText, wantedText } from "./compare-answers.ts";
 import { placeText } from "./compare-windows.ts";
+import type { StreamStep } from "./random-streams.ts";
+import type { StreamBed } from "./stream-bed.ts";
 
 function line(one: WindowRow | OracleWindow, values: string): string {
   const { count, late, revised, tooLate, duplicate, revision, state } = one;
@@ -42,5 +50,24 @@ export function toldOf(rule: Rule, how: string, check: () => void): void {
   } catch (error) {
     const text = JSON.stringify(rule, (_, one) => (typeof one === "bigint" ? `${one}n` : one));
     throw new Error(`${how}: ${text}\n${(error as Error).message}`, { cause: error });
+  }
+}
+
+/** All windows of a rule and of its tiers, at the end of the stream. */
+export function compareTiered(
+  bed: StreamBed,
+  rule: Rule,
+  steps: readonly StreamStep[],
+  time: TimeRules,
+  recomputes: readonly OracleRecompute[] = [],
+): void {
+  const { windows } = windowsOf(rule, steps, time, recomputes);
+  toldOf(rule, "windows", () => compareRows(rule, bed.windows(rule.number), windows));
+  const { window } = rule;
+  if (window.kind !== "tumbling") return;
+  for (const [i, { size }] of rule.tiers.entries()) {
+    const want = coarserOf(rule, steps, time, { ...window, width: size }, recomputes);
+    const got = bed.windows(rule.number, { tier: i + 1 });
+    toldOf(rule, `tier ${i + 1}`, () => compareRows(rule, got, want));
   }
 }

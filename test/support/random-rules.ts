@@ -189,3 +189,15 @@ export function makeRule(random: Random, number: number, shape: WindowShape, uni
     windowsMax: 100_000,
   };
 }
+
+/** Of each kind one: tiered, any, sessions. */
+export function makeShapes(
+  random: Random,
+  unitUs: number,
+): readonly { readonly window: WindowShape; readonly tiers: Rule["tiers"] }[] {
+  return [
+    makeTieredShape(random, unitUs),
+    { window: makeShape(random, unitUs), tiers: [] },
+    { window: { kind: "session", gapUs: BigInt(unitUs * (1 + below(random, 4))) }, tiers: [] },
+  ];
+}

@@ -222,6 +222,17 @@ export class StreamBed {
     }
   }
 
+  /**
+   * Takes all, as of the end of the stream: a tick that was told before a restart is not told again, this one says the
+   * same.
+   */
+  end(steps: readonly StreamStep[]): void {
+    this.take();
+    const last = steps.at(-1);
+    if (last) this.processor.tick(this.next, last.receivedAtUs);
+    this.take();
+  }
+
   /** Does what is due after so many milliseconds, and commits it. */
   pass(ms: number): void {
     this.nowMs += ms;

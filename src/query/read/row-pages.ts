@@ -123,7 +123,7 @@ export function readRows(
       ? foundByTime(request, part, wanted, scan, state)
       : foundBySequence(request, part, wanted, scan, state);
   const skipped = Math.min(skip, found.length);
-  const { texts, written } = new RowTexts(request, scan, state).write(found, skipped);
+  const { texts, written } = new RowTexts(request, scan).write(found, skipped);
   const last = found[skipped + written - 1];
   const isEnd = skipped + written === found.length && found.length < request.rows;
   const next = isEnd || !last ? null : { timeUs: last.timeUs, sequence: last.sequence };
@@ -227,14 +227,12 @@ function rowsUpTo(
 class RowTexts {
   readonly #request: RowsRequest;
   readonly #scan: Scan;
-  readonly #state: QueryThreadState;
   readonly #writer: ResultWriter;
   readonly #select: readonly ((leaf: LeafValue) => Value)[];
 
-  constructor(request: RowsRequest, scan: Scan, state: QueryThreadState) {
+  constructor(request: RowsRequest, scan: Scan) {
     this.#request = request;
     this.#scan = scan;
-    this.#state = state;
     this.#writer = resultWriter(request.format, rowColumns(request.query));
     this.#select = request.query.select.map(({ of }) => compileResult(of));
   }
@@ -258,32 +256,13 @@ class RowTexts {
     return { texts, written: texts.length };
   }
 
-  /** Segment by segment: the columns of one are there at a time. */
   #texts(rows: readonly FoundRow[], isFirst: boolean): string[] {
-    const { run, cells } = this.#state;
-    const { computed, stages } = this.#scan;
     const texts = new Array<string>(rows.length);
-    const bySegment = new Map<Segment, number[]>();
-    rows.forEach(({ segment }, i) => {
-      const indexes = bySegment.get(segment);
-      if (indexes) indexes.push(i);
-      else bySegment.set(segment, [i]);
-    });
-    stages.in("finish", () => {
-      for (const [segment, indexes] of bySegment) {
-        const mark = run.scratch.mark();
-        segment.enter();
-        computed.begin(segment);
-        const values = new RowValues(segment, cells, (path, lane) =>
-          computed.column(segment, path, lane),
-        );
-        for (const i of indexes) {
-          values.at((rows[i] as FoundRow).row);
-          texts[i] = this.#text(values, isFirst && i === 0);
-        }
-        run.scratch.release(mark);
-      }
-    });
+    this.#scan.stages.in("finish", () =>
+      this.#scan.values(rows, (values, i) => {
+        texts[i] = this.#text(values, isFirst && i === 0);
+      }),
+    );
     return texts;
   }
 

@@ -223,29 +223,10 @@ export class RowsExecution implements QueryExecution {
 
   /** Values of the rows that have none yet, segment by segment. */
   #read(): void {
-    const bySegment = new Map<Segment, number[]>();
-    this.#found.forEach(({ segment }, i) => {
-      if (segment === undefined) return;
-      const indexes = bySegment.get(segment);
-      if (indexes) indexes.push(i);
-      else bySegment.set(segment, [i]);
+    this.#scan.values(this.#found, (row, i) => {
+      const { sequence, keys, timeUs } = this.#found[i] as Found;
+      this.#found[i] = { sequence, keys, timeUs, values: this.#valuesOf(row) };
     });
-    const { run, cells } = this.#state;
-    const { computed } = this.#scan;
-    for (const [segment, indexes] of bySegment) {
-      const mark = run.scratch.mark();
-      segment.enter();
-      computed.begin(segment);
-      const values = new RowValues(segment, cells, (path, lane) =>
-        computed.column(segment, path, lane),
-      );
-      for (const i of indexes) {
-        const { row, sequence, keys, timeUs } = this.#found[i] as Found;
-        values.at(row as number);
-        this.#found[i] = { sequence, keys, timeUs, values: this.#valuesOf(values) };
-      }
-      run.scratch.release(mark);
-    }
   }
 
   #valuesOf(row: RowValues): readonly Value[] | MillraceError {

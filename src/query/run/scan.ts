@@ -5,6 +5,7 @@ import { TimeoutError } from "../../errors.ts";
 import type { Cells } from "../columns/cells.ts";
 import { ComputedColumns } from "../columns/computed.ts";
 import type { QueryRun } from "../columns/kernels.ts";
+import { RowValues } from "../columns/row-values.ts";
 import { selectionSize, selectionWords } from "../columns/selection.ts";
 import type { Expression } from "../expression/expression.ts";
 import type { Filter } from "../plan/filter.ts";
@@ -148,6 +149,34 @@ export class Scan {
   selectPlain(filter: Filter, segment: Segment, mask: number, out: number): number {
     this.#codes.prepare(filter);
     return this.select(filter, segment, mask, out);
+  }
+
+  /** Calls `visit` with the values of each row that has a place, segment by segment: one has its columns at a time. */
+  values(
+    found: readonly { readonly segment?: Segment | undefined; readonly row?: number | undefined }[],
+    visit: (values: RowValues, index: number) => void,
+  ): void {
+    const bySegment = new Map<Segment, number[]>();
+    found.forEach(({ segment }, i) => {
+      if (segment === undefined) return;
+      const indexes = bySegment.get(segment);
+      if (indexes) indexes.push(i);
+      else bySegment.set(segment, [i]);
+    });
+    const { run, cells } = this.#state;
+    for (const [segment, indexes] of bySegment) {
+      const mark = run.scratch.mark();
+      segment.enter();
+      this.computed.begin(segment);
+      const values = new RowValues(segment, cells, (path, lane) =>
+        this.computed.column(segment, path, lane),
+      );
+      for (const i of indexes) {
+        values.at(found[i]?.row as number);
+        visit(values, i);
+      }
+      run.scratch.release(mark);
+    }
   }
 
   /** The selected rows as a list, in scratch. */
